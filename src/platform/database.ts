@@ -1,0 +1,75 @@
+import { DataloaderType, type EntityManager, MikroORM, type MigrationObject } from '@mikro-orm/postgresql';
+import { Migrator } from '@mikro-orm/migrations';
+import type { EntitySchema } from '@mikro-orm/core';
+import pg from 'pg';
+import { SECOND } from './clock.ts';
+
+export type { EntityManager } from '@mikro-orm/postgresql';
+
+/** The database of the process: one pool, one identity map per fork. */
+export type Database = MikroORM;
+
+/** Migrations of several processes that start together run one after the other under this lock. Never changed. */
+const MIGRATION_LOCK = 4_010_000_002;
+
+/** What the database is made of. */
+export interface DatabaseOptions {
+  /** A PostgreSQL connection URL. */
+  url: string;
+  entities: readonly EntitySchema[];
+  migrations: readonly MigrationObject[];
+  /** Most connections of this process's pool. */
+  poolSize?: number;
+}
+
+/**
+ * Opens the pool. Nothing is read or written yet; {@link migrate} brings the tables up to date.
+ *
+ * Every entity of an organization carries the filter `organization`, which throws until {@link forkFor} gives it a
+ * value: a query without its organization fails, it does not see everything. Raw SQL is NOT covered by it.
+ */
+export async function openDatabase({ url, entities, migrations, poolSize = 20 }: DatabaseOptions): Promise<Database> {
+  return MikroORM.init({
+    clientUrl: url,
+    entities: [...entities],
+    dataloader: DataloaderType.ALL,
+    pool: { min: 0, max: poolSize },
+    driverOptions: { connectionTimeoutMillis: 10 * SECOND, statement_timeout: 60 * SECOND },
+    forceUtcTimezone: true,
+    extensions: [Migrator],
+    migrations: { migrationsList: [...migrations], snapshot: false, silent: true },
+  });
+}
+
+/** Brings the tables up to date; processes that start together wait for each other. */
+export async function migrate(database: Database, url: string): Promise<string[]> {
+  const lock = new pg.Client({ connectionString: url });
+  await lock.connect();
+  try {
+    await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const applied = await database.migrator.up();
+    return applied.map(({ name }) => name);
+  } finally {
+    await lock.end();
+  }
+}
+
+/**
+ * An entity manager that sees one organization and nothing else. `signal` ends its queries with it.
+ */
+export function forkFor(database: Database, organizationId: string, signal?: AbortSignal): EntityManager {
+  const em = database.em.fork(signal ? { signal } : {}) as EntityManager;
+  em.setFilterParams('organization', { organizationId });
+  return em;
+}
+
+/**
+ * An entity manager over all organizations, for the few places that find out which one to work for (keys, jobs,
+ * schedules). Say at each use why it is needed.
+ */
+export function forkAcrossOrganizations(database: Database): EntityManager {
+  return database.em.fork({ clear: true }) as EntityManager;
+}
+
+/** The find option that goes with {@link forkAcrossOrganizations}: the filter would otherwise throw. */
+export const acrossOrganizations = { filters: { organization: false } } as const;

