@@ -1,6 +1,6 @@
-import { DataloaderType, type EntityManager, MikroORM, type MigrationObject } from '@mikro-orm/postgresql';
-import { Migrator } from '@mikro-orm/migrations';
 import type { EntitySchema } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { DataloaderType, type EntityManager, type MigrationObject, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { SECOND } from './clock.ts';
 
@@ -28,7 +28,12 @@ export interface DatabaseOptions {
  * Every entity of an organization carries the filter `organization`, which throws until {@link forkFor} gives it a
  * value: a query without its organization fails, it does not see everything. Raw SQL is NOT covered by it.
  */
-export async function openDatabase({ url, entities, migrations, poolSize = 20 }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({
+  url,
+  entities,
+  migrations,
+  poolSize = 20,
+}: DatabaseOptions): Promise<Database> {
   return MikroORM.init({
     clientUrl: url,
     entities: [...entities],

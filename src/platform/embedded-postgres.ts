@@ -74,7 +74,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const leftRunning = await findRunning(cluster, (port) => urlOf(port, 'postgres'));
   const server = leftRunning ?? (await start(binaries, cluster, urlOf, options));
   const owner = await takeOwnership(urlOf(server.port, 'postgres'), dataDirectory);
-  if (leftRunning) logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
+  if (leftRunning)
+    logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
   owner.on('error', (err) => logger.error({ err }, 'lost the connection that owns the data directory'));
   await createDatabaseOnce(owner);
   return {
@@ -197,7 +198,10 @@ async function waitUntilReady(child: ChildProcess, url: string, lastWords: () =>
 }
 
 /** The server named in `postmaster.pid`, if it answers to our password. */
-async function findRunning(cluster: string, urlOf: (port: number) => string): Promise<RunningServer | undefined> {
+async function findRunning(
+  cluster: string,
+  urlOf: (port: number) => string,
+): Promise<RunningServer | undefined> {
   const lines = await readPidFile(cluster);
   const pid = Number(lines?.[0]);
   const port = Number(lines?.[3]);
@@ -225,9 +229,15 @@ async function removeForeignPidFile(cluster: string, logger: Logger): Promise<vo
 
 /** Holds the owner's lock on a connection of its own: it is released in the instant the process dies, however it dies. */
 async function takeOwnership(url: string, dataDirectory: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'deskgraph-owner', keepAlive: true });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'deskgraph-owner',
+    keepAlive: true,
+  });
   await client.connect();
-  const { rows } = await client.query<{ owned: boolean }>('select pg_try_advisory_lock($1) as owned', [OWNER_LOCK]);
+  const { rows } = await client.query<{ owned: boolean }>('select pg_try_advisory_lock($1) as owned', [
+    OWNER_LOCK,
+  ]);
   if (rows[0]?.owned) return client;
   await client.end();
   throw new DataDirectoryInUseError(dataDirectory);

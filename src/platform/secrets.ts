@@ -43,7 +43,9 @@ export function createSecretBox(keys: readonly EncryptionKey[]): SecretBox {
       const decipher = createDecipheriv(ALGORITHM, key, body.subarray(0, NONCE_BYTES))
         .setAAD(Buffer.from(context))
         .setAuthTag(body.subarray(-TAG_BYTES));
-      return decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+      return (
+        decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+      );
     },
   };
 }
@@ -56,7 +58,9 @@ export function parseEncryptionKeys(text: string): EncryptionKey[] {
     const [name, encoded] = entry.trim().split(':');
     const key = Buffer.from(encoded ?? '', 'base64');
     if (!name || !/^[\w-]{1,32}$/.test(name) || key.length !== KEY_BYTES) {
-      throw new Error(`entry ${index + 1} must be name:key, the key being ${KEY_BYTES} random bytes in base64`);
+      throw new Error(
+        `entry ${index + 1} must be name:key, the key being ${KEY_BYTES} random bytes in base64`,
+      );
     }
     return { name, key };
   });
@@ -71,7 +75,10 @@ export async function loadOrCreateKeyFile(dataDirectory: string): Promise<Encryp
   await mkdir(dataDirectory, { recursive: true });
   try {
     // `wx` makes the race of two first starts harmless: one writes, the other reads.
-    await writeFile(file, `local:${randomBytes(KEY_BYTES).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+    await writeFile(file, `local:${randomBytes(KEY_BYTES).toString('base64')}\n`, {
+      mode: 0o600,
+      flag: 'wx',
+    });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -1,0 +1,5 @@
+import type { MigrationObject } from '@mikro-orm/core';
+import { FirstTables } from './2026-11-21-first-tables.ts';
+
+/** Every migration in its order. A migration that has landed is never edited. */
+export const migrations: MigrationObject[] = [{ name: '2026-11-21-first-tables', class: FirstTables }];

@@ -1,0 +1,32 @@
+import { ApiKeySchema } from './access/api-key.entity.ts';
+import { OrganizationSchema } from './access/organization.entity.ts';
+import { UserSchema } from './access/user.entity.ts';
+import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
+import { AccountSchema } from './microsoft365/account.entity.ts';
+import { IntegrationSchema } from './microsoft365/integration.entity.ts';
+import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
+import { SyncRunSchema } from './sync/sync-run.entity.ts';
+import { SyncStateSchema } from './sync/sync-state.entity.ts';
+import { AttachmentSchema } from './ticketing/attachment.entity.ts';
+import { ContactSchema } from './ticketing/contact.entity.ts';
+import { InboundMessageSchema } from './ticketing/inbound-message.entity.ts';
+import { MessageSchema } from './ticketing/message.entity.ts';
+import { TicketSchema } from './ticketing/ticket.entity.ts';
+
+/** Every entity, listed: nothing is found by a pattern of file names. */
+export const entities = [
+  OrganizationSchema,
+  UserSchema,
+  ApiKeySchema,
+  IntegrationSchema,
+  AccountSchema,
+  SignInAttemptSchema,
+  MailboxSchema,
+  ContactSchema,
+  TicketSchema,
+  MessageSchema,
+  AttachmentSchema,
+  InboundMessageSchema,
+  SyncStateSchema,
+  SyncRunSchema,
+];

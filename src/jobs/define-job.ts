@@ -1,0 +1,86 @@
+import type { z } from 'zod';
+import type { EntityManager } from '../platform/database.ts';
+import type { Logger } from '../platform/logger.ts';
+
+/** How often a job is tried by default; with exponential backoff the tenth try comes after about six hours. */
+const DEFAULT_MAX_ATTEMPTS = 10;
+
+/** A kind of background work: its wire name and the ids it works on. Payloads carry ids, never state. */
+export interface Job<Input> {
+  readonly name: string;
+  readonly input: z.ZodType<Input>;
+  readonly maxAttempts: number;
+  /** Jobs with the same queue run one after the other, over all processes. */
+  readonly queue: ((input: Input) => string) | null;
+  /** Of the jobs with the same key only one waits: enqueueing again while one waits changes nothing. */
+  readonly key: ((input: Input) => string) | null;
+}
+
+/** What a handler gets besides its input. */
+export interface JobContext {
+  /** Aborts when the process gives up waiting for what runs. Pass it to every outside call. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** 1 at the first try. */
+  readonly attempt: number;
+  /** Whether a failure now is final. */
+  readonly isLastAttempt: boolean;
+}
+
+/** A job together with the code that does it. */
+export interface JobHandler {
+  readonly name: string;
+  readonly handle: (payload: unknown, context: JobContext) => Promise<void>;
+}
+
+/** Defines a job. The name is stored in the database: never rename it without a migration. */
+export function defineJob<Input>(definition: {
+  name: string;
+  input: z.ZodType<Input>;
+  maxAttempts?: number;
+  queue?: (input: Input) => string;
+  key?: (input: Input) => string;
+}): Job<Input> {
+  return { maxAttempts: DEFAULT_MAX_ATTEMPTS, queue: null, key: null, ...definition };
+}
+
+/** Ties the code to the job. The payload is parsed again when it runs: it may be older than the code. */
+export function handleJob<Input>(
+  job: Job<Input>,
+  run: (input: Input, context: JobContext) => Promise<void>,
+): JobHandler {
+  return { name: job.name, handle: (payload, context) => run(job.input.parse(payload), context) };
+}
+
+/** When a job runs. */
+export interface EnqueueOptions {
+  /** Not before this instant; at once when left out. */
+  runAt?: Date;
+}
+
+/**
+ * Enqueues in the caller's transaction: the job exists exactly if the change that asks for it was committed.
+ * Throws a ZodError when the input does not fit.
+ */
+export async function enqueue<Input>(
+  em: EntityManager,
+  job: Job<Input>,
+  input: Input,
+  { runAt }: EnqueueOptions = {},
+): Promise<void> {
+  const payload = job.input.parse(input);
+  // A job that waits under the key is replaced, which only moves its time. One that already runs is left to finish, and
+  // the new one runs after it (through the queue): work asked for while a run is under way is never swallowed by it.
+  await em.execute(
+    `select graphile_worker.add_job(?, payload := ?::json, queue_name := ?, max_attempts := ?, job_key := ?,
+       run_at := coalesce(?::timestamptz, now()), job_key_mode := 'replace')`,
+    [
+      job.name,
+      JSON.stringify(payload),
+      job.queue?.(input) ?? null,
+      job.maxAttempts,
+      job.key ? `${job.name}:${job.key(input)}` : null,
+      runAt ?? null,
+    ],
+  );
+}

@@ -1,0 +1,54 @@
+/*
+ * Words of this folder: a *mailbox* is an Exchange mailbox reached through an account; its *incoming settings* say which
+ * folder is watched, how often, and what becomes of the mail there.
+ */
+import { defineEntity, p } from '@mikro-orm/core';
+import { organizationProperty } from '../access/organization.entity.ts';
+import { Account } from '../microsoft365/account.entity.ts';
+import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+
+/** The account's own mailbox, or one that is shared with it. */
+export const MAILBOX_KINDS = ['PRIMARY', 'SHARED'] as const;
+export type MailboxKind = (typeof MAILBOX_KINDS)[number];
+
+/** What happens to a message in the mailbox once it has become part of a ticket. */
+export const AFTER_PROCESSING = ['KEEP', 'ARCHIVE'] as const;
+export type AfterProcessing = (typeof AFTER_PROCESSING)[number];
+
+/** The polling intervals on offer, in minutes. */
+export const SYNC_INTERVAL_MINUTES = [1, 5, 15, 30, 60] as const;
+export type SyncIntervalMinutes = (typeof SYNC_INTERVAL_MINUTES)[number];
+
+/** A folder of the mailbox as the settings keep it: its id (constant in Exchange) and its name when it was chosen. */
+export interface FolderChoice {
+  id: string;
+  displayName: string;
+}
+
+export const MailboxSchema = defineEntity({
+  name: 'Mailbox',
+  tableName: 'mailbox',
+  filters: organizationFilter,
+  properties: {
+    ...baseProperties,
+    organization: organizationProperty(),
+    account: () => p.manyToOne(Account).ref(),
+    kind: p.string().$type<MailboxKind>(),
+    emailAddress: p.string(),
+    displayName: p.string(),
+    incomingEnabled: p.boolean().default(false),
+    /** Mail received before this instant is left alone: the moment when incoming mail was (last) enabled. */
+    receiveFrom: p.datetime().nullable(),
+    syncIntervalMinutes: p.integer().$type<SyncIntervalMinutes>().default(5),
+    /** The watched folder; null until incoming mail is first enabled, then the Inbox unless another is chosen. */
+    folder: p.json<FolderChoice>().nullable(),
+    createTickets: p.boolean().default(true),
+    afterProcessing: p.string().$type<AfterProcessing>().default('KEEP'),
+    archiveFolder: p.json<FolderChoice>().nullable(),
+    /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
+    settingsVersion: p.integer().version(),
+  },
+});
+
+export class Mailbox extends MailboxSchema.class {}
+MailboxSchema.setClass(Mailbox);

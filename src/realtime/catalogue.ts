@@ -1,0 +1,15 @@
+/**
+ * Every event that exists. Events carry ids and nothing else: who receives one reads the rows through their own
+ * organization and permissions, at the time of delivery. This file imports nothing: it is the contract.
+ */
+export type DomainEvent =
+  | { type: 'ticket.created'; ticketId: string }
+  | { type: 'ticket.updated'; ticketId: string }
+  | { type: 'message.added'; ticketId: string; messageId: string }
+  | { type: 'sync-status.changed'; mailboxId: string }
+  | { type: 'account-status.changed'; accountId: string };
+
+export type EventType = DomainEvent['type'];
+
+/** The event of one type. */
+export type EventOf<Type extends EventType> = Extract<DomainEvent, { type: Type }>;

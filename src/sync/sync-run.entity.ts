@@ -1,0 +1,40 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { organizationProperty } from '../access/organization.entity.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Problem } from '../platform/problem.ts';
+
+export const SYNC_TRIGGERS = ['POLL', 'MANUAL', 'RECOVERY'] as const;
+export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
+
+/** `QUEUED` waits for a worker; `INTERRUPTED` was cut off by a crash, its successor goes on from the stored cursor. */
+export const SYNC_RUN_STATES = ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'INTERRUPTED'] as const;
+export type SyncRunState = (typeof SYNC_RUN_STATES)[number];
+
+/** One pass over a mailbox's watched folder. */
+export const SyncRunSchema = defineEntity({
+  name: 'SyncRun',
+  tableName: 'sync_run',
+  filters: organizationFilter,
+  properties: {
+    ...baseProperties,
+    organization: organizationProperty(),
+    mailbox: () => p.manyToOne(Mailbox).ref(),
+    trigger: p.string().$type<SyncTrigger>(),
+    state: p.string().$type<SyncRunState>(),
+    startedAt: p.datetime().nullable(),
+    finishedAt: p.datetime().nullable(),
+    /** Messages that Graph listed, those known before included. */
+    seen: p.integer().default(0),
+    created: p.integer().default(0),
+    appended: p.integer().default(0),
+    ignored: p.integer().default(0),
+    failed: p.integer().default(0),
+    /** HTTP requests to Graph. */
+    requests: p.integer().default(0),
+    problem: p.json<Problem>().nullable(),
+  },
+});
+
+export class SyncRun extends SyncRunSchema.class {}
+SyncRunSchema.setClass(SyncRun);

@@ -1,0 +1,36 @@
+/*
+ * Words of this folder: a *sync run* is one pass over a mailbox's watched folder; the *cursor* is Graph's opaque link to
+ * the next page (`nextLink`) or to the next round (`deltaLink`), stored whole and requested as it is.
+ */
+import { defineEntity, p } from '@mikro-orm/core';
+import { organizationProperty } from '../access/organization.entity.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Problem } from '../platform/problem.ts';
+
+/** Where the sync of a mailbox stands: one row per mailbox. The cursor moves only with the rows it covers. */
+export const SyncStateSchema = defineEntity({
+  name: 'SyncState',
+  tableName: 'sync_state',
+  filters: organizationFilter,
+  properties: {
+    ...baseProperties,
+    organization: organizationProperty(),
+    mailbox: () => p.manyToOne(Mailbox).ref(),
+    /** The folder that the cursor belongs to; another folder in the settings voids the cursor. */
+    folderId: p.text().nullable(),
+    /** Null: the next round starts anew, from `resyncFrom`. */
+    cursor: p.text().nullable(),
+    /** The newest `receivedDateTime` that is certain to be covered; a restart goes back to it, with overlap. */
+    coveredUntil: p.datetime().nullable(),
+    nextPollAt: p.datetime().nullable(),
+    lastSuccessAt: p.datetime().nullable(),
+    consecutiveFailures: p.integer().default(0),
+    problem: p.json<Problem>().nullable(),
+    /** Raised with every write of the cursor: of two runs that overlap after a lost connection only one can go on. */
+    version: p.integer().version(),
+  },
+});
+
+export class SyncState extends SyncStateSchema.class {}
+SyncStateSchema.setClass(SyncState);

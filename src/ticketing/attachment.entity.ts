@@ -1,0 +1,34 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { organizationProperty } from '../access/organization.entity.ts';
+import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Problem } from '../platform/problem.ts';
+import { Message } from './message.entity.ts';
+
+/** `PENDING`: known, content not fetched yet. `TOO_LARGE`: over the limit, left at Microsoft. `LINK`: only a link. */
+export const ATTACHMENT_STATES = ['PENDING', 'STORED', 'TOO_LARGE', 'LINK', 'FAILED'] as const;
+export type AttachmentState = (typeof ATTACHMENT_STATES)[number];
+
+/** A file of a message. Its content lies in `attachment_chunk`, in pieces, so that no file is ever held whole. */
+export const AttachmentSchema = defineEntity({
+  name: 'Attachment',
+  tableName: 'attachment',
+  filters: organizationFilter,
+  properties: {
+    ...baseProperties,
+    organization: organizationProperty(),
+    message: () => p.manyToOne(Message).ref(),
+    name: p.text(),
+    contentType: p.string(),
+    sizeBytes: p.integer(),
+    /** Content-ID without angle brackets, as `cid:` in the HTML names it. */
+    contentId: p.string().nullable(),
+    isInline: p.boolean().default(false),
+    state: p.string().$type<AttachmentState>(),
+    /** SHA-256 of the content in hexadecimal; null until it is stored. */
+    sha256: p.string().nullable(),
+    problem: p.json<Problem>().nullable(),
+  },
+});
+
+export class Attachment extends AttachmentSchema.class {}
+AttachmentSchema.setClass(Attachment);
