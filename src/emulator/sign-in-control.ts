@@ -1,0 +1,121 @@
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { z } from 'zod';
+import { revokeConsent } from './consent.ts';
+import { appSettingsOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
+import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
+
+const LONGEST_TOKEN_SECONDS = 28 * 60 * 60;
+
+const revocation = z.strictObject({
+  address: z.string().min(1),
+  accessTokensToo: z.boolean().default(false),
+});
+const consentRevocation = z.strictObject({
+  clientId: z.string().min(1),
+  /** Without it the whole organization's consent is taken back. */
+  address: z.string().min(1).optional(),
+  /** Id or domain; needed when there is no address. */
+  tenant: z.string().min(1).optional(),
+});
+const tenantSettings = z.strictObject({
+  userConsentAllowed: z.boolean().optional(),
+  accessTokenSeconds: z.int().min(1).max(LONGEST_TOKEN_SECONDS).nullable().optional(),
+  refreshTokenReuse: z.enum(['allow', 'reject']).optional(),
+});
+const app = z.strictObject({
+  clientId: z.string().min(1).max(100),
+  secret: z.string().min(1).nullable().optional(),
+  redirectUris: z.array(z.url()).max(100).nullable().optional(),
+  displayName: z.string().min(1).max(200).nullable().optional(),
+  roles: z.array(z.string().min(1)).max(100).nullable().optional(),
+});
+
+const smallBody = bodyLimit({ maxSize: 64 * 1_024 });
+
+/**
+ * The part of the control API that is about signing in, to be mounted under `/_emulator`. Every route takes JSON and
+ * answers JSON; what it cannot use answers 400 with `{ error: { code, message } }`, what it does not know 404.
+ */
+export function controlSignInRoutes(state: EmulatorState): Hono {
+  const routes = new Hono();
+
+  /** As when an administrator revokes a user's sessions: refresh tokens answer AADSTS50173 from now on. */
+  routes.post('/tokens/revoke', smallBody, async (c) => {
+    const input = revocation.safeParse(await readJson(c));
+    if (!input.success) return invalid(c, input.error);
+    const user = findUserByAddress(state, input.data.address);
+    if (user === undefined) return unknown(c, `Nobody here has the address ${input.data.address}.`);
+    const { accessTokensToo } = input.data;
+    const refreshTokens = revokeTokensOf(state.signIn, user.id, accessTokensToo);
+    return c.json({ userId: user.id, revokedRefreshTokens: refreshTokens, accessTokensToo });
+  });
+
+  /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */
+  routes.post('/consents/revoke', smallBody, async (c) => {
+    const input = consentRevocation.safeParse(await readJson(c));
+    if (!input.success) return invalid(c, input.error);
+    const { address, tenant: wanted } = input.data;
+    const appId = input.data.clientId.toLowerCase();
+    const owner = state.addresses.get(address?.toLowerCase() ?? '');
+    const tenant = owner === undefined ? findTenant(state, wanted ?? '') : state.tenants.get(owner.tenantId);
+    if (tenant === undefined || (address !== undefined && owner === undefined)) {
+      return unknown(c, 'Name an address, or a tenant by id or domain, that exists here.');
+    }
+    revokeConsent(tenant, appId, owner?.userId ?? null);
+    return c.json({ tenantId: tenant.id, userId: owner?.userId ?? null, clientId: appId });
+  });
+
+  /** What is left out stays as it was; `accessTokenSeconds: null` goes back to Entra's 60 to 90 minutes. */
+  routes.post('/tenants/:id/settings', smallBody, async (c) => {
+    const tenant = findTenant(state, c.req.param('id'));
+    if (tenant === undefined) return unknown(c, `There is no tenant ${c.req.param('id')}.`);
+    const input = tenantSettings.safeParse(await readJson(c));
+    if (!input.success) return invalid(c, input.error);
+    const before = settingsOf(state.signIn, tenant.id);
+    const { userConsentAllowed, accessTokenSeconds, refreshTokenReuse } = input.data;
+    const settings = {
+      userConsentAllowed: userConsentAllowed ?? before.userConsentAllowed,
+      accessTokenSeconds: accessTokenSeconds === undefined ? before.accessTokenSeconds : accessTokenSeconds,
+      refreshTokenReuse: refreshTokenReuse ?? before.refreshTokenReuse,
+    };
+    state.signIn.settings.set(tenant.id, settings);
+    return c.json({ tenantId: tenant.id, ...settings });
+  });
+
+  /** Describes an app registration. What is left out stays as it was, `null` takes it away; the secret is not shown. */
+  routes.post('/apps', smallBody, async (c) => {
+    const input = app.safeParse(await readJson(c));
+    if (!input.success) return invalid(c, input.error);
+    const appId = input.data.clientId.toLowerCase();
+    const { secret, redirectUris, displayName, roles } = input.data;
+    const before = appSettingsOf(state.signIn, appId);
+    const settings = {
+      displayName: displayName === undefined ? before.displayName : displayName,
+      redirectUris: redirectUris === undefined ? before.redirectUris : redirectUris,
+      roles: roles === undefined ? before.roles : roles,
+    };
+    state.signIn.apps.set(appId, settings);
+    if (secret === null) state.appSecrets.delete(appId);
+    else if (secret !== undefined) state.appSecrets.set(appId, secret);
+    return c.json({ clientId: appId, ...settings, hasSecret: state.appSecrets.has(appId) });
+  });
+
+  return routes;
+}
+
+async function readJson(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json();
+  } catch {
+    return undefined; // not JSON: the schema says what was expected instead
+  }
+}
+
+function invalid(c: Context, error: z.ZodError): Response {
+  return c.json({ error: { code: 'badRequest', message: z.prettifyError(error) } }, 400);
+}
+
+function unknown(c: Context, message: string): Response {
+  return c.json({ error: { code: 'notFound', message } }, 404);
+}
