@@ -1,0 +1,86 @@
+import { ExpectedError } from '../errors.ts';
+import type { Problem } from '../platform/problem.ts';
+
+/** What can go wrong with Microsoft Graph, as codes of our public API, each with what a person can do about it. */
+const REMEDIES = {
+  MAILBOX_ACCESS_DENIED:
+    'Give the connected account access to the mailbox in Exchange, or grant the missing Mail permission.',
+  MAILBOX_NOT_FOUND: 'Check the address of the mailbox and that it exists in the tenant of the account.',
+  MAILBOX_NOT_ENABLED:
+    'The mailbox is not an Exchange Online mailbox: give it a licence, or move it from the on-premises server.',
+  FOLDER_NOT_FOUND: 'Choose another folder: the one that was chosen no longer exists.',
+  ITEM_NOT_FOUND: 'Nothing to do: somebody moved or deleted it.',
+  FOLDER_EXISTS: 'Choose another name, or use the folder that exists.',
+  QUOTA_EXCEEDED: 'Free space in the mailbox, or raise its quota.',
+  THROTTLED: 'Nothing to do: it is tried again when Microsoft 365 allows it.',
+  GRAPH_UNAVAILABLE:
+    'Nothing to do: it is tried again. If it lasts, look at the service health of Microsoft 365.',
+  GRAPH_TIMEOUT:
+    'Nothing to do: it is tried again. If it lasts, check the network between here and Microsoft 365.',
+  DELTA_EXPIRED: 'Nothing to do: the folder is read again from a point in time.',
+  PAGE_UNREADABLE: 'Find the damaged mail in the folder with Outlook and remove it, then run the sync again.',
+  SIGN_IN_REQUIRED: 'Sign in with the account again.',
+  CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
+  REQUEST_REFUSED: 'Report this with the request id: Microsoft Graph did not accept a request.',
+  FOREIGN_LINK: 'Report this: an answer pointed outside of Microsoft Graph and was not followed.',
+  UNEXPECTED_ANSWER: 'Report this with the request id: Microsoft Graph answered in an unknown form.',
+} as const;
+
+export type GraphErrorCode = keyof typeof REMEDIES;
+
+/** What Microsoft told about a failure. */
+export interface GraphErrorDetails {
+  /** HTTP status; null when no answer came. */
+  status?: number | null;
+  /** Microsoft's own code, such as `ErrorAccessDenied`. */
+  microsoftCode?: string | null;
+  /** Microsoft's `request-id`: support asks for it. */
+  requestId?: string | null;
+  /** How long Microsoft wants to be left alone, from `Retry-After`. */
+  retryAfterMilliseconds?: number | null;
+  cause?: unknown;
+}
+
+/** A failed call of Microsoft Graph. Holds no request, no token and no mail. */
+export class GraphError extends ExpectedError {
+  declare readonly code: GraphErrorCode;
+  readonly status: number | null;
+  readonly microsoftCode: string | null;
+  readonly requestId: string | null;
+  readonly retryAfterMilliseconds: number | null;
+
+  constructor(code: GraphErrorCode, message: string, details: GraphErrorDetails = {}) {
+    super(code, message, REMEDIES[code], details.cause === undefined ? undefined : { cause: details.cause });
+    this.status = details.status ?? null;
+    this.microsoftCode = details.microsoftCode ?? null;
+    this.requestId = details.requestId ?? null;
+    this.retryAfterMilliseconds = details.retryAfterMilliseconds ?? null;
+  }
+
+  /** Whether the same call may succeed later without anybody doing anything. */
+  get isTransient(): boolean {
+    return this.code === 'THROTTLED' || this.code === 'GRAPH_UNAVAILABLE' || this.code === 'GRAPH_TIMEOUT';
+  }
+
+  /** What to store with the mailbox or mail that failed. */
+  toProblem(now: Date): Problem {
+    return {
+      code: this.code,
+      message: this.message,
+      remedy: this.remedy,
+      since: now.toISOString(),
+      ...(this.microsoftCode === null ? {} : { microsoftCode: this.microsoftCode }),
+      ...(this.requestId === null ? {} : { requestId: this.requestId }),
+    };
+  }
+}
+
+/**
+ * The delta cursor is worth nothing any more: read the folder again from a point in time with overlap.
+ * https://learn.microsoft.com/graph/delta-query-overview#synchronization-reset
+ */
+export class DeltaExpiredError extends GraphError {
+  constructor(details: GraphErrorDetails = {}) {
+    super('DELTA_EXPIRED', 'The bookmark of the folder has expired at Microsoft.', details);
+  }
+}

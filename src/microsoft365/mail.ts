@@ -1,0 +1,169 @@
+/*
+ * Mail as the rest of Deskgraph knows it. Graph's JSON stops behind `MailApi`: nothing here has Microsoft's shape.
+ */
+import type { Problem } from '../platform/problem.ts';
+import type { GraphError } from './graph-error.ts';
+
+/** A person in a mail header. */
+export interface MailAddress {
+  name: string | null;
+  /** In lower case. Not necessarily deliverable: it is what the mail said. */
+  emailAddress: string;
+}
+
+export interface MailBody {
+  contentType: 'html' | 'text';
+  /** As Microsoft gives it. HTML has lost its active content there; sanitise it again all the same. */
+  content: string;
+}
+
+/** A mail that was read from a mailbox. */
+export interface IncomingMail {
+  /** Immutable id: survives moves within the mailbox. Case-sensitive. */
+  graphMessageId: string;
+  /** RFC 5322 `Message-ID` with its angle brackets. Not unique. */
+  internetMessageId: string | null;
+  /** Outlook's guess at a conversation. Unrelated mails with equal subjects may share it. */
+  conversationId: string | null;
+  subject: string;
+  from: MailAddress | null;
+  replyTo: MailAddress[];
+  to: MailAddress[];
+  cc: MailAddress[];
+  receivedAt: Date | null;
+  sentAt: Date | null;
+  isDraft: boolean;
+  /** A hint only: false when the only attachments are inline. */
+  hasAttachments: boolean;
+  body: MailBody;
+  /** What this mail adds to its conversation, as Outlook sees it; null when Outlook gives none. */
+  uniqueBody: MailBody | null;
+  /** Message ids with angle brackets. */
+  inReplyTo: string[];
+  /** Message ids with angle brackets, oldest first. */
+  references: string[];
+  /** Internet message headers in their order, names as written. May be empty for sent mail. */
+  headers: { name: string; value: string }[];
+}
+
+/** An attachment's description, without its content. */
+export interface IncomingAttachment {
+  /** Not immutable: read the content soon after listing. */
+  graphAttachmentId: string;
+  /** `FILE`: bytes. `ITEM`: a mail, event or contact inside. `LINK`: only a link to a file elsewhere. */
+  kind: 'FILE' | 'ITEM' | 'LINK';
+  name: string;
+  contentType: string;
+  /** As Microsoft tells it; the content may be smaller. */
+  sizeBytes: number;
+  /** Without angle brackets, as `cid:` links name it. */
+  contentId: string | null;
+  isInline: boolean;
+  /** Where the file is, for `LINK`; null when Microsoft does not tell. */
+  link: string | null;
+}
+
+/** Names by which Graph knows a folder in every language. */
+export const WELL_KNOWN_FOLDERS = [
+  'inbox',
+  'archive',
+  'sentitems',
+  'drafts',
+  'deleteditems',
+  'junkemail',
+] as const;
+export type WellKnownFolder = (typeof WELL_KNOWN_FOLDERS)[number];
+
+export interface MailFolder {
+  /** Constant for the life of the folder. */
+  id: string;
+  displayName: string;
+  /** Null at the top of the tree. */
+  parentId: string | null;
+  /** Display names from the top, joined by ` / `; names may hold slashes themselves. */
+  path: string;
+  wellKnownName: WellKnownFolder | null;
+  totalItemCount: number;
+}
+
+/** A mailbox and the account that reads it. */
+export interface MailboxAccess {
+  organizationId: string;
+  accountId: string;
+  emailAddress: string;
+  /** `PRIMARY`: the account's own. `SHARED`: another one that the account may open. */
+  kind: 'PRIMARY' | 'SHARED';
+}
+
+/** A part of what happened in a folder. */
+export interface DeltaPage {
+  mails: IncomingMail[];
+  /** Ids that left the folder. Not proof of deletion: our own archiving shows up here as well. */
+  removedIds: string[];
+  /** Mails that could not be read; the others of the page are complete. */
+  unreadable: { graphMessageId: string | null; problem: Problem }[];
+  /** Where to go on: store it with the rows of this page. Opaque and secret (it is an address at Microsoft). */
+  cursor: string;
+  /** Whether the round is over: the cursor then waits for what happens next. */
+  isLastPage: boolean;
+}
+
+/** From a cursor, or the first page of a round over mail received at or after a time. */
+export type DeltaRequest = { folderId: string; cursor: string } | { folderId: string; receivedFrom: Date };
+
+/** Counts the requests that went to Microsoft, repeats included. */
+export interface RequestCounter {
+  requests: number;
+}
+
+/**
+ * The mail of Microsoft 365. Every call keeps the mailbox's limits, repeats what is safe to repeat, has a deadline, ends
+ * with `signal`, and throws {@link GraphError}.
+ */
+export interface MailApi {
+  /** The same API, counting its requests into `counter`: how a sync run knows what it cost. */
+  withCounter(counter: RequestCounter): MailApi;
+  /** The whole tree, parents before children, at most 1,000 folders. Hidden folders and searches are left out. */
+  listFolders(mailbox: MailboxAccess, signal: AbortSignal): Promise<MailFolder[]>;
+  /** Null when it does not exist. */
+  getFolder(
+    mailbox: MailboxAccess,
+    idOrWellKnownName: string,
+    signal: AbortSignal,
+  ): Promise<MailFolder | null>;
+  /** Makes a folder at the top of the mailbox. Idempotent: an existing one of that name is given back. */
+  createFolder(mailbox: MailboxAccess, displayName: string, signal: AbortSignal): Promise<MailFolder>;
+  /**
+   * One page of a folder's changes. Throws `DeltaExpiredError` when the cursor has expired: start again with
+   * `receivedFrom` and overlap. With `receivedFrom` Graph gives 5,000 mails at most in a round.
+   */
+  readDelta(mailbox: MailboxAccess, request: DeltaRequest, signal: AbortSignal): Promise<DeltaPage>;
+  /** Null when it does not exist. Throws `GraphError` `UNEXPECTED_ANSWER` when the mail cannot be read. */
+  getMail(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<IncomingMail | null>;
+  /** Descriptions only, at most 1,000. Throws `ITEM_NOT_FOUND` when the mail is gone. */
+  listAttachments(
+    mailbox: MailboxAccess,
+    graphMessageId: string,
+    signal: AbortSignal,
+  ): Promise<IncomingAttachment[]>;
+  /**
+   * The content, streamed. A `LINK` has none. Read it to its end, leave the loop or abort `signal`: until then it holds
+   * one of the mailbox's four slots.
+   */
+  readAttachment(
+    mailbox: MailboxAccess,
+    graphMessageId: string,
+    graphAttachmentId: string,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Moves mails, 20 in a request, and tells for each what became of it; `GONE` when it no longer exists. Idempotent: ids
+   * are immutable, so moving a moved mail to where it is changes nothing.
+   */
+  moveMails(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    destinationFolderId: string,
+    signal: AbortSignal,
+  ): Promise<Map<string, 'MOVED' | 'GONE' | GraphError>>;
+}
