@@ -297,13 +297,6 @@ export class FirstTables extends Migration {
       );
       create index on event (transaction, position);
       create index on event (created_at);
-
-      -- Which process a job worker belongs to, so that a killed process's jobs go back at once: see jobs/dead-workers.ts.
-      create table job_worker (
-        worker_id text primary key,
-        process_lock bigint not null,
-        created_at timestamptz not null default now()
-      );
     `);
   }
 }
