@@ -2,7 +2,7 @@ import { GraphFault } from './graph-fault.ts';
 import { isWellFormedId, newDefaultId } from './ids.ts';
 import type { Folder, Mailbox } from './mailbox.ts';
 
-/** The folders every mailbox has. `top` hides from no list; `hidden` ones show with `includeHiddenFolders=true`. */
+/** The folders every mailbox has; hidden ones show with `includeHiddenFolders=true`. */
 const WELL_KNOWN_FOLDERS: readonly { name: string; displayName: string; hidden: boolean }[] = [
   { name: 'archive', displayName: 'Archive', hidden: false },
   { name: 'deleteditems', displayName: 'Deleted Items', hidden: false },
@@ -23,6 +23,7 @@ export function createMailbox(tenantId: string, userId: string): Mailbox {
     folders: new Map(),
     wellKnown: new Map(),
     messages: new Map(),
+    timeline: [],
     currentIds: new Map(),
     byInternetMessageId: new Map(),
     conversations: new Map(),
@@ -50,12 +51,19 @@ export function createFolder(
   displayName: string,
   isHidden: boolean,
 ): Folder {
-  const wanted = displayName.toLowerCase();
-  const taken = childrenOf(mailbox, parent, true).some((child) => child.displayName.toLowerCase() === wanted);
-  if (taken) {
-    throw new GraphFault(409, 'ErrorFolderExists', `A folder with the specified name already exists.`);
-  }
+  assertNameIsFree(mailbox, parent, displayName);
   return putFolder(mailbox, parent, displayName, isHidden, null);
+}
+
+/** Gives a folder another name. Throws 403 for a well-known folder, 409 when a sibling has that name. */
+export function renameFolder(mailbox: Mailbox, folder: Folder, displayName: string): void {
+  const parent = mailbox.folders.get(folder.parentFolderId ?? '');
+  if (folder.wellKnownName !== null || parent === undefined) {
+    throw new GraphFault(403, 'ErrorAccessDenied', 'A distinguished folder cannot be renamed.');
+  }
+  if (displayName.toLowerCase() !== folder.displayName.toLowerCase())
+    assertNameIsFree(mailbox, parent, displayName);
+  folder.displayName = displayName;
 }
 
 /** The folders directly below a folder. */
@@ -90,4 +98,11 @@ function putFolder(
   if (wellKnownName !== null) mailbox.wellKnown.set(wellKnownName, folder.id);
   parent?.childFolderIds.push(folder.id);
   return folder;
+}
+
+function assertNameIsFree(mailbox: Mailbox, parent: Folder, displayName: string): void {
+  const wanted = displayName.toLowerCase();
+  if (childrenOf(mailbox, parent, true).some((child) => child.displayName.toLowerCase() === wanted)) {
+    throw new GraphFault(409, 'ErrorFolderExists', 'A folder with the specified name already exists.');
+  }
 }

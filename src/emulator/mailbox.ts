@@ -1,9 +1,4 @@
-import type {
-  Attachment,
-  FollowupFlag,
-  InternetMessageHeader,
-  ItemBody,
-} from '@microsoft/microsoft-graph-types';
+import type { FollowupFlag, InternetMessageHeader, ItemBody } from '@microsoft/microsoft-graph-types';
 
 /** An e-mail address with the name that stands beside it. */
 export interface MailAddress {
@@ -102,6 +97,8 @@ export interface Mailbox {
   wellKnown: Map<string, string>;
   /** By immutable id. */
   messages: Map<string, StoredMessage>;
+  /** The messages of all folders, ascending by `receivedAt`, then `serial`. */
+  timeline: StoredMessage[];
   /** Immutable id by current default id. */
   currentIds: Map<string, string>;
   /** Immutable ids by `Message-ID`; several copies may share one. */
@@ -110,6 +107,3 @@ export interface Mailbox {
   conversations: Map<string, string>;
   nextSerial: number;
 }
-
-/** The derived types of attachments that Graph knows by `@odata.type`. */
-export type AttachmentJson = Attachment & Record<string, unknown>;

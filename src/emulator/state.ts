@@ -3,6 +3,7 @@ import type { DirectoryUser, Tenant } from './directory-user.ts';
 import type { Mailbox } from './mailbox.ts';
 import { createMailbox } from './mailbox-folders.ts';
 import { seedTenants } from './seed.ts';
+import { createSignInState, resetSignInState, type SignInState } from './sign-in-state.ts';
 
 /** Everything the emulator knows. Held in memory; `state-file.ts` can keep it across restarts. */
 export interface EmulatorState {
@@ -15,6 +16,7 @@ export interface EmulatorState {
   addresses: Map<string, { tenantId: string; userId: string }>;
   /** Client secrets that are checked, by app id; an app without one here may use any. */
   appSecrets: Map<string, string>;
+  signIn: SignInState;
   /** Delta links issued before this log generation answer 410. */
   deltaGeneration: number;
 }
@@ -27,6 +29,7 @@ export function createState(): EmulatorState {
     mailboxes: new Map(),
     addresses: new Map(),
     appSecrets: new Map(),
+    signIn: createSignInState(),
     deltaGeneration: 0,
   };
   fillWithSeed(state);
@@ -40,6 +43,7 @@ export function resetState(state: EmulatorState): void {
   state.mailboxes.clear();
   state.addresses.clear();
   state.appSecrets.clear();
+  resetSignInState(state.signIn);
   state.deltaGeneration += 1;
   fillWithSeed(state);
 }

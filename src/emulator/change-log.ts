@@ -1,0 +1,36 @@
+import type { Folder, FolderChange, StoredMessage } from './mailbox.ts';
+
+/** A folder remembers this many changes; older ones are dropped and delta links into them answer 410. */
+const MOST_CHANGES = 200_000;
+
+/** The position after the newest change: a delta link from here reports only what happens from now on. */
+export function endOfLog(folder: Folder): number {
+  return folder.logStart + folder.log.length;
+}
+
+/** Writes down that a message arrived in, changed in, or left this folder. */
+export function logChange(folder: Folder, kind: FolderChange['kind'], message: StoredMessage): void {
+  const position = endOfLog(folder);
+  const before = folder.lastChanges.get(message.immutableId);
+  folder.log.push({
+    kind,
+    immutableId: message.immutableId,
+    id: message.id,
+    receivedAt: message.receivedAt,
+    reason: 'deleted',
+  });
+  folder.lastChanges.set(message.immutableId, {
+    position,
+    created: kind === 'created' ? position : (before?.created ?? position),
+  });
+  if (folder.log.length > MOST_CHANGES) dropOldest(folder);
+}
+
+function dropOldest(folder: Folder): void {
+  const dropped = folder.log.length >>> 1;
+  folder.log.splice(0, dropped);
+  folder.logStart += dropped;
+  for (const [id, change] of folder.lastChanges) {
+    if (change.position < folder.logStart) folder.lastChanges.delete(id);
+  }
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { graphDateTime } from './clock.ts';
+import { ControlFault, controlFaultResponse, readControlBody } from './control-answer.ts';
+import type { DirectoryUser, Tenant } from './directory-user.ts';
+import type { Folder } from './mailbox.ts';
+import { newTenant, sharedMailboxOf, userOf } from './seed.ts';
+import { addUser, type EmulatorState, findTenant, findUserByAddress } from './state.ts';
+import type { World } from './world.ts';
+
+/** A folder shows this many of its newest messages unless `?top=` says otherwise. */
+const MESSAGES_PER_FOLDER = 1_000;
+
+const addressSchema = z
+  .string()
+  .max(320)
+  .regex(/^[^@\s]+@[^@\s]+$/, { error: 'must be an address' })
+  .toLowerCase();
+const tenantSchema = z.strictObject({
+  domain: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/i)
+    .toLowerCase(),
+  displayName: z.string().min(1).max(200).optional(),
+  id: z.uuid().toLowerCase().optional(),
+});
+const mailboxSchema = z.strictObject({
+  address: addressSchema,
+  displayName: z.string().min(1).max(200).optional(),
+  /** `none`: a user without a mailbox. */
+  kind: z.enum(['user', 'shared', 'none']).default('user'),
+  isAdmin: z.boolean().default(false),
+  aliases: z.array(addressSchema).max(50).default([]),
+  /** Addresses of the users who may open it. */
+  fullAccess: z.array(addressSchema).max(1000).default([]),
+  /** Addresses of the users who may send as it; those with full access when left out. */
+  sendAs: z.array(addressSchema).max(1000).optional(),
+});
+
+/** Tenants and mailboxes of the control API: add them, and look into a mailbox. */
+export function controlMailboxRoutes(world: World): Hono {
+  const { state } = world;
+  const routes = new Hono();
+  routes.onError(controlFaultResponse);
+
+  routes.get('/tenants', (c) => c.json([...state.tenants.values()].map(tenantJson)));
+  routes.post('/tenants', async (c) => {
+    const { domain, displayName, id } = await readControlBody(c, tenantSchema);
+    if (findTenant(state, domain) !== undefined || (id !== undefined && state.tenants.has(id))) {
+      throw new ControlFault(409, 'exists', `There already is a tenant ${domain}.`);
+    }
+    const tenant = newTenant(id ?? randomUUID(), domain, displayName ?? domain);
+    state.tenants.set(tenant.id, tenant);
+    return c.json(tenantJson(tenant), 201);
+  });
+  routes.post('/mailboxes', async (c) => {
+    const input = await readControlBody(c, mailboxSchema);
+    const tenant = findTenant(state, input.address.slice(input.address.indexOf('@') + 1));
+    if (tenant === undefined) {
+      throw new ControlFault(
+        404,
+        'notFound',
+        `No tenant has the domain of ${input.address}; add one with POST /_emulator/tenants.`,
+      );
+    }
+    for (const address of [input.address, ...input.aliases]) {
+      if (findUserByAddress(state, address) !== undefined) {
+        throw new ControlFault(409, 'exists', `Somebody already has the address ${address}.`);
+      }
+    }
+    const user = newUser(state, input);
+    addUser(state, tenant, user);
+    return c.json({ userId: user.id, tenantId: tenant.id, address: input.address }, 201);
+  });
+  routes.get('/mailboxes/:address', (c) => {
+    const top = Number(c.req.query('top') ?? MESSAGES_PER_FOLDER);
+    if (!Number.isInteger(top) || top < 0)
+      throw new ControlFault(400, 'badRequest', 'top must be a whole number.');
+    return c.json(mailboxJson(state, c.req.param('address'), top));
+  });
+  return routes;
+}
+
+function newUser(state: EmulatorState, input: z.infer<typeof mailboxSchema>): DirectoryUser {
+  const idsOf = (addresses: readonly string[]) =>
+    addresses.map((address) => {
+      const user = findUserByAddress(state, address);
+      if (user === undefined) throw new ControlFault(404, 'notFound', `Nobody has the address ${address}.`);
+      return user.id;
+    });
+  const rest = {
+    proxyAddresses: [`SMTP:${input.address}`, ...input.aliases.map((alias) => `smtp:${alias}`)],
+    isAdmin: input.isAdmin,
+    fullAccess: idsOf(input.fullAccess),
+    sendAs: idsOf(input.sendAs ?? input.fullAccess),
+  };
+  const name = input.displayName ?? input.address.slice(0, input.address.indexOf('@'));
+  const [givenName = name, ...surnames] = name.split(' ');
+  if (input.kind === 'shared') return sharedMailboxOf(randomUUID(), name, input.address, rest);
+  const user = userOf(randomUUID(), givenName, surnames.join(' '), input.address, rest);
+  return input.kind === 'none' ? { ...user, mailbox: null, mail: null, proxyAddresses: [] } : user;
+}
+
+function tenantJson(tenant: Tenant) {
+  const users = [...tenant.users.values()].map(
+    ({ id, displayName, userPrincipalName, mailbox, isAdmin }) => ({
+      id,
+      displayName,
+      userPrincipalName,
+      mailbox,
+      isAdmin,
+    }),
+  );
+  return { id: tenant.id, domain: tenant.domain, displayName: tenant.displayName, users };
+}
+
+function mailboxJson(state: EmulatorState, address: string, top: number) {
+  const user = findUserByAddress(state, address);
+  const mailbox = user === undefined ? undefined : state.mailboxes.get(user.id);
+  if (user === undefined || mailbox === undefined) {
+    throw new ControlFault(404, 'notFound', `There is no mailbox for ${address}.`);
+  }
+  return {
+    userId: user.id,
+    tenantId: mailbox.tenantId,
+    address: user.mail,
+    totalMessages: mailbox.messages.size,
+    folders: [...mailbox.folders.values()].map((folder) => folderJson(folder, top)),
+  };
+}
+
+function folderJson(folder: Folder, top: number) {
+  const shown = top === 0 ? [] : folder.messages.slice(-top).reverse();
+  return {
+    id: folder.id,
+    displayName: folder.displayName,
+    wellKnownName: folder.wellKnownName,
+    parentFolderId: folder.parentFolderId,
+    totalItemCount: folder.messages.length,
+    unreadItemCount: folder.unreadItemCount,
+    messages: shown.map((message) => ({
+      id: message.id,
+      immutableId: message.immutableId,
+      internetMessageId: message.internetMessageId,
+      subject: message.subject,
+      from: message.from?.address ?? null,
+      folder: folder.wellKnownName ?? folder.displayName,
+      received: graphDateTime(message.receivedAt),
+      isRead: message.isRead,
+      attachments: message.attachments.length,
+    })),
+  };
+}

@@ -1,0 +1,110 @@
+import type { MailFolder } from '@microsoft/microsoft-graph-types';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { readBody } from './graph-body.ts';
+import { openMailbox } from './mail-access.ts';
+import type { Folder, Mailbox } from './mailbox.ts';
+import { childrenOf, createFolder, folderOf, renameFolder } from './mailbox-folders.ts';
+import { badQuery, readNumber, readSelect } from './odata-query.ts';
+import { MOST_ITEMS_PER_PAGE } from './prefer.ts';
+import type { GraphEnv, World } from './world.ts';
+
+const newFolderSchema = z.object({
+  displayName: z.string().trim().min(1).max(255),
+  isHidden: z.boolean().optional(),
+});
+
+const PROPERTIES: Readonly<Record<string, (mailbox: Mailbox, folder: Folder) => unknown>> = {
+  displayName: (_, folder) => folder.displayName,
+  parentFolderId: (_, folder) => folder.parentFolderId,
+  childFolderCount: (mailbox, folder) => childrenOf(mailbox, folder, false).length,
+  unreadItemCount: (_, folder) => folder.unreadItemCount,
+  totalItemCount: (_, folder) => folder.messages.length,
+  isHidden: (_, folder) => folder.isHidden,
+};
+
+/** Mail folders: list, children, get, create, rename. */
+export function folderRoutes(world: World): Hono<GraphEnv> {
+  const routes = new Hono<GraphEnv>();
+  const base = '/v1.0/users/:user/mailFolders';
+
+  routes.get(base, (c) => {
+    const { mailbox } = openMailbox(c, world, 'read');
+    return c.json(listFolders(mailbox, folderOf(mailbox, 'msgfolderroot'), new URL(c.req.url), world));
+  });
+  routes.post(base, async (c) => {
+    const { mailbox } = openMailbox(c, world, 'write');
+    const { displayName, isHidden } = await readBody(c, newFolderSchema);
+    const parent = folderOf(mailbox, 'msgfolderroot');
+    return c.json(
+      folderJson(mailbox, createFolder(mailbox, parent, displayName, isHidden ?? false), null),
+      201,
+    );
+  });
+  routes.get(`${base}/:folder`, (c) => {
+    const { mailbox } = openMailbox(c, world, 'read');
+    const select = readSelect(c.req.query('$select') ?? null, isFolderProperty);
+    return c.json(folderJson(mailbox, folderOf(mailbox, c.req.param('folder')), select));
+  });
+  routes.patch(`${base}/:folder`, async (c) => {
+    const { mailbox } = openMailbox(c, world, 'write');
+    const folder = folderOf(mailbox, c.req.param('folder'));
+    const { displayName } = await readBody(c, newFolderSchema);
+    renameFolder(mailbox, folder, displayName);
+    return c.json(folderJson(mailbox, folder, null));
+  });
+  routes.get(`${base}/:folder/childFolders`, (c) => {
+    const { mailbox } = openMailbox(c, world, 'read');
+    const parent = folderOf(mailbox, c.req.param('folder'));
+    return c.json(listFolders(mailbox, parent, new URL(c.req.url), world));
+  });
+  routes.post(`${base}/:folder/childFolders`, async (c) => {
+    const { mailbox } = openMailbox(c, world, 'write');
+    const parent = folderOf(mailbox, c.req.param('folder'));
+    const { displayName, isHidden } = await readBody(c, newFolderSchema);
+    return c.json(
+      folderJson(mailbox, createFolder(mailbox, parent, displayName, isHidden ?? false), null),
+      201,
+    );
+  });
+  return routes;
+}
+
+function listFolders(mailbox: Mailbox, parent: Folder, url: URL, world: World) {
+  const query = url.searchParams;
+  const top = readNumber(query, '$top', 1, MOST_ITEMS_PER_PAGE) ?? world.settings.pageSize;
+  const skip = readNumber(query, '$skip', 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const select = readSelect(query.get('$select'), isFolderProperty);
+  const matches = folderFilter(query.get('$filter'));
+  const all = childrenOf(mailbox, parent, query.get('includeHiddenFolders') === 'true').filter(matches);
+  const answer: Record<string, unknown> = {};
+  if (query.get('$count') === 'true') answer['@odata.count'] = all.length;
+  answer['value'] = all.slice(skip, skip + top).map((folder) => folderJson(mailbox, folder, select));
+  if (all.length > skip + top) {
+    query.set('$skip', String(skip + top));
+    answer['@odata.nextLink'] = url.href;
+  }
+  return answer;
+}
+
+function folderFilter(filter: string | null): (folder: Folder) => boolean {
+  if (filter === null) return () => true;
+  const [, literal] = /^\s*displayName eq '((?:[^']|'')*)'\s*$/.exec(filter) ?? [];
+  if (literal === undefined)
+    throw badQuery(`The emulator filters folders by displayName eq only, not '${filter}'.`);
+  const wanted = literal.replaceAll("''", "'").toLowerCase();
+  return (folder) => folder.displayName.toLowerCase() === wanted;
+}
+
+function isFolderProperty(name: string): boolean {
+  return name === 'id' || name in PROPERTIES;
+}
+
+/** The folder as Graph would send it. */
+export function folderJson(mailbox: Mailbox, folder: Folder, select: readonly string[] | null): MailFolder {
+  const json: MailFolder & Record<string, unknown> = { id: folder.id };
+  for (const [name, property] of Object.entries(PROPERTIES)) {
+    if (select === null || select.includes(name)) json[name] = property(mailbox, folder);
+  }
+  return json;
+}

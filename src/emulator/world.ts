@@ -1,0 +1,58 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { Caller } from './caller.ts';
+import { createFaultBoard, type FaultBoard } from './faults.ts';
+import type { GraphFault, RequestIds } from './graph-fault.ts';
+import { createRequestCounter, type RequestCounter } from './requests.ts';
+import { createState, type EmulatorState, findUserByAddress } from './state.ts';
+import { createThrottle, OUTLOOK_LIMITS, type Throttle, type ThrottlingLimits } from './throttling.ts';
+
+/** What can be set while the emulator runs. */
+export interface Settings {
+  /** Every Graph and sign-in request takes at least this long. */
+  latencyMs: number;
+  /** Items on a page when the client names no size. */
+  pageSize: number;
+  limits: ThrottlingLimits;
+}
+
+/** The emulated world: what it remembers, and how it behaves. */
+export interface World {
+  state: EmulatorState;
+  settings: Settings;
+  faults: FaultBoard;
+  requests: RequestCounter;
+  throttle: Throttle;
+}
+
+/** Graph's own default. */
+const DEFAULT_PAGE_SIZE = 10;
+
+/** What routes find in their context. */
+export interface GraphEnv {
+  Bindings: Partial<HttpBindings> & {
+    /** True for a request that came inside a `$batch`. */
+    isBatchPart?: boolean;
+  };
+  Variables: {
+    ids: RequestIds;
+    /** The caller, or why there is none. */
+    caller: Caller | GraphFault;
+  };
+}
+
+/** A world around a state; without one, around the seed. */
+export function createWorld(settings: Partial<Settings> = {}, state: EmulatorState = createState()): World {
+  const whole: Settings = {
+    latencyMs: 0,
+    pageSize: DEFAULT_PAGE_SIZE,
+    limits: { ...OUTLOOK_LIMITS },
+    ...settings,
+  };
+  return {
+    state,
+    settings: whole,
+    faults: createFaultBoard((address) => findUserByAddress(state, address)?.id),
+    requests: createRequestCounter(),
+    throttle: createThrottle(whole.limits, state.clock),
+  };
+}
