@@ -1,0 +1,8 @@
+// The one place that imports the types of every domain: each adds itself to the builder. A forgotten line shows in
+// schema/schema.graphql, which a test compares.
+import './errors.graphql.ts';
+import './problem.graphql.ts';
+import { builder } from './builder.ts';
+
+/** The schema of the API. */
+export const schema = builder.toSchema();

@@ -1,0 +1,15 @@
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/database.ts';
+import type { Logger } from '../platform/logger.ts';
+
+/**
+ * What resolvers and routes may use besides the database of their request. `app.ts` makes each of these once and hands
+ * them in; a domain adds its own line here, with the type that its folder exports.
+ */
+export interface Services {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Where browsers and Microsoft reach this server, without a trailing slash. */
+  readonly publicUrl: string;
+}
