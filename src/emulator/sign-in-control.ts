@@ -1,7 +1,8 @@
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { revokeConsent } from './consent.ts';
+import { ControlFault, readControlBody } from './control-answer.ts';
 import { appSettingsOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
 import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
@@ -35,32 +36,30 @@ const smallBody = bodyLimit({ maxSize: 64 * 1_024 });
 
 /**
  * The part of the control API that is about signing in, to be mounted under `/_emulator`. Every route takes JSON and
- * answers JSON; what it cannot use answers 400 with `{ error: { code, message } }`, what it does not know 404.
+ * answers JSON; it throws `ControlFault` 400 for what it cannot use and 404 for what it does not know.
  */
 export function controlSignInRoutes(state: EmulatorState): Hono {
   const routes = new Hono();
 
   /** As when an administrator revokes a user's sessions: refresh tokens answer AADSTS50173 from now on. */
   routes.post('/tokens/revoke', smallBody, async (c) => {
-    const input = revocation.safeParse(await readJson(c));
-    if (!input.success) return invalid(c, input.error);
-    const user = findUserByAddress(state, input.data.address);
-    if (user === undefined) return unknown(c, `Nobody here has the address ${input.data.address}.`);
-    const { accessTokensToo } = input.data;
+    const input = await readControlBody(c, revocation);
+    const user = findUserByAddress(state, input.address);
+    if (user === undefined) throw unknown(`Nobody here has the address ${input.address}.`);
+    const { accessTokensToo } = input;
     const refreshTokens = revokeTokensOf(state.signIn, user.id, accessTokensToo);
     return c.json({ userId: user.id, revokedRefreshTokens: refreshTokens, accessTokensToo });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */
   routes.post('/consents/revoke', smallBody, async (c) => {
-    const input = consentRevocation.safeParse(await readJson(c));
-    if (!input.success) return invalid(c, input.error);
-    const { address, tenant: wanted } = input.data;
-    const appId = input.data.clientId.toLowerCase();
+    const input = await readControlBody(c, consentRevocation);
+    const { address, tenant: wanted } = input;
+    const appId = input.clientId.toLowerCase();
     const owner = state.addresses.get(address?.toLowerCase() ?? '');
     const tenant = owner === undefined ? findTenant(state, wanted ?? '') : state.tenants.get(owner.tenantId);
     if (tenant === undefined || (address !== undefined && owner === undefined)) {
-      return unknown(c, 'Name an address, or a tenant by id or domain, that exists here.');
+      throw unknown('Name an address, or a tenant by id or domain, that exists here.');
     }
     revokeConsent(tenant, appId, owner?.userId ?? null);
     return c.json({ tenantId: tenant.id, userId: owner?.userId ?? null, clientId: appId });
@@ -69,11 +68,10 @@ export function controlSignInRoutes(state: EmulatorState): Hono {
   /** What is left out stays as it was; `accessTokenSeconds: null` goes back to Entra's 60 to 90 minutes. */
   routes.post('/tenants/:id/settings', smallBody, async (c) => {
     const tenant = findTenant(state, c.req.param('id'));
-    if (tenant === undefined) return unknown(c, `There is no tenant ${c.req.param('id')}.`);
-    const input = tenantSettings.safeParse(await readJson(c));
-    if (!input.success) return invalid(c, input.error);
+    if (tenant === undefined) throw unknown(`There is no tenant ${c.req.param('id')}.`);
+    const input = await readControlBody(c, tenantSettings);
     const before = settingsOf(state.signIn, tenant.id);
-    const { userConsentAllowed, accessTokenSeconds, refreshTokenReuse } = input.data;
+    const { userConsentAllowed, accessTokenSeconds, refreshTokenReuse } = input;
     const settings = {
       userConsentAllowed: userConsentAllowed ?? before.userConsentAllowed,
       accessTokenSeconds: accessTokenSeconds === undefined ? before.accessTokenSeconds : accessTokenSeconds,
@@ -85,10 +83,9 @@ export function controlSignInRoutes(state: EmulatorState): Hono {
 
   /** Describes an app registration. What is left out stays as it was, `null` takes it away; the secret is not shown. */
   routes.post('/apps', smallBody, async (c) => {
-    const input = app.safeParse(await readJson(c));
-    if (!input.success) return invalid(c, input.error);
-    const appId = input.data.clientId.toLowerCase();
-    const { secret, redirectUris, displayName, roles } = input.data;
+    const input = await readControlBody(c, app);
+    const appId = input.clientId.toLowerCase();
+    const { secret, redirectUris, displayName, roles } = input;
     const before = appSettingsOf(state.signIn, appId);
     const settings = {
       displayName: displayName === undefined ? before.displayName : displayName,
@@ -104,18 +101,6 @@ export function controlSignInRoutes(state: EmulatorState): Hono {
   return routes;
 }
 
-async function readJson(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json();
-  } catch {
-    return undefined; // not JSON: the schema says what was expected instead
-  }
-}
-
-function invalid(c: Context, error: z.ZodError): Response {
-  return c.json({ error: { code: 'badRequest', message: z.prettifyError(error) } }, 400);
-}
-
-function unknown(c: Context, message: string): Response {
-  return c.json({ error: { code: 'notFound', message } }, 404);
+function unknown(message: string): ControlFault {
+  return new ControlFault(404, 'notFound', message);
 }

@@ -181,7 +181,7 @@ function otherAccountForm(context: PageContext, unlisted: number): Html {
 }
 
 function otherAccountLink(context: PageContext, words = 'Use another account'): Html {
-  return html`<p class="soft"><a href="?${context.query}">${words}</a></p>`;
+  return html`<p class="soft other"><a href="?${context.query}">${words}</a></p>`;
 }
 
 function permissionList(permissions: readonly string[]): Html {

@@ -26,7 +26,7 @@ button.account:hover { background: var(--hover); }
   background: var(--accent); color: var(--on-accent); font-size: .9rem; font-weight: 600; }
 .account .who { min-width: 0; }
 .account .who span { display: block; }
-.blocked { opacity: .75; }
+.account.blocked { color: var(--soft); }
 .blocked .initials { background: var(--line); color: var(--ink); }
 .tag { border: 1px solid var(--line); border-radius: 10px; padding: 0 8px; font-size: .75rem; color: var(--soft);
   margin-left: 6px; white-space: nowrap; }
@@ -45,6 +45,7 @@ button.main { background: var(--accent) !important; border-color: var(--accent) 
 .field input { flex: 1 1 200px; min-height: 44px; padding: 0 12px; font: inherit; color: inherit; background: var(--paper);
   border: 1px solid var(--soft); border-radius: 6px; }
 a { color: var(--accent); }
+.other { margin: 20px 0 0; } .other a { display: inline-block; padding: 4px 0; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 dl { margin: 0 0 16px; } dt { color: var(--soft); font-size: .85rem; } dd { margin: 0 0 8px; }
 footer { border-top: 1px solid var(--line); margin-top: 24px; padding-top: 12px; }

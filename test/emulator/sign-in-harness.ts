@@ -1,25 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   ConfidentialClientApplication,
   type INetworkModule,
   type NetworkRequestOptions,
   type NetworkResponse,
 } from '@azure/msal-node';
-import { serve } from '@hono/node-server';
-import { Hono } from 'hono';
-import { directoryRoutes } from '../../src/emulator/directory.ts';
-import { faultResponse, GraphFault, requestIdsOf } from '../../src/emulator/graph-fault.ts';
-import { signInRoutes } from '../../src/emulator/sign-in.ts';
-import { controlSignInRoutes } from '../../src/emulator/sign-in-control.ts';
-import { createState, type EmulatorState } from '../../src/emulator/state.ts';
+import { startEmulator } from '../../src/emulator/emulator.ts';
+import type { EmulatorState } from '../../src/emulator/state.ts';
 
 export const CONTOSO = '11111111-c0a0-4000-8000-000000000000';
 export const APP = 'aaaaaaaa-0000-4000-8000-000000000001';
 export const REDIRECT_URI = 'http://localhost:3000/microsoft365/callback?from=test';
 export const SCOPES = ['User.Read', 'Mail.ReadWrite', 'https://graph.microsoft.com/Mail.Send'];
 
-/** The sign-in side of an emulator on a free port, with the demo tenants. */
+/** An emulator on a free port, with the demo tenants, and what a test of its sign-in side asks of it. */
 export interface SignInServer extends AsyncDisposable {
   root: string;
   state: EmulatorState;
@@ -54,20 +48,8 @@ export interface GraphBody {
 }
 
 export async function startSignInServer(): Promise<SignInServer> {
-  const state = createState();
-  const app = new Hono();
-  app.route('/', signInRoutes(state));
-  app.route('/', directoryRoutes(state));
-  app.route('/_emulator', controlSignInRoutes(state));
-  app.onError((error, c) => {
-    if (!(error instanceof GraphFault)) throw error;
-    return faultResponse(error, requestIdsOf(c.req.raw.headers), state.clock.now());
-  });
-  const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
-  if (!server.listening) await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  const root = `http://127.0.0.1:${address.port}`;
+  const emulator = await startEmulator();
+  const { url: root, state } = emulator;
   return {
     root,
     state,
@@ -100,10 +82,7 @@ export async function startSignInServer(): Promise<SignInServer> {
       const response = await fetch(`${root}/v1.0${path}`, { headers });
       return { status: response.status, body: (await response.json()) as GraphBody };
     },
-    async [Symbol.asyncDispose]() {
-      server.close();
-      await once(server, 'close');
-    },
+    [Symbol.asyncDispose]: () => emulator.close(),
   };
 }
 
