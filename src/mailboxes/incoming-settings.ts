@@ -1,0 +1,103 @@
+import type { MailApi, MailFolder } from '../microsoft365/mail.ts';
+import { type Clock, SECOND } from '../platform/clock.ts';
+import type { EntityManager } from '../platform/database.ts';
+import type { AfterProcessing, FolderChoice, Mailbox, SyncIntervalMinutes } from './mailbox.entity.ts';
+import {
+  ArchiveFolderIsWatchedError,
+  ArchiveFolderRequiredError,
+  InvalidFolderNameError,
+  UnknownFolderError,
+} from './mailbox-errors.ts';
+import { accessOf, getMailbox } from './mailboxes.ts';
+
+/** A change of the incoming settings; what is left out stays as it is. */
+export interface IncomingSettingsChange {
+  enabled?: boolean;
+  intervalMinutes?: SyncIntervalMinutes;
+  /** A folder's id, or a well-known name such as `inbox`. */
+  folderId?: string;
+  createTickets?: boolean;
+  afterProcessing?: AfterProcessing;
+  archiveFolderId?: string;
+}
+
+/** What the settings need from outside. */
+export interface IncomingSettingsDependencies {
+  mail: MailApi;
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** The folder that is watched unless another one is chosen. */
+const DEFAULT_FOLDER = 'inbox';
+
+/**
+ * Changes the incoming settings of a mailbox. Folders are looked up at Microsoft before anything is written, so that a
+ * setting that cannot work is never saved.
+ *
+ * Throws `NotFoundError`, `UnknownFolderError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`, and
+ * `GraphError` when Microsoft cannot be asked.
+ */
+export async function updateIncomingSettings(
+  em: EntityManager,
+  mailboxId: string,
+  change: IncomingSettingsChange,
+  { mail, clock, signal }: IncomingSettingsDependencies,
+): Promise<Mailbox> {
+  const mailbox = await getMailbox(em, mailboxId);
+  const findFolder = async (idOrName: string): Promise<FolderChoice> => {
+    const folder = await mail.getFolder(accessOf(mailbox), idOrName, signal);
+    if (!folder) throw new UnknownFolderError();
+    return { id: folder.id, displayName: folder.displayName };
+  };
+  const enabled = change.enabled ?? mailbox.incomingEnabled;
+  const folder =
+    change.folderId !== undefined
+      ? await findFolder(change.folderId)
+      : (mailbox.folder ?? (enabled ? await findFolder(DEFAULT_FOLDER) : null));
+  const archiveFolder =
+    change.archiveFolderId !== undefined
+      ? await findFolder(change.archiveFolderId)
+      : (mailbox.archiveFolder ?? null);
+  const afterProcessing = change.afterProcessing ?? mailbox.afterProcessing;
+  if (afterProcessing === 'ARCHIVE') {
+    if (!archiveFolder) throw new ArchiveFolderRequiredError();
+    if (archiveFolder.id === folder?.id) throw new ArchiveFolderIsWatchedError();
+  }
+  const startsAnew = enabled && (!mailbox.incomingEnabled || folder?.id !== mailbox.folder?.id);
+  em.assign(mailbox, {
+    incomingEnabled: enabled,
+    folder,
+    archiveFolder,
+    afterProcessing,
+    createTickets: change.createTickets ?? mailbox.createTickets,
+    syncIntervalMinutes: change.intervalMinutes ?? mailbox.syncIntervalMinutes,
+    // The mail that is already there is left alone: from now on counts. Exchange tells times in whole seconds.
+    receiveFrom: startsAnew ? wholeSecond(clock.now()) : (mailbox.receiveFrom ?? null),
+  });
+  await em.flush();
+  return mailbox;
+}
+
+/**
+ * Makes a folder at the top of the mailbox, such as `processed-by-deskgraph`. Idempotent: an existing one of that name is
+ * given back. Throws `NotFoundError`, `InvalidFolderNameError`, `GraphError`.
+ */
+export async function createMailFolder(
+  em: EntityManager,
+  mailboxId: string,
+  displayName: string,
+  { mail, signal }: Pick<IncomingSettingsDependencies, 'mail' | 'signal'>,
+): Promise<MailFolder> {
+  const mailbox = await getMailbox(em, mailboxId);
+  const name = displayName.trim();
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+  if (name.length === 0 || name.length > 200 || /[\u0000-\u001f\u007f/\\]/.test(name)) {
+    throw new InvalidFolderNameError();
+  }
+  return mail.createFolder(accessOf(mailbox), name, signal);
+}
+
+function wholeSecond(time: Date): Date {
+  return new Date(Math.floor(time.getTime() / SECOND) * SECOND);
+}

@@ -1,0 +1,45 @@
+import { ExpectedError } from '../errors.ts';
+
+/** The folder that was asked for does not exist in the mailbox. */
+export class UnknownFolderError extends ExpectedError {
+  constructor() {
+    super(
+      'UNKNOWN_FOLDER',
+      'The mailbox has no such folder.',
+      'Take a folder id from `Mailbox.folders`, or make a folder with `createMailFolder`.',
+    );
+  }
+}
+
+/** Archiving was asked for without saying where to. */
+export class ArchiveFolderRequiredError extends ExpectedError {
+  constructor() {
+    super(
+      'ARCHIVE_FOLDER_REQUIRED',
+      'Archiving needs a folder to archive to.',
+      'Give `archiveFolderId`; `createMailFolder` makes one, such as processed-by-deskgraph.',
+    );
+  }
+}
+
+/** The archive folder is the watched folder: mail would be moved to where it is and come back as new. */
+export class ArchiveFolderIsWatchedError extends ExpectedError {
+  constructor() {
+    super(
+      'ARCHIVE_FOLDER_IS_WATCHED',
+      'Mail cannot be archived to the folder that is watched for new mail.',
+      'Choose another folder to archive to, or another folder to watch.',
+    );
+  }
+}
+
+/** A folder's name is empty, too long or has characters that Exchange refuses. */
+export class InvalidFolderNameError extends ExpectedError {
+  constructor() {
+    super(
+      'INVALID_FOLDER_NAME',
+      'The name of a folder must have 1 to 200 characters, and no control characters or slashes.',
+      'Choose another name, such as processed-by-deskgraph.',
+    );
+  }
+}

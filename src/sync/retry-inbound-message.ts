@@ -1,0 +1,102 @@
+import { LockMode } from '@mikro-orm/core';
+import { NotFoundError } from '../errors.ts';
+import { enqueue, type JobContext } from '../jobs/define-job.ts';
+import { accessOf } from '../mailboxes/mailboxes.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
+import type { IncomingMail } from '../microsoft365/mail.ts';
+import { type EntityManager, forkFor } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
+import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
+import { ingestOneAgain } from '../ticketing/ingest.ts';
+import type { SyncDependencies } from './run-sync.ts';
+import { isFaultOfData } from './store-page.ts';
+import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
+import { InboundMessageNotFailedError } from './sync-errors.ts';
+import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';
+
+/**
+ * Asks for another try of a message that failed, now. Throws `NotFoundError` and {@link InboundMessageNotFailedError}.
+ */
+export async function requestRetry(em: EntityManager, inboundMessageId: string): Promise<InboundMessage> {
+  const row = await em.findOne(InboundMessage, { id: inboundMessageId });
+  if (!row) throw new NotFoundError('The inbound message');
+  if (row.outcome !== 'FAILED') throw new InboundMessageNotFailedError();
+  await enqueue(em, retryInboundMessageJob, { organizationId: row.organization.id, inboundMessageId });
+  return row;
+}
+
+/**
+ * Reads a message that failed from the mailbox again and processes it. When it fails once more, the next try waits four
+ * times as long; after eight tries a person has to ask for it.
+ */
+export async function retryInboundMessage(
+  { database, mail, clock }: SyncDependencies,
+  input: { organizationId: string; inboundMessageId: string },
+  { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
+): Promise<void> {
+  const em = forkFor(database, input.organizationId, signal);
+  const row = await em.findOne(InboundMessage, { id: input.inboundMessageId }, { populate: ['mailbox'] });
+  if (row?.outcome !== 'FAILED') return;
+  let problem: Problem | null;
+  try {
+    const found = await mail.getMail(accessOf(await row.mailbox.loadOrFail()), row.graphMessageId, signal);
+    problem = found ? await processAgain(found) : goneProblem(clock.now());
+  } catch (thrown) {
+    if (thrown instanceof GraphError) problem = thrown.toProblem(clock.now());
+    else if (isFaultOfData(thrown)) problem = { ...storeProblem, since: clock.now().toISOString() };
+    else throw thrown;
+    logger.warn({ err: thrown, inboundMessageId: row.id }, 'a message failed again');
+  }
+  if (problem !== null) await recordFailure(problem);
+
+  async function processAgain(found: IncomingMail): Promise<Problem | null> {
+    return forkFor(database, input.organizationId, signal).transactional(async (tx) => {
+      // Locked: the schedule and a person may try the same message at the same time.
+      const again = await tx.findOne(
+        InboundMessage,
+        { id: input.inboundMessageId, outcome: 'FAILED' },
+        { lockMode: LockMode.PESSIMISTIC_WRITE },
+      );
+      if (!again) return null;
+      const result = await ingestOneAgain(tx, again, found, clock.now());
+      if (result.archiveDue > 0) {
+        await enqueue(tx, archiveMailJob, {
+          organizationId: input.organizationId,
+          mailboxId: again.mailbox.id,
+        });
+      }
+      return result.failed > 0 ? (again.problem ?? storeProblemAt(clock.now())) : null;
+    });
+  }
+
+  async function recordFailure(failure: Problem): Promise<void> {
+    await forkFor(database, input.organizationId).transactional(async (tx) => {
+      const failed = await tx.findOne(InboundMessage, { id: input.inboundMessageId, outcome: 'FAILED' });
+      if (!failed) return;
+      tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
+      await tx.flush();
+      if (failed.attempts >= MESSAGE_ATTEMPTS) return;
+      const runAt = new Date(clock.now().getTime() + messageRetryDelay(failed.attempts));
+      await enqueue(tx, retryInboundMessageJob, input, { runAt });
+    });
+  }
+}
+
+const storeProblem = {
+  code: 'PROCESSING_FAILED',
+  message: 'The message could not be stored.',
+  remedy: 'It is tried again by itself. If it keeps failing, report it with its id.',
+};
+
+function storeProblemAt(now: Date): Problem {
+  return { ...storeProblem, since: now.toISOString() };
+}
+
+function goneProblem(now: Date): Problem {
+  return {
+    code: 'ITEM_NOT_FOUND',
+    message: 'The message is no longer in the mailbox.',
+    remedy: 'Somebody deleted it before it could be processed. Restore it in Outlook and try again.',
+    since: now.toISOString(),
+  };
+}

@@ -1,0 +1,155 @@
+import { toError } from '../errors.ts';
+import type { JobContext } from '../jobs/define-job.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { accessOf } from '../mailboxes/mailboxes.ts';
+import { DeltaExpiredError, GraphError } from '../microsoft365/graph-error.ts';
+import type { DeltaPage, DeltaRequest, MailApi } from '../microsoft365/mail.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Database, forkFor } from '../platform/database.ts';
+import { finishRun } from './finish-run.ts';
+import { type PageOwner, SupersededError, storePage } from './store-page.ts';
+import { nextStep, startOfRound } from './sync-plan.ts';
+import { takeRun } from './take-run.ts';
+
+/** What a sync needs. */
+export interface SyncDependencies {
+  database: Database;
+  mail: MailApi;
+  clock: Clock;
+}
+
+/** Graph's links lead in a circle, twice in one run. */
+function loopError(): GraphError {
+  return new GraphError(
+    'UNEXPECTED_ANSWER',
+    'Microsoft Graph gave the same link twice while listing the folder.',
+  );
+}
+
+/**
+ * One pass over a mailbox's watched folder: reads the delta page by page and stores each with the cursor that covers it.
+ *
+ * Whatever happens in between, a crash, an abort or a second run, a page is stored whole with its cursor or not at all,
+ * and a message that is listed again is found in the ledger. What Microsoft refuses ends the run as `FAILED` with its
+ * problem and the next poll tries again; only an unexpected error is thrown.
+ */
+export async function runSync(
+  deps: SyncDependencies,
+  { organizationId, mailboxId }: { organizationId: string; mailboxId: string },
+  { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
+): Promise<void> {
+  const em = forkFor(deps.database, organizationId, signal);
+  const mailbox = await em.findOne(Mailbox, { id: mailboxId });
+  if (!mailbox) return;
+  const { run, state } = await takeRun(em, mailbox, deps.clock);
+  const counter = { requests: 0 };
+  const { folder, receiveFrom } = mailbox;
+  let problem: GraphError | null = null;
+  try {
+    if (mailbox.incomingEnabled && folder && receiveFrom) {
+      const isSameFolder = state.folderId === folder.id;
+      await readFolder(deps.mail.withCounter(counter), {
+        owner: {
+          database: deps.database,
+          clock: deps.clock,
+          logger: logger.child({ mailboxId, syncRunId: run.id }),
+          signal,
+          organizationId,
+          mailboxId,
+          runId: run.id,
+          folderId: folder.id,
+          stateVersion: state.version,
+        },
+        mailbox,
+        cursor: isSameFolder ? (state.cursor ?? null) : null,
+        from: startOfRound(receiveFrom, isSameFolder ? (state.coveredUntil ?? null) : null),
+      });
+    }
+  } catch (thrown) {
+    if (thrown instanceof SupersededError) return;
+    if (!(thrown instanceof GraphError) || signal.aborted) throw toError(thrown);
+    problem = thrown;
+    logger.warn({ err: thrown, mailboxId, microsoftCode: thrown.microsoftCode }, 'a sync run failed');
+  }
+  await finishRun(deps, { organizationId, mailboxId, runId: run.id, requests: counter.requests, problem });
+}
+
+interface Reading {
+  owner: PageOwner;
+  mailbox: Mailbox;
+  /** Where to go on; null for a fresh round. */
+  cursor: string | null;
+  /** Where a fresh round starts. */
+  from: Date;
+}
+
+async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from }: Reading): Promise<void> {
+  const { clock, signal, folderId } = owner;
+  const access = accessOf(mailbox);
+  let cursor = stored;
+  let round = newRound(from, clock.now(), stored === null);
+  let hasRestarted = false;
+  let hasExpired = false;
+  const followed = new Set<string>();
+  for (;;) {
+    signal.throwIfAborted();
+    const request: DeltaRequest =
+      cursor === null ? { folderId, receivedFrom: round.start } : { folderId, cursor };
+    let page: DeltaPage;
+    try {
+      page = await mail.readDelta(access, request, signal);
+    } catch (error) {
+      // Once per run: a fresh link that has expired already is Microsoft's trouble, not an old bookmark.
+      if (!(error instanceof DeltaExpiredError) || hasExpired) throw error;
+      hasExpired = true;
+      cursor = null;
+      round = newRound(from, clock.now(), true);
+      continue;
+    }
+    round.listed += page.mails.length;
+    round.newest = newestOf(round.newest, page);
+    const step = nextStep({
+      isLastPage: page.isLastPage,
+      cursorRepeats: followed.has(page.cursor),
+      hasRestarted,
+      isFilteredRound: round.isFresh,
+      listedInRound: round.listed,
+      newestInRound: round.newest,
+      roundStart: round.start,
+    });
+    followed.add(page.cursor);
+    const isNewRound = step.kind === 'RESTART' || step.kind === 'NEXT_WINDOW';
+    const storedPage = await storePage(owner, page, {
+      cursor: isNewRound ? null : page.cursor,
+      coveredUntil: step.kind === 'DONE' ? round.begunAt : step.kind === 'NEXT_WINDOW' ? step.from : null,
+    });
+    if (storedPage === null || step.kind === 'DONE') return;
+    if (step.kind === 'LOOP') throw loopError();
+    owner.stateVersion = storedPage.stateVersion;
+    if (step.kind === 'RESTART') hasRestarted = true;
+    if (isNewRound) {
+      followed.clear();
+      round = newRound(step.kind === 'NEXT_WINDOW' ? step.from : from, clock.now(), true);
+    }
+    cursor = isNewRound ? null : page.cursor;
+  }
+}
+
+interface Round {
+  start: Date;
+  begunAt: Date;
+  isFresh: boolean;
+  listed: number;
+  newest: Date | null;
+}
+
+function newRound(start: Date, begunAt: Date, isFresh: boolean): Round {
+  return { start, begunAt, isFresh, listed: 0, newest: null };
+}
+
+function newestOf(known: Date | null, { mails }: DeltaPage): Date | null {
+  return mails.reduce<Date | null>(
+    (newest, { receivedAt }) => (receivedAt && (!newest || receivedAt > newest) ? receivedAt : newest),
+    known,
+  );
+}

@@ -1,0 +1,214 @@
+import { LockMode } from '@mikro-orm/core';
+import { ExpectedError, toError } from '../errors.ts';
+import { enqueue } from '../jobs/define-job.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import type { DeltaPage, IncomingMail } from '../microsoft365/mail.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Problem } from '../platform/problem.ts';
+import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
+import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
+import { messageRetryDelay } from './sync-plan.ts';
+import { SyncState } from './sync-state.entity.ts';
+
+/** Another run has moved the cursor meanwhile: this one lost its connection or its worker was believed dead. */
+export class SupersededError extends Error {
+  constructor() {
+    super('Another run of this mailbox has gone on; this one stops.');
+  }
+}
+
+/** The run that a page belongs to. */
+export interface PageOwner {
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  signal: AbortSignal;
+  organizationId: string;
+  mailboxId: string;
+  runId: string;
+  /** The folder that the page was read from. */
+  folderId: string;
+  /** The version of the sync state when its cursor was last read or written. */
+  stateVersion: number;
+}
+
+/** The cursor to store with the page. */
+export interface CursorMove {
+  cursor: string | null;
+  /** Given when the round is complete: everything received until then is covered. */
+  coveredUntil: Date | null;
+}
+
+/** What came of a page: `null` when the settings have changed so that it no longer counts. */
+export type StoredPage = { stateVersion: number } | null;
+
+/**
+ * Stores a page: ledger, tickets, messages, events and follow-up jobs, and the cursor that covers them, in one
+ * transaction. When one message makes it fail, the page is stored message by message, so that a poison message becomes
+ * `FAILED` alone and stops nobody; the cursor still moves last.
+ *
+ * Throws {@link SupersededError}, and whatever the database throws when it is away.
+ */
+export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): Promise<StoredPage> {
+  try {
+    return await inTransaction(owner, async (em, mailbox) => {
+      await storeMails(em, owner, mailbox, page.mails);
+      return finishPage(em, owner, mailbox, page, move);
+    });
+  } catch (error) {
+    if (!isFaultOfData(error)) throw error;
+    owner.logger.warn({ err: error }, 'a page could not be stored at once; storing it message by message');
+  }
+  for (const mail of page.mails) {
+    if ((await storeAlone(owner, mail)) === null) return null;
+  }
+  return inTransaction(owner, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
+}
+
+async function storeAlone(owner: PageOwner, mail: IncomingMail): Promise<boolean | null> {
+  try {
+    return await inTransaction(owner, async (em, mailbox) => {
+      await storeMails(em, owner, mailbox, [mail]);
+      return true;
+    });
+  } catch (error) {
+    if (!isFaultOfData(error)) throw error;
+    return inTransaction(owner, async (em, mailbox) => {
+      const now = owner.clock.now();
+      await storeFailure(em, owner, mailbox, mail, processingProblem(error, now));
+      return true;
+    });
+  }
+}
+
+/** Runs `work` unless the mailbox was switched off, removed or pointed at another folder since the page was read. */
+async function inTransaction<T>(
+  owner: PageOwner,
+  work: (em: EntityManager, mailbox: Mailbox) => Promise<T>,
+): Promise<T | null> {
+  const fork = forkFor(owner.database, owner.organizationId, owner.signal);
+  return fork.transactional(async (em) => {
+    const mailbox = await em.findOne(Mailbox, { id: owner.mailboxId });
+    if (!mailbox?.incomingEnabled || mailbox.folder?.id !== owner.folderId) return null;
+    return work(em, mailbox);
+  });
+}
+
+async function storeMails(
+  em: EntityManager,
+  owner: PageOwner,
+  mailbox: Mailbox,
+  mails: readonly IncomingMail[],
+): Promise<void> {
+  const { receiveFrom } = mailbox;
+  const wanted = mails.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
+  const now = owner.clock.now();
+  const result = await ingestMails(em, { organizationId: owner.organizationId, mailbox, mails: wanted, now });
+  await count(em, owner, mails.length, result);
+  if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));
+  for (const inboundMessageId of result.failedInboundMessageIds) {
+    await retryLater(em, owner, inboundMessageId);
+  }
+}
+
+async function finishPage(
+  em: EntityManager,
+  owner: PageOwner,
+  mailbox: Mailbox,
+  page: DeltaPage,
+  { cursor, coveredUntil }: CursorMove,
+): Promise<StoredPage> {
+  for (const { graphMessageId, problem } of page.unreadable) {
+    // Without an id there is nothing to hang a ledger row on; the client has logged it.
+    if (graphMessageId !== null) await storeFailure(em, owner, mailbox, { graphMessageId }, problem);
+  }
+  const state = await em.findOneOrFail(
+    SyncState,
+    { mailbox: owner.mailboxId },
+    { lockMode: LockMode.PESSIMISTIC_WRITE },
+  );
+  if (state.version !== owner.stateVersion) throw new SupersededError();
+  em.assign(state, { cursor, folderId: owner.folderId, ...(coveredUntil ? { coveredUntil } : {}) });
+  await em.flush();
+  return { stateVersion: state.version };
+}
+
+async function storeFailure(
+  em: EntityManager,
+  owner: PageOwner,
+  mailbox: Mailbox,
+  mail: Pick<IncomingMail, 'graphMessageId'> & Partial<IncomingMail>,
+  problem: Problem,
+): Promise<void> {
+  const { organizationId, clock } = owner;
+  const id = await recordFailedMail(em, {
+    organizationId,
+    mailbox,
+    graphMessageId: mail.graphMessageId,
+    internetMessageId: mail.internetMessageId ?? null,
+    fromAddress: mail.from?.emailAddress ?? null,
+    receivedAt: mail.receivedAt ?? null,
+    problem,
+    now: clock.now(),
+  });
+  if (id === null) return;
+  await count(em, owner, 1, { created: 0, appended: 0, ignored: 0, failed: 1 });
+  await retryLater(em, owner, id);
+}
+
+async function retryLater(em: EntityManager, owner: PageOwner, inboundMessageId: string): Promise<void> {
+  const runAt = new Date(owner.clock.now().getTime() + messageRetryDelay(1));
+  await enqueue(
+    em,
+    retryInboundMessageJob,
+    { organizationId: owner.organizationId, inboundMessageId },
+    { runAt },
+  );
+}
+
+/** Counts into the run's row, in the transaction of what is counted: after a crash the counts are still true. */
+async function count(
+  em: EntityManager,
+  { runId, organizationId }: PageOwner,
+  seen: number,
+  { created, appended, ignored, failed }: Pick<IngestResult, 'created' | 'appended' | 'ignored' | 'failed'>,
+): Promise<void> {
+  await em.execute(
+    `update sync_run set seen = seen + ?, created = created + ?, appended = appended + ?, ignored = ignored + ?,
+       failed = failed + ?, updated_at = now() where id = ? and organization_id = ?`,
+    [seen, created, appended, ignored, failed, runId, organizationId],
+  );
+}
+
+function idsOf({ organizationId, mailboxId }: PageOwner): { organizationId: string; mailboxId: string } {
+  return { organizationId, mailboxId };
+}
+
+function processingProblem(error: unknown, now: Date): Problem {
+  const isExpected = error instanceof ExpectedError;
+  return {
+    code: isExpected ? error.code : 'PROCESSING_FAILED',
+    // An unexpected error's text may quote the mail; what people see must not depend on it.
+    message: isExpected ? error.message : 'The message could not be stored.',
+    remedy: isExpected
+      ? error.remedy
+      : 'It is tried again by itself. If it keeps failing, report it with its id.',
+    since: now.toISOString(),
+  };
+}
+
+/**
+ * Whether the data is at fault (then the other messages can still be stored) or the database, the connection or this
+ * process (then nothing can be said about the data). SQLSTATE classes 22 and 23 are bad data and broken constraints,
+ * 54 is a limit exceeded: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+export function isFaultOfData(thrown: unknown): boolean {
+  if (thrown instanceof SupersededError) return false;
+  const error = toError(thrown) as Error & { code?: unknown };
+  if (error.name === 'AbortError') return false;
+  if (typeof error.code !== 'string') return true;
+  if (/^[0-9A-Z]{5}$/.test(error.code)) return /^(22|23|54)/.test(error.code);
+  return error instanceof ExpectedError;
+}
