@@ -296,7 +296,15 @@ export class FirstTables extends Migration {
         created_at timestamptz not null default now()
       );
       create index on event (transaction, position);
+      create index on event (organization_id, transaction, position);
       create index on event (created_at);
+
+      -- Up to where an organization's events have been pruned: tells an expired cursor from "nothing happened".
+      create table event_watermark (
+        organization_id uuid primary key references organization on delete cascade,
+        transaction xid8 not null,
+        position bigint not null
+      );
     `);
   }
 }
