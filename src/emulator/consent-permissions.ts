@@ -1,4 +1,5 @@
 import { OAuthFault } from './oauth-fault.ts';
+import type { UserConsentPolicy } from './sign-in-state.ts';
 
 /** What the consent page says of one permission, and whether only an administrator may grant it. */
 export interface Permission {
@@ -98,6 +99,13 @@ export const DEFAULT_PERMISSIONS: readonly string[] = [
   'Organization.Read.All',
 ];
 
+/**
+ * What Microsoft's managed consent policy keeps from users; see "manage app consent policies" in the documentation of
+ * Microsoft Entra ID. Sending mail is not among it.
+ */
+const NOT_BY_MANAGED_USERS =
+  /^(?:Mail\.Read|MailboxSettings\.|MailboxFolder\.|MailboxItem\.Read|Calendars\.|Contacts\.|People\.|Tasks\.|Chat\.Read|OnlineMeetings\.|(?:Files|Sites)\.Read(?:Write)?\.All)/;
+
 /** The words for a permission. Unknown names get their own name as title. */
 export function describePermission(name: string): Permission {
   return (
@@ -107,6 +115,12 @@ export function describePermission(name: string): Permission {
       adminOnly: false,
     }
   );
+}
+
+/** Whether a user who is no administrator may grant a permission for themselves. */
+export function mayUserGrant(name: string, policy: UserConsentPolicy): boolean {
+  if (policy === false || describePermission(name).adminOnly) return false;
+  return policy === true || !NOT_BY_MANAGED_USERS.test(name);
 }
 
 /** One scope of a request: the form in which it was written, and its name at Microsoft Graph. */

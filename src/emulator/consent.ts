@@ -1,4 +1,4 @@
-import { DEFAULT_PERMISSIONS, describePermission, type RequestedScope } from './consent-permissions.ts';
+import { DEFAULT_PERMISSIONS, mayUserGrant, type RequestedScope } from './consent-permissions.ts';
 import type { AppConsent, DirectoryUser, Tenant } from './directory-user.ts';
 import { appSettingsOf, settingsOf } from './sign-in-state.ts';
 import type { EmulatorState } from './state.ts';
@@ -38,8 +38,8 @@ export function missingPermissions(
 
 /**
  * Decides whether a consent page is due, and whether this user may answer it. `prompt=consent` asks again for what
- * was granted already. Whether plain users may consent at all is a setting of the tenant; permissions that only an
- * administrator may grant stay theirs in any case.
+ * was granted already. What plain users may grant is a setting of the tenant; permissions that only an administrator
+ * may grant stay theirs in any case.
  */
 export function consentNeed(
   state: EmulatorState,
@@ -52,8 +52,8 @@ export function consentNeed(
   const missing = missingPermissions(tenant, appId, user.id, permissions);
   if (missing.length === 0) return promptedForConsent ? 'user-consent' : 'nothing';
   if (user.isAdmin) return 'user-consent';
-  if (!settingsOf(state.signIn, tenant.id).userConsentAllowed) return 'admin-approval';
-  return missing.some((name) => describePermission(name).adminOnly) ? 'admin-approval' : 'user-consent';
+  const policy = settingsOf(state.signIn, tenant.id).userConsentAllowed;
+  return missing.every((name) => mayUserGrant(name, policy)) ? 'user-consent' : 'admin-approval';
 }
 
 /** Records that a user granted permissions for themselves. */

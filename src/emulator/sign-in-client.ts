@@ -6,9 +6,9 @@ import type { EmulatorState } from './state.ts';
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /** A secret that is wrong for every app: shows what a mistyped secret looks like. */
-export const WRONG_SECRET = 'wrong-secret';
+const WRONG_SECRET = 'wrong-secret';
 /** A secret that has expired for every app: shows what the day after its end date looks like. */
-export const EXPIRED_SECRET = 'expired-secret';
+const EXPIRED_SECRET = 'expired-secret';
 
 /**
  * Checks who calls the token endpoint, and returns its app (client) id. The secret comes in the form or by HTTP Basic

@@ -20,7 +20,7 @@ const consentRevocation = z.strictObject({
   tenant: z.string().min(1).optional(),
 });
 const tenantSettings = z.strictObject({
-  userConsentAllowed: z.boolean().optional(),
+  userConsentAllowed: z.union([z.boolean(), z.literal('microsoft-managed')]).optional(),
   accessTokenSeconds: z.int().min(1).max(LONGEST_TOKEN_SECONDS).nullable().optional(),
   refreshTokenReuse: z.enum(['allow', 'reject']).optional(),
 });

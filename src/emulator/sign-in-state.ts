@@ -1,5 +1,6 @@
 import {
   createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   type JsonWebKey,
   type KeyObject,
@@ -56,10 +57,16 @@ export interface AppSettings {
   roles: string[] | null;
 }
 
+/**
+ * Who may consent to delegated permissions beside administrators. `true`: every user, save for what is always an
+ * administrator's to grant; `false`: nobody; `microsoft-managed`: every user, but not to reading mail and the like,
+ * which has been the default of new tenants since November 2025. Whoever may not sees "Need admin approval".
+ */
+export type UserConsentPolicy = boolean | 'microsoft-managed';
+
 /** What the control API sets for one tenant. */
 export interface SignInSettings {
-  /** False: only administrators may consent, everybody else sees "Need admin approval". */
-  userConsentAllowed: boolean;
+  userConsentAllowed: UserConsentPolicy;
   /** Life of an access token; `null`: random between 60 and 90 minutes, as Entra does it. */
   accessTokenSeconds: number | null;
   /** Entra lets a refresh token be used again; `reject` makes lost rotations visible. */
@@ -70,6 +77,7 @@ export interface SignInSettings {
 export interface SigningKey {
   id: string;
   privateKey: KeyObject;
+  publicKey: KeyObject;
 }
 
 /** Everything the sign-in side remembers, apart from users and consents, which are the directory's. */
@@ -106,9 +114,9 @@ const DEFAULT_SETTINGS: SignInSettings = {
 
 /** An empty sign-in state with a fresh RSA key (which takes about a tenth of a second to make). */
 export function createSignInState(): SignInState {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return {
-    signingKey: { id: randomUUID(), privateKey },
+    signingKey: { id: randomUUID(), privateKey, publicKey },
     codes: new Map(),
     refreshTokens: new Map(),
     sessions: new Map(),
@@ -149,11 +157,9 @@ export function saveSignInState(state: SignInState): SavedSignInState {
 
 /** The reverse of `saveSignInState`. Throws when the key in it is not a private key. */
 export function restoreSignInState(saved: SavedSignInState): SignInState {
+  const privateKey = createPrivateKey({ key: saved.signingKey.privateKey, format: 'jwk' });
   return {
-    signingKey: {
-      id: saved.signingKey.id,
-      privateKey: createPrivateKey({ key: saved.signingKey.privateKey, format: 'jwk' }),
-    },
+    signingKey: { id: saved.signingKey.id, privateKey, publicKey: createPublicKey(privateKey) },
     codes: new Map(saved.codes),
     refreshTokens: new Map(saved.refreshTokens),
     sessions: new Map(saved.sessions),

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, randomBytes, randomInt, randomUUID, sign, verify } from 'node:crypto';
+import { createHash, randomBytes, randomInt, randomUUID, sign, verify } from 'node:crypto';
 import type { Caller } from './caller.ts';
 import type { DirectoryUser } from './directory-user.ts';
 import { GraphFault } from './graph-fault.ts';
@@ -121,9 +121,8 @@ export function clientInfo(tenantId: string, userId: string): string {
 
 /** The keys that verify our tokens, as `/discovery/v2.0/keys` publishes them. */
 export function publicKeys(state: EmulatorState): { keys: readonly object[] } {
-  const { id, privateKey } = state.signIn.signingKey;
-  const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
-  return { keys: [{ ...jwk, use: 'sig', alg: 'RS256', kid: id, x5t: id }] };
+  const { id, publicKey } = state.signIn.signingKey;
+  return { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: id, x5t: id }] };
 }
 
 /**
@@ -167,12 +166,7 @@ function readJwt(key: SigningKey, token: string): AccessClaims {
   }
   const signed = Buffer.from(`${header}.${payload}`);
   // Whatever `alg` says, only our RS256 counts: a header is written by whoever made the token.
-  const genuine = verify(
-    'sha256',
-    signed,
-    createPublicKey(key.privateKey),
-    Buffer.from(signature, 'base64url'),
-  );
+  const genuine = verify('sha256', signed, key.publicKey, Buffer.from(signature, 'base64url'));
   if (!genuine)
     throw invalidToken('Signature verification failed: the token was not issued by this emulator.');
   return JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));

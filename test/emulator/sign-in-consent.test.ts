@@ -48,6 +48,15 @@ describe('where users may not consent', () => {
     expect((await server.follow(url, 'dave@fabrikam.example')).searchParams.has('code')).toBe(true);
   });
 
+  test("Microsoft's managed policy keeps reading mail, but not sending it, from users", async () => {
+    await server.control('/tenants/contoso.example/settings', { userConsentAllowed: 'microsoft-managed' });
+    const ask = (scope: string) =>
+      server.follow(authorizeUrl(server, { client_id: 'managed', scope }).href, 'mia@contoso.example');
+    expect((await ask('openid offline_access User.Read Mail.Send')).searchParams.has('code')).toBe(true);
+    expect((await ask('openid Mail.ReadWrite.Shared')).searchParams.get('error')).toBe('consent_required');
+    await server.control('/tenants/contoso.example/settings', { userConsentAllowed: true });
+  });
+
   test('the other tenant is not affected', async () => {
     const url = authorizeUrl(server, { client_id: 'restricted' }).href;
     expect((await server.follow(url, 'sam@contoso.example')).searchParams.has('code')).toBe(true);
