@@ -32,7 +32,12 @@ const app = z.strictObject({
   roles: z.array(z.string().min(1)).max(100).nullable().optional(),
 });
 
-const smallBody = bodyLimit({ maxSize: 64 * 1_024 });
+const smallBody = bodyLimit({
+  maxSize: 64 * 1_024,
+  onError: () => {
+    throw new ControlFault(413, 'payloadTooLarge', 'The body is larger than 64 KB.');
+  },
+});
 
 /**
  * The part of the control API that is about signing in, to be mounted under `/_emulator`. Every route takes JSON and

@@ -42,7 +42,11 @@ import { publicKeys } from './tokens.ts';
 type Answer = Response | Promise<Response>;
 
 /** A form of the sign-in pages, or of the token endpoint with an assertion in it, is far smaller. */
-const smallBody = bodyLimit({ maxSize: 64 * 1_024 });
+const smallBody = bodyLimit({
+  maxSize: 64 * 1_024,
+  onError: (c) =>
+    c.json({ error: 'invalid_request', error_description: 'The request body is larger than 64 KB.' }, 413),
+});
 
 /**
  * The Microsoft identity platform of the emulator: what `https://login.microsoftonline.com` serves, to be mounted at

@@ -78,6 +78,12 @@ describe('errors', () => {
   });
 });
 
+test('a body far larger than any request is refused with 413', async () => {
+  const large = 'x'.repeat(100_000);
+  expect((await server.token({ grant_type: large })).status).toBe(413);
+  expect((await server.control('/apps', { clientId: large })).status).toBe(413);
+});
+
 describe('client secrets', () => {
   test('are checked for an app that has one, and a wrong one leaves the code unused', async () => {
     await server.control('/apps', { clientId: 'Secretive', secret: 'the-secret' });
