@@ -11,8 +11,8 @@ export class FirstTables extends Migration {
         id uuid primary key,
         name text not null check (length(name) between 1 and 200),
         next_ticket_number integer not null default 1,
-        created_at timestamptz not null,
-        updated_at timestamptz not null
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null
       );
 
       create table app_user (
@@ -21,9 +21,9 @@ export class FirstTables extends Migration {
         name text not null,
         email_address text,
         role text not null check (role in ('OWNER', 'ADMIN', 'AGENT', 'VIEWER')),
-        disabled_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        disabled_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id)
       );
 
@@ -34,10 +34,10 @@ export class FirstTables extends Migration {
         name text not null,
         prefix text not null,
         secret_digest bytea not null unique,
-        last_used_at timestamptz,
-        revoked_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        last_used_at timestamptz(3),
+        revoked_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         foreign key (organization_id, user_id) references app_user (organization_id, id) on delete cascade
       );
@@ -50,9 +50,9 @@ export class FirstTables extends Migration {
         client_id text not null,
         authorization_mode text not null,
         sealed_client_secret text not null,
-        credential_expires_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        credential_expires_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (organization_id, cloud, tenant_id, client_id)
       );
@@ -70,8 +70,8 @@ export class FirstTables extends Migration {
         problem jsonb,
         granted_scopes text[] not null,
         sealed_token_cache text not null,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (integration_id, home_account_id),
         foreign key (organization_id, integration_id) references integration (organization_id, id) on delete cascade
@@ -85,10 +85,10 @@ export class FirstTables extends Migration {
         state_digest bytea not null unique,
         sealed_secrets text not null,
         return_to text,
-        expires_at timestamptz not null,
-        used_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        expires_at timestamptz(3) not null,
+        used_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         foreign key (organization_id, integration_id) references integration (organization_id, id) on delete cascade,
         foreign key (organization_id, user_id) references app_user (organization_id, id) on delete cascade
       );
@@ -102,15 +102,15 @@ export class FirstTables extends Migration {
         email_address text not null,
         display_name text not null,
         incoming_enabled boolean not null default false,
-        receive_from timestamptz,
+        receive_from timestamptz(3),
         sync_interval_minutes integer not null default 5 check (sync_interval_minutes in (1, 5, 15, 30, 60)),
         folder jsonb,
         create_tickets boolean not null default true,
         after_processing text not null default 'KEEP',
         archive_folder jsonb,
         settings_version integer not null default 1,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (organization_id, email_address),
         check (after_processing <> 'ARCHIVE' or archive_folder is not null),
@@ -123,8 +123,8 @@ export class FirstTables extends Migration {
         organization_id uuid not null references organization on delete cascade,
         name text not null,
         email_address text not null,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (organization_id, email_address)
       );
@@ -140,11 +140,11 @@ export class FirstTables extends Migration {
         assignee_id uuid,
         mailbox_id uuid,
         tags text[] not null default '{}',
-        last_message_at timestamptz not null,
-        closed_at timestamptz,
+        last_message_at timestamptz(3) not null,
+        closed_at timestamptz(3),
         version integer not null default 1,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (organization_id, number),
         foreign key (organization_id, requester_id) references contact (organization_id, id),
@@ -172,35 +172,40 @@ export class FirstTables extends Migration {
         html text,
         stripped_text text not null,
         internet_message_id text,
+        mailbox_id uuid,
         conversation_id text,
         author_id uuid,
-        sent_at timestamptz,
-        received_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        sent_at timestamptz(3),
+        received_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         foreign key (organization_id, ticket_id) references ticket (organization_id, id) on delete cascade,
+        foreign key (organization_id, mailbox_id) references mailbox (organization_id, id),
         foreign key (organization_id, author_id) references app_user (organization_id, id)
       );
       create index on message (organization_id, ticket_id, created_at, id);
       create index on message (organization_id, internet_message_id) where internet_message_id is not null;
-      create index on message (organization_id, conversation_id) where conversation_id is not null;
+      create index on message (organization_id, mailbox_id, conversation_id) where conversation_id is not null;
 
       create table attachment (
         id uuid primary key,
         organization_id uuid not null references organization on delete cascade,
         message_id uuid not null,
+        position integer not null,
         name text not null,
         content_type text not null,
         size_bytes bigint not null,
         content_id text,
         is_inline boolean not null default false,
+        link text,
         state text not null,
         sha256 text,
         problem jsonb,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
+        unique (message_id, position),
         foreign key (organization_id, message_id) references message (organization_id, id) on delete cascade
       );
       create index on attachment (organization_id, message_id);
@@ -220,18 +225,19 @@ export class FirstTables extends Migration {
         internet_message_id text,
         subject text not null,
         from_address text,
-        received_at timestamptz,
+        received_at timestamptz(3),
         outcome text not null,
         reason text not null,
         explanation text not null,
         ticket_id uuid,
         message_id uuid,
         problem jsonb,
+        content_digest text,
         attempts integer not null default 1,
         archive_state text not null default 'NOT_WANTED',
-        archived_at timestamptz,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        archived_at timestamptz(3),
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         unique (mailbox_id, graph_message_id),
         foreign key (organization_id, mailbox_id) references mailbox (organization_id, id) on delete cascade,
@@ -249,14 +255,14 @@ export class FirstTables extends Migration {
         mailbox_id uuid not null unique,
         folder_id text,
         cursor text,
-        covered_until timestamptz,
-        next_poll_at timestamptz,
-        last_success_at timestamptz,
+        covered_until timestamptz(3),
+        next_poll_at timestamptz(3),
+        last_success_at timestamptz(3),
         consecutive_failures integer not null default 0,
         problem jsonb,
         version integer not null default 1,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         foreign key (organization_id, mailbox_id) references mailbox (organization_id, id) on delete cascade
       );
       create index on sync_state (next_poll_at) where next_poll_at is not null;
@@ -267,8 +273,8 @@ export class FirstTables extends Migration {
         mailbox_id uuid not null,
         trigger text not null,
         state text not null,
-        started_at timestamptz,
-        finished_at timestamptz,
+        started_at timestamptz(3),
+        finished_at timestamptz(3),
         seen integer not null default 0,
         created integer not null default 0,
         appended integer not null default 0,
@@ -276,8 +282,8 @@ export class FirstTables extends Migration {
         failed integer not null default 0,
         requests integer not null default 0,
         problem jsonb,
-        created_at timestamptz not null,
-        updated_at timestamptz not null,
+        created_at timestamptz(3) not null,
+        updated_at timestamptz(3) not null,
         unique (organization_id, id),
         foreign key (organization_id, mailbox_id) references mailbox (organization_id, id) on delete cascade
       );
@@ -293,7 +299,7 @@ export class FirstTables extends Migration {
         organization_id uuid not null references organization on delete cascade,
         type text not null,
         payload jsonb not null,
-        created_at timestamptz not null default now()
+        created_at timestamptz(3) not null default now()
       );
       create index on event (transaction, position);
       create index on event (organization_id, transaction, position);

@@ -1,0 +1,220 @@
+import { NotFoundError } from '../errors.ts';
+import { builder, enumType, errorType } from '../graphql/builder.ts';
+import { connectionType } from '../graphql/connection.ts';
+import { decodeId } from '../graphql/global-id.ts';
+import { loadByIds } from '../graphql/load-by-ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { Account } from '../microsoft365/account.entity.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
+import type { MailFolder } from '../microsoft365/mail.ts';
+import { updateMailbox } from '../sync/update-mailbox.ts';
+import { createMailFolder } from './incoming-settings.ts';
+import { type FolderChoice, Mailbox, type SyncIntervalMinutes } from './mailbox.entity.ts';
+import {
+  ArchiveFolderIsWatchedError,
+  ArchiveFolderRequiredError,
+  InvalidFolderNameError,
+  UnknownFolderError,
+} from './mailbox-errors.ts';
+import { listMailboxes } from './mailbox-list.ts';
+import { accessOf } from './mailboxes.ts';
+
+errorType(UnknownFolderError, 'The mailbox has no such folder.');
+errorType(ArchiveFolderRequiredError, 'Archiving was asked for without a folder to archive to.');
+errorType(ArchiveFolderIsWatchedError, 'The archive folder is the folder that is watched.');
+errorType(
+  InvalidFolderNameError,
+  'The name of the folder is empty, too long or has characters that are refused.',
+);
+
+const MailboxKindEnum = enumType('MailboxKind', 'How a mailbox belongs to its account.', {
+  PRIMARY: "The account's own mailbox.",
+  SHARED: 'A mailbox that is shared with the account.',
+});
+
+const AfterProcessingEnum = enumType(
+  'AfterProcessing',
+  'What happens to a message in the mailbox once it is part of a ticket.',
+  { KEEP: 'It stays where it is.', ARCHIVE: 'It is moved to the archive folder.' },
+);
+
+const SyncIntervalEnum = enumType('SyncInterval', 'How often the watched folder is read.', {
+  MINUTES_1: 'Every minute.',
+  MINUTES_5: 'Every 5 minutes.',
+  MINUTES_15: 'Every 15 minutes.',
+  MINUTES_30: 'Every 30 minutes.',
+  MINUTES_60: 'Every hour.',
+});
+
+type SyncInterval = `MINUTES_${SyncIntervalMinutes}`;
+
+const MailFolderType = builder.objectRef<MailFolder>('MailFolder').implement({
+  description: 'A folder of a mailbox, as Exchange has it now.',
+  authScopes: { permission: 'mailbox:manage' },
+  fields: (t) => ({
+    id: t.exposeID('id', { description: "Exchange's id of the folder; constant for the folder's life." }),
+    displayName: t.exposeString('displayName', { description: 'Its name, in the language of the mailbox.' }),
+    path: t.exposeString('path', { description: 'The names from the top of the mailbox, joined by " / ".' }),
+    parentId: t.exposeID('parentId', { nullable: true, description: 'The folder above; null at the top.' }),
+    wellKnownName: t.exposeString('wellKnownName', {
+      nullable: true,
+      description: 'The name that Exchange knows it by in every language, such as inbox.',
+    }),
+    totalItemCount: t.exposeInt('totalItemCount', { description: 'How many items lie in it.' }),
+  }),
+});
+
+const FolderChoiceType = builder.objectRef<FolderChoice>('ChosenFolder').implement({
+  description: 'A folder that the settings name.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: "Exchange's id of the folder." }),
+    displayName: t.exposeString('displayName', { description: 'Its name when it was chosen.' }),
+  }),
+});
+
+const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').implement({
+  description:
+    'Which mail of a mailbox becomes tickets, how often it is looked for, and what happens to it then.',
+  fields: (t) => ({
+    enabled: t.exposeBoolean('incomingEnabled', { description: 'Whether mail is taken in at all.' }),
+    intervalMinutes: t.field({
+      type: SyncIntervalEnum,
+      description: 'How often the folder is read.',
+      resolve: ({ syncIntervalMinutes }) => `MINUTES_${syncIntervalMinutes}` as SyncInterval,
+    }),
+    folder: t.field({
+      type: FolderChoiceType,
+      nullable: true,
+      description: 'The watched folder; null until incoming mail is first enabled.',
+      resolve: ({ folder }) => folder ?? null,
+    }),
+    createTickets: t.exposeBoolean('createTickets', {
+      description: 'Whether new mail opens a ticket. Replies join their ticket in any case.',
+    }),
+    afterProcessing: t.expose('afterProcessing', {
+      type: AfterProcessingEnum,
+      description: 'What happens to a message once it is part of a ticket.',
+    }),
+    archiveFolder: t.field({
+      type: FolderChoiceType,
+      nullable: true,
+      description: 'Where processed mail is moved to when archiving is on.',
+      resolve: ({ archiveFolder }) => archiveFolder ?? null,
+    }),
+    receiveFrom: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'Mail received before this instant is left alone: when incoming mail was last enabled.',
+      resolve: ({ receiveFrom }) => receiveFrom ?? null,
+    }),
+  }),
+});
+
+builder.node(Mailbox, {
+  name: 'Mailbox',
+  description: 'An Exchange mailbox that is connected through an account.',
+  authScopes: { permission: 'mailbox:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(Mailbox),
+  fields: (t) => ({
+    emailAddress: t.exposeString('emailAddress', { description: 'Its primary address.' }),
+    displayName: t.exposeString('displayName', { description: 'Its name in Microsoft 365.' }),
+    kind: t.expose('kind', { type: MailboxKindEnum, description: 'How it belongs to the account.' }),
+    account: t.field({
+      type: Account,
+      description: 'The account that reads it.',
+      resolve: ({ account }) => account.loadOrFail(),
+    }),
+    incoming: t.field({
+      type: IncomingSettingsType,
+      description: 'The settings of incoming mail.',
+      resolve: (mailbox) => mailbox,
+    }),
+    folders: t.field({
+      type: [MailFolderType],
+      description: 'The folders of the mailbox, asked of Microsoft now; at most 1,000.',
+      complexity: 50,
+      authScopes: { permission: 'mailbox:manage' },
+      resolve: (mailbox, _args, { services, signal }) => services.mail.listFolders(accessOf(mailbox), signal),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was connected.' }),
+  }),
+});
+
+const MailboxConnection = connectionType(Mailbox, 'Mailbox');
+builder.queryField('mailboxes', (t) =>
+  t.connection(
+    {
+      type: Mailbox,
+      description: 'The mailboxes of the organization, the newest first.',
+      authScopes: { permission: 'mailbox:read' },
+      resolve: (_root, args, { em }) => listMailboxes(em, args),
+    },
+    MailboxConnection,
+  ),
+);
+
+const MINUTES_OF: Readonly<Record<SyncInterval, SyncIntervalMinutes>> = {
+  MINUTES_1: 1,
+  MINUTES_5: 5,
+  MINUTES_15: 15,
+  MINUTES_30: 30,
+  MINUTES_60: 60,
+};
+
+mutation('updateIncomingSettings', {
+  description:
+    'Changes the settings of incoming mail; what is left out stays. Enabling takes mail in from that moment on: what is already in the folder is left alone.',
+  permission: 'mailbox:manage',
+  input: (t) => ({
+    mailboxId: t.id({ required: true, description: 'Which mailbox.' }),
+    enabled: t.boolean({ description: 'Whether mail is taken in.' }),
+    intervalMinutes: t.field({ type: SyncIntervalEnum, description: 'How often the folder is read.' }),
+    folderId: t.id({
+      description: 'The folder to watch: an id from `Mailbox.folders`, or a well-known name such as inbox.',
+    }),
+    createTickets: t.boolean({ description: 'Whether new mail opens a ticket.' }),
+    afterProcessing: t.field({ type: AfterProcessingEnum, description: 'What happens to processed mail.' }),
+    archiveFolderId: t.id({
+      description: 'Where processed mail is moved to: an id, or a well-known name such as archive.',
+    }),
+  }),
+  payload: { mailbox: { type: Mailbox, description: 'The mailbox with its settings as they are now.' } },
+  errors: [
+    NotFoundError,
+    UnknownFolderError,
+    ArchiveFolderRequiredError,
+    ArchiveFolderIsWatchedError,
+    GraphError,
+  ],
+  resolve: async ({ mailboxId, intervalMinutes, ...change }, { em, services, signal }) => ({
+    mailbox: await updateMailbox(
+      em,
+      decodeId('Mailbox', mailboxId),
+      { ...change, intervalMinutes: intervalMinutes ? MINUTES_OF[intervalMinutes] : null },
+      { mail: services.mail, clock: services.clock, signal },
+    ),
+  }),
+});
+
+mutation('createMailFolder', {
+  description:
+    'Makes a folder at the top of the mailbox, such as processed-by-deskgraph. An existing folder of that name is given back.',
+  permission: 'mailbox:manage',
+  input: (t) => ({
+    mailboxId: t.id({ required: true, description: 'Which mailbox.' }),
+    displayName: t.string({
+      defaultValue: 'processed-by-deskgraph',
+      required: true,
+      description: 'The name of the folder, 1 to 200 characters.',
+    }),
+  }),
+  payload: { folder: { type: MailFolderType, description: 'The folder.' } },
+  errors: [NotFoundError, InvalidFolderNameError, GraphError],
+  resolve: async ({ mailboxId, displayName }, { em, services, signal }) => ({
+    folder: await createMailFolder(em, decodeId('Mailbox', mailboxId), displayName, {
+      mail: services.mail,
+      signal,
+    }),
+  }),
+});

@@ -1,0 +1,227 @@
+import { NotFoundError } from '../errors.ts';
+import { builder, enumType, errorType } from '../graphql/builder.ts';
+import { connectionType } from '../graphql/connection.ts';
+import { decodeId } from '../graphql/global-id.ts';
+import { loadByIds } from '../graphql/load-by-ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { ProblemType } from '../graphql/problem.graphql.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { getMailbox } from '../mailboxes/mailboxes.ts';
+import { streamEvents } from '../realtime/stream.ts';
+import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
+import { requestSync } from './request-sync.ts';
+import { requestRetry } from './retry-inbound-message.ts';
+import { InboundMessageNotFailedError, IncomingDisabledError } from './sync-errors.ts';
+import { SyncRun } from './sync-run.entity.ts';
+import { listSyncRuns } from './sync-run-list.ts';
+import { readSyncStatus, SyncStatus } from './sync-status.ts';
+
+errorType(IncomingDisabledError, 'Incoming mail is switched off for the mailbox.');
+errorType(InboundMessageNotFailedError, 'The message has not failed.');
+
+const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', {
+  POLL: 'The polling interval had passed.',
+  MANUAL: 'A person asked for it, by `runSyncNow` or by a change of the settings.',
+  RECOVERY: 'An earlier run was cut off, or the watched folder was changed.',
+});
+
+const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {
+  QUEUED: 'It waits for a worker.',
+  RUNNING: 'It is reading the folder.',
+  SUCCEEDED: 'The folder was read to its end.',
+  FAILED: 'Microsoft 365 refused; `problem` says why. The next poll tries again.',
+  INTERRUPTED: 'The process was stopped in the middle; its successor went on from where it was.',
+});
+
+const SyncStateEnum = enumType('SyncState', 'What the sync of a mailbox does at the moment.', {
+  DISABLED: 'Incoming mail is switched off.',
+  IDLE: 'It waits for the next poll.',
+  QUEUED: 'A run waits for a worker.',
+  RUNNING: 'A run is reading the folder.',
+  FAILING: 'The last run failed; it is tried again by itself.',
+});
+
+const DeliveryEnum = enumType('Delivery', 'How new mail is noticed.', {
+  POLLING: 'The folder is read at the polling interval.',
+});
+
+builder.node(SyncRun, {
+  name: 'SyncRun',
+  description: "One pass over a mailbox's watched folder.",
+  authScopes: { permission: 'mailbox:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(SyncRun),
+  fields: (t) => ({
+    trigger: t.expose('trigger', { type: SyncTriggerEnum, description: 'What made it happen.' }),
+    state: t.expose('state', { type: SyncRunStateEnum, description: 'Where it stands.' }),
+    mailbox: t.field({
+      type: Mailbox,
+      description: 'The mailbox.',
+      resolve: ({ mailbox }) => mailbox.loadOrFail(),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it began.' }),
+    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
+    seen: t.exposeInt('seen', {
+      description: 'Messages that Microsoft listed, those known before included.',
+    }),
+    created: t.exposeInt('created', { description: 'Messages that opened a ticket.' }),
+    appended: t.exposeInt('appended', { description: 'Messages that joined a ticket.' }),
+    ignored: t.exposeInt('ignored', { description: 'Messages that were left alone, each with its reason.' }),
+    failed: t.exposeInt('failed', { description: 'Messages that could not be processed.' }),
+    requests: t.exposeInt('requests', { description: 'HTTP requests to Microsoft Graph.' }),
+    problem: t.field({
+      type: ProblemType,
+      nullable: true,
+      description: 'Why it failed.',
+      resolve: ({ problem }) => problem ?? null,
+    }),
+  }),
+});
+
+builder.objectType(SyncStatus, {
+  name: 'SyncStatus',
+  description: 'The sync of a mailbox at a glance.',
+  authScopes: { permission: 'mailbox:read' },
+  fields: (t) => ({
+    state: t.expose('state', { type: SyncStateEnum, description: 'What it does at the moment.' }),
+    delivery: t.expose('delivery', { type: DeliveryEnum, description: 'How new mail is noticed.' }),
+    deliveryReason: t.exposeString('deliveryReason', { description: 'Why it is noticed that way.' }),
+    lastRun: t.field({
+      type: SyncRun,
+      nullable: true,
+      description: 'The last run that ended.',
+      resolve: ({ lastRun }) => lastRun,
+    }),
+    nextPollAt: t.expose('nextPollAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the folder is read next at the latest.',
+    }),
+    lastSuccessAt: t.expose('lastSuccessAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the folder was last read to its end.',
+    }),
+    problem: t.field({
+      type: ProblemType,
+      nullable: true,
+      description: 'What keeps it from working.',
+      resolve: ({ problem }) => problem,
+    }),
+  }),
+});
+
+const SyncRunConnection = connectionType(SyncRun, 'SyncRun');
+
+builder.objectFields(Mailbox, (t) => ({
+  syncStatus: t.field({
+    type: SyncStatus,
+    description: 'Whether mail flows, and if not, why.',
+    complexity: 10,
+    resolve: async ({ id }, _args, { em }) => (await readSyncStatus(em, id)) as SyncStatus,
+  }),
+  syncRuns: t.connection(
+    {
+      type: SyncRun,
+      description: 'The runs of this mailbox, the newest first.',
+      resolve: ({ id }, args, { em }) => listSyncRuns(em, { ...args, mailboxId: id }),
+    },
+    SyncRunConnection,
+  ),
+}));
+
+builder.queryField('syncRuns', (t) =>
+  t.connection(
+    {
+      type: SyncRun,
+      description: 'The sync runs of the organization, or of one mailbox, the newest first.',
+      authScopes: { permission: 'mailbox:read' },
+      args: { mailboxId: t.arg.id({ description: 'Only the runs of this mailbox.' }) },
+      resolve: (_root, { mailboxId, ...args }, { em }) =>
+        listSyncRuns(em, { ...args, mailboxId: mailboxId ? decodeId('Mailbox', mailboxId) : null }),
+    },
+    SyncRunConnection,
+  ),
+);
+
+mutation('runSyncNow', {
+  description:
+    'Reads the watched folder now. Gives back the run, which goes on in the background: follow it with `node(id:)`, or live with `syncStatusChanged`. Asked for again before it has begun, it gives back the same run.',
+  permission: 'sync:run',
+  input: (t) => ({ mailboxId: t.id({ required: true, description: 'Which mailbox.' }) }),
+  payload: { syncRun: { type: SyncRun, description: 'The run that will do it.' } },
+  errors: [NotFoundError, IncomingDisabledError],
+  resolve: async ({ mailboxId }, { em }) => ({
+    syncRun: await requestSync(em, await getMailbox(em, decodeId('Mailbox', mailboxId)), 'MANUAL'),
+  }),
+});
+
+mutation('retryInboundMessage', {
+  description: 'Tries a message that failed again, now. It goes on in the background.',
+  permission: 'inbound-message:retry',
+  input: (t) => ({ inboundMessageId: t.id({ required: true, description: 'Which message.' }) }),
+  payload: { inboundMessage: { type: InboundMessage, description: 'The message, as it is before the try.' } },
+  errors: [NotFoundError, InboundMessageNotFailedError],
+  resolve: async ({ inboundMessageId }, { em }) => ({
+    inboundMessage: await requestRetry(em, decodeId('InboundMessage', inboundMessageId)),
+  }),
+});
+
+interface SyncStatusEvent {
+  cursor: string;
+  mailboxId: string;
+}
+
+const SyncStatusEventType = builder.objectRef<SyncStatusEvent>('SyncStatusEvent').implement({
+  description: 'The sync of a mailbox has changed.',
+  authScopes: { permission: 'mailbox:read' },
+  fields: (t) => ({
+    cursor: t.exposeString('cursor', { description: 'Resume after this event with it.' }),
+    mailbox: t.field({
+      type: Mailbox,
+      description: 'The mailbox.',
+      resolve: ({ mailboxId }, _args, { em }) => getMailbox(em, mailboxId),
+    }),
+    syncStatus: t.field({
+      type: SyncStatus,
+      nullable: true,
+      description: 'Its sync as it is now; null when the mailbox was removed meanwhile.',
+      resolve: ({ mailboxId }, _args, { em }) => readSyncStatus(em, mailboxId),
+    }),
+  }),
+});
+
+builder.subscriptionField('syncStatusChanged', (t) =>
+  t.field({
+    type: SyncStatusEventType,
+    description: 'Every change of the sync of a mailbox, or of all of them.',
+    authScopes: { permission: 'mailbox:read' },
+    args: {
+      mailboxId: t.arg.id({ description: 'Only this mailbox.' }),
+      after: t.arg.string({
+        description: 'Resume after the event with this cursor: what was missed comes first.',
+      }),
+    },
+    subscribe: (_root, { mailboxId, after }, { actor, services, signal }) =>
+      syncStatusEvents(
+        streamEvents(services.events, {
+          organizationId: actor.organizationId,
+          types: ['sync-status.changed'],
+          after,
+          signal,
+        }),
+        mailboxId ? decodeId('Mailbox', mailboxId) : null,
+      ),
+    resolve: (event) => event,
+  }),
+);
+
+async function* syncStatusEvents(
+  events: AsyncIterable<{ cursor: string; event: { mailboxId: string } }>,
+  only: string | null,
+): AsyncGenerator<SyncStatusEvent> {
+  for await (const { cursor, event } of events) {
+    if (only === null || event.mailboxId === only) yield { cursor, mailboxId: event.mailboxId };
+  }
+}

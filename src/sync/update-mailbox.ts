@@ -1,0 +1,36 @@
+import {
+  type IncomingSettingsChange,
+  type IncomingSettingsDependencies,
+  updateIncomingSettings,
+} from '../mailboxes/incoming-settings.ts';
+import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { recordEvents } from '../realtime/record.ts';
+import { requestSync } from './request-sync.ts';
+
+/** A change where what is null or left out stays as it is. */
+type PartialChange = {
+  [Key in keyof IncomingSettingsChange]: IncomingSettingsChange[Key] | null | undefined;
+};
+
+/**
+ * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
+ * sets the mark from which changes are listed. Throws what `updateIncomingSettings` throws.
+ */
+export async function updateMailbox(
+  em: EntityManager,
+  mailboxId: string,
+  change: PartialChange,
+  deps: IncomingSettingsDependencies,
+): Promise<Mailbox> {
+  const given = Object.fromEntries(
+    Object.entries(change).filter(([, value]) => value !== null && value !== undefined),
+  ) as IncomingSettingsChange;
+  return em.transactional(async (tx) => {
+    const mailbox = await updateIncomingSettings(tx, mailboxId, given, deps);
+    if (mailbox.incomingEnabled && (given.enabled || given.folderId))
+      await requestSync(tx, mailbox, 'MANUAL');
+    await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
+    return mailbox;
+  });
+}
