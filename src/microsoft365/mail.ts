@@ -108,8 +108,13 @@ export interface DeltaPage {
   isLastPage: boolean;
 }
 
-/** From a cursor, or the first page of a round over mail received at or after a time. */
-export type DeltaRequest = { folderId: string; cursor: string } | { folderId: string; receivedFrom: Date };
+/**
+ * From a cursor, or the first page of a round over mail received at or after a time. `oneByOne` reads each mail by itself:
+ * slower, and the way around a mail that Microsoft cannot give out (`PAGE_UNREADABLE`). Cursors remember it.
+ */
+export type DeltaRequest =
+  | { folderId: string; cursor: string }
+  | { folderId: string; receivedFrom: Date; oneByOne?: boolean };
 
 /** Counts the requests that went to Microsoft, repeats included. */
 export interface RequestCounter {
@@ -135,7 +140,9 @@ export interface MailApi {
   createFolder(mailbox: MailboxAccess, displayName: string, signal: AbortSignal): Promise<MailFolder>;
   /**
    * One page of a folder's changes. Throws `DeltaExpiredError` when the cursor has expired: start again with
-   * `receivedFrom` and overlap. With `receivedFrom` Graph gives 5,000 mails at most in a round.
+   * `receivedFrom` and overlap. With `receivedFrom` Graph gives 5,000 mails at most in a round. Throws `GraphError`
+   * `PAGE_UNREADABLE` when a damaged mail stands in the way: start again with `receivedFrom`, overlap and `oneByOne`,
+   * which lists it in `unreadable` and goes on.
    */
   readDelta(mailbox: MailboxAccess, request: DeltaRequest, signal: AbortSignal): Promise<DeltaPage>;
   /** Null when it does not exist. Throws `GraphError` `UNEXPECTED_ANSWER` when the mail cannot be read. */

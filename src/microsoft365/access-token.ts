@@ -1,0 +1,27 @@
+import type { CloudName } from './clouds.ts';
+
+/** An account of an organization. */
+export interface AccountReference {
+  organizationId: string;
+  accountId: string;
+}
+
+/** What lets us in at Graph. Opaque: never parse it, log it or store it unsealed. */
+export interface AccessToken {
+  value: string;
+  expiresAt: Date;
+  cloud: CloudName;
+  /** The app registration it was issued to: Microsoft's limits are per app and mailbox. */
+  clientId: string;
+}
+
+/** Where the Graph client gets its tokens. Every method throws `GraphError` when there is none to be had. */
+export interface AccessTokens {
+  /**
+   * A token that lasts for another while. `rejected` is one that Graph refused: then another one is fetched, unless
+   * somebody did so already.
+   */
+  get(account: AccountReference, signal: AbortSignal, rejected?: string): Promise<AccessToken>;
+  /** Graph refused a token that was fresh: a person has to sign in again. */
+  giveUp(account: AccountReference, requestId: string | null): Promise<void>;
+}

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { type Clock, delay, SECOND } from '../platform/clock.ts';
+import type { GraphClient, GraphScope } from './graph-client.ts';
+import { GraphError } from './graph-error.ts';
+import { type GraphSubject, toGraphError } from './graph-failure.ts';
+import { decideRetry, type RetryBudget } from './graph-retry.ts';
+
+/** https://learn.microsoft.com/graph/json-batching */
+const MOST_PARTS = 20;
+/** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
+const PART_BUDGET: RetryBudget = { attempts: 4, milliseconds: 60 * SECOND };
+
+/** One request inside of a batch; it must be safe to repeat. */
+export interface BatchPart {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** Below the version: `/me/messages/…`. */
+  path: string;
+  subject: GraphSubject;
+  body?: unknown;
+}
+
+/** What became of a part: the JSON of its answer (null without content), or why it failed. */
+export type BatchOutcome = { json: unknown } | { error: GraphError };
+
+const answer = z.object({
+  responses: z.array(
+    z.object({
+      id: z.string(),
+      status: z.number().int(),
+      headers: z.record(z.string(), z.unknown()).nullish(),
+      body: z.unknown(),
+    }),
+  ),
+});
+
+/**
+ * Runs any number of requests, 20 in a call, one call after the other, and gives their outcomes in their order. Parts that
+ * were throttled or met a fault are repeated alone: a batch that answers 200 may hold both.
+ */
+export async function runBatch(
+  client: GraphClient,
+  deps: { clock: Clock; random(): number },
+  operation: string,
+  parts: readonly BatchPart[],
+  scope: GraphScope,
+): Promise<BatchOutcome[]> {
+  const outcomes = new Map<number, BatchOutcome>();
+  for (let start = 0; start < parts.length; start += MOST_PARTS) {
+    let open = parts.slice(start, start + MOST_PARTS).map((part, index) => ({ part, index: start + index }));
+    for (let attempts = 1; open.length > 0; attempts += 1) {
+      const round = await runRound(client, deps.clock, operation, open, scope);
+      const again: typeof open = [];
+      let waitMilliseconds = 0;
+      let isThrottled = false;
+      for (const entry of open) {
+        const outcome = round.get(entry.index) ?? missing(operation);
+        outcomes.set(entry.index, outcome);
+        if (!('error' in outcome)) continue;
+        const decision = decideRetry(
+          {
+            // 424: the part did not run because of another one.
+            status: outcome.error.status === 424 ? 503 : outcome.error.status,
+            retryAfterMilliseconds: outcome.error.retryAfterMilliseconds,
+            attempts,
+            elapsedMilliseconds: 0,
+            isRepeatable: outcome.error.isTransient || outcome.error.status === 424,
+          },
+          PART_BUDGET,
+          deps.random(),
+        );
+        if (decision.action === 'GIVE_UP') continue;
+        again.push(entry);
+        waitMilliseconds = Math.max(waitMilliseconds, decision.waitMilliseconds);
+        isThrottled ||= decision.pausesMailbox;
+      }
+      if (again.length > 0) {
+        if (isThrottled) await client.pause(scope.mailbox, waitMilliseconds);
+        else await delay(waitMilliseconds, scope.signal);
+      }
+      open = again;
+    }
+  }
+  return parts.map((_, index) => outcomes.get(index) ?? missing(operation));
+}
+
+async function runRound(
+  client: GraphClient,
+  clock: Clock,
+  operation: string,
+  open: readonly { part: BatchPart; index: number }[],
+  scope: GraphScope,
+): Promise<Map<number, BatchOutcome>> {
+  const requests = open.map(({ part: { method, path, body }, index }) => ({
+    id: String(index),
+    method,
+    url: path,
+    headers: {
+      Prefer: 'IdType="ImmutableId"',
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body }),
+  }));
+  const json = await client.json(
+    {
+      operation,
+      method: 'POST',
+      target: '/$batch',
+      subject: 'MAILBOX',
+      body: { requests },
+      isRepeatable: true,
+      takesWholeMailbox: true,
+    },
+    scope,
+  );
+  const parsed = answer.safeParse(json);
+  if (!parsed.success) {
+    throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph answered a batch in an unknown form.', {
+      cause: parsed.error,
+    });
+  }
+  const outcomes = new Map<number, BatchOutcome>();
+  for (const { id, status, headers, body } of parsed.data.responses) {
+    const entry = open.find(({ index }) => String(index) === id);
+    if (entry === undefined) continue;
+    const header = (name: string): string | null => {
+      const found = Object.entries(headers ?? {}).find(([key]) => key.toLowerCase() === name);
+      return found === undefined ? null : String(found[1]);
+    };
+    outcomes.set(
+      entry.index,
+      status < 300
+        ? { json: body ?? null }
+        : { error: toGraphError({ status, header, body }, entry.part.subject, clock.now()) },
+    );
+  }
+  return outcomes;
+}
+
+function missing(operation: string): BatchOutcome {
+  return {
+    error: new GraphError('GRAPH_UNAVAILABLE', `Microsoft Graph left out a part of a batch (${operation}).`),
+  };
+}

@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { type Clock, delay, MINUTE, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
+import type { AccessToken, AccessTokens } from './access-token.ts';
+import { type Deadline, startDeadline } from './deadline.ts';
+import { GraphError } from './graph-error.ts';
+import { type GraphSubject, toGraphError } from './graph-failure.ts';
+import { type GraphGate, SLOTS_PER_MAILBOX } from './graph-gate.ts';
+import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts';
+import type { GraphTransport } from './graph-transport.ts';
+import type { MailboxAccess, RequestCounter } from './mail.ts';
+
+/** How long one attempt may take from sending to the end of its answer, or a stream may stand still. */
+const ATTEMPT_MILLISECONDS = 30 * SECOND;
+/** The longest that a stream may last. */
+const STREAM_MILLISECONDS = 15 * MINUTE;
+const IMMUTABLE_IDS = 'IdType="ImmutableId"';
+
+/** One call of Graph, whatever number of requests it takes. */
+export interface GraphCall {
+  /** Its name in metrics, such as `message.delta`. */
+  operation: string;
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  /** A path below the version (`/me/messages`), or a link that Graph gave. */
+  target: string;
+  /** What a 404 is about. */
+  subject: GraphSubject;
+  /** Preferences besides immutable ids, which every call asks for. */
+  preferences?: readonly string[];
+  body?: unknown;
+  /** Whether doing it twice does what doing it once does. GET is by itself. */
+  isRepeatable?: boolean;
+  /** A batch runs four requests at a time at Microsoft, so it takes the mailbox to itself. */
+  takesWholeMailbox?: boolean;
+  budget?: RetryBudget;
+}
+
+/** Who calls, for how long, and who counts. */
+export interface GraphScope {
+  mailbox: MailboxAccess;
+  signal: AbortSignal;
+  counter: RequestCounter | null;
+}
+
+/** What was sent and what came of it; for metrics. Called synchronously: keep it quick, and do not throw. */
+export interface GraphObserver {
+  /** After each request; `status` is null when no answer came. */
+  onRequest?(request: { operation: string; status: number | null; seconds: number }): void;
+  /** Before each wait for another attempt. */
+  onRetry?(retry: { operation: string; status: number | null; waitSeconds: number }): void;
+}
+
+/** Calls Graph within the limits of each mailbox. Every method throws `GraphError`, or the signal's reason. */
+export interface GraphClient {
+  /** The JSON of the answer; null when it has no content. */
+  json(call: GraphCall, scope: GraphScope): Promise<unknown>;
+  /** The bytes of the answer. Holds a slot of the mailbox until it is read to its end or left. */
+  stream(call: GraphCall, scope: GraphScope): Promise<AsyncIterable<Uint8Array>>;
+  /** Lets nobody into the mailbox for that long: for a `Retry-After` inside of a batch. */
+  pause(mailbox: MailboxAccess, milliseconds: number): Promise<void>;
+}
+
+export interface GraphClientDeps {
+  transport: GraphTransport;
+  tokens: AccessTokens;
+  gate: GraphGate;
+  clock: Clock;
+  observer: GraphObserver;
+  /** In [0, 1). */
+  random(): number;
+  /** For tests: how long an attempt may take. */
+  attemptMilliseconds?: number;
+}
+
+/** What an attempt may do with a good answer. */
+interface Attempt {
+  response: Response;
+  deadline: Deadline;
+  /** Keeps slot and deadline beyond the attempt; whoever calls it calls what it gives. */
+  keep(): () => void;
+}
+
+/** Makes the client. */
+export function createGraphClient(deps: GraphClientDeps): GraphClient {
+  const { transport, tokens, gate, clock, observer } = deps;
+
+  async function perform<T>(call: GraphCall, scope: GraphScope, read: (attempt: Attempt) => Promise<T>) {
+    const budget = call.budget ?? DEFAULT_BUDGET;
+    const startedAt = monotonicMilliseconds();
+    // Waiting for a slot counts as well: a line that does not move ends for its callers, too.
+    const wholeDeadline = startDeadline(budget.milliseconds + ATTEMPT_MILLISECONDS, timeoutError(call));
+    const signal = AbortSignal.any([scope.signal, wholeDeadline.signal]);
+    let rejected: string | undefined;
+    try {
+      for (let attempts = 1; ; attempts += 1) {
+        const token = await tokens.get(scope.mailbox, signal, rejected);
+        const pausedFor = gate.pausedFor(laneOf(token, scope));
+        // Nobody stands in a line that moves only after they have left.
+        if (monotonicMilliseconds() - startedAt + pausedFor > budget.milliseconds) throw paused(pausedFor);
+        try {
+          return await attempt(call, scope, token, signal, read);
+        } catch (error) {
+          if (scope.signal.aborted || !(error instanceof GraphError)) throw error;
+          if (error.status === 401) {
+            if (rejected !== undefined) {
+              await tokens.giveUp(scope.mailbox, error.requestId);
+              throw error;
+            }
+            rejected = token.value;
+            continue;
+          }
+          const decision = decideRetry(
+            {
+              status: error.status,
+              retryAfterMilliseconds: error.retryAfterMilliseconds,
+              attempts,
+              elapsedMilliseconds: monotonicMilliseconds() - startedAt,
+              isRepeatable: (call.isRepeatable ?? call.method === 'GET') && error.isTransient,
+            },
+            budget,
+            deps.random(),
+          );
+          const { retryAfterMilliseconds } = error;
+          if (decision.action === 'GIVE_UP') {
+            // The next caller shall not run into what this one was told.
+            if (retryAfterMilliseconds !== null) {
+              gate.pause(laneOf(token, scope), Math.min(retryAfterMilliseconds, 5 * MINUTE));
+            }
+            throw error;
+          }
+          const { waitMilliseconds } = decision;
+          observer.onRetry?.({
+            operation: call.operation,
+            status: error.status,
+            waitSeconds: waitMilliseconds / SECOND,
+          });
+          if (decision.pausesMailbox) gate.pause(laneOf(token, scope), waitMilliseconds);
+          else await delay(waitMilliseconds, signal);
+        }
+      }
+    } finally {
+      wholeDeadline.clear();
+    }
+  }
+
+  async function attempt<T>(
+    call: GraphCall,
+    scope: GraphScope,
+    token: AccessToken,
+    signal: AbortSignal,
+    read: (attempt: Attempt) => Promise<T>,
+  ): Promise<T> {
+    const slots = call.takesWholeMailbox === true ? SLOTS_PER_MAILBOX : 1;
+    const leave = await gate.enter(laneOf(token, scope), slots, signal);
+    const deadline = startDeadline(deps.attemptMilliseconds ?? ATTEMPT_MILLISECONDS, timeoutError(call));
+    const release = () => {
+      deadline.clear();
+      leave();
+    };
+    let isKept = false;
+    const startedAt = monotonicMilliseconds();
+    let status: number | null = null;
+    try {
+      if (scope.counter !== null) scope.counter.requests += 1;
+      const response = await transport({
+        cloud: token.cloud,
+        accessToken: token.value,
+        method: call.method,
+        target: call.target,
+        headers: headersOf(call),
+        body: call.body,
+        // The caller's own signal, not the whole deadline: a stream outlives the call that opened it.
+        signal: AbortSignal.any([scope.signal, deadline.signal]),
+      });
+      status = response.status;
+      if (!response.ok) throw await failureOf(response, call.subject, clock.now());
+      const keep = () => {
+        isKept = true;
+        return release;
+      };
+      return await read({ response, deadline, keep });
+    } catch (error) {
+      if (scope.signal.aborted) throw scope.signal.reason;
+      throw error instanceof GraphError ? error : unreachable(call, error);
+    } finally {
+      if (!isKept) release();
+      const seconds = (monotonicMilliseconds() - startedAt) / SECOND;
+      observer.onRequest?.({ operation: call.operation, status, seconds });
+    }
+  }
+
+  return {
+    json: (call, scope) => perform(call, scope, ({ response }) => readJson(response)),
+    stream: (call, scope) =>
+      perform(call, scope, async ({ response, deadline, keep }) => {
+        const release = keep();
+        // A stream that nobody begins to read, or stops reading, gives its slot back all the same.
+        AbortSignal.any([scope.signal, deadline.signal]).addEventListener('abort', release, { once: true });
+        return readStream(response, call, scope.signal, deadline, release);
+      }),
+    async pause(mailbox, milliseconds) {
+      const token = await tokens.get(mailbox, AbortSignal.timeout(ATTEMPT_MILLISECONDS));
+      gate.pause(laneOf(token, { mailbox }), milliseconds);
+    },
+  };
+}
+
+/** Limits are per app and mailbox, whichever of our accounts opens it. */
+function laneOf({ clientId }: AccessToken, { mailbox }: Pick<GraphScope, 'mailbox'>): string {
+  return `${clientId} ${mailbox.emailAddress.toLowerCase()}`;
+}
+
+function headersOf({ preferences = [] }: GraphCall): Record<string, string> {
+  return {
+    accept: 'application/json',
+    // One header, joined: of several Prefer headers Graph has been seen to read the first only.
+    prefer: [IMMUTABLE_IDS, ...preferences].join(', '),
+    'client-request-id': randomUUID(),
+    'return-client-request-id': 'true',
+  };
+}
+
+async function failureOf(response: Response, subject: GraphSubject, now: Date): Promise<GraphError> {
+  const text = await response.text();
+  let body: unknown = null;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // A proxy's error page: the status has to do.
+  }
+  return toGraphError(
+    { status: response.status, header: (name) => response.headers.get(name), body },
+    subject,
+    now,
+  );
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  if (text === '') return null;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph answered with something that is not JSON.', {
+      status: response.status,
+      requestId: response.headers.get('request-id'),
+      cause,
+    });
+  }
+}
+
+async function* readStream(
+  response: Response,
+  call: GraphCall,
+  signal: AbortSignal,
+  deadline: Deadline,
+  release: () => void,
+): AsyncGenerator<Uint8Array> {
+  const openedAt = monotonicMilliseconds();
+  try {
+    for await (const chunk of response.body ?? []) {
+      const left = STREAM_MILLISECONDS - (monotonicMilliseconds() - openedAt);
+      // The reader's own time is limited only as a whole: what is being timed here is Microsoft.
+      deadline.restart(Math.max(0, left));
+      yield chunk;
+      if (deadline.signal.aborted) throw deadline.signal.reason;
+      deadline.restart();
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw error instanceof GraphError ? error : unreachable(call, error);
+  } finally {
+    release();
+  }
+}
+
+function paused(retryAfterMilliseconds: number): GraphError {
+  return new GraphError('THROTTLED', 'Microsoft 365 asked us to slow down.', { retryAfterMilliseconds });
+}
+
+function timeoutError({ operation }: GraphCall): GraphError {
+  return new GraphError('GRAPH_TIMEOUT', `Microsoft Graph did not answer in time (${operation}).`);
+}
+
+function unreachable({ operation }: GraphCall, cause: unknown): GraphError {
+  return new GraphError('GRAPH_UNAVAILABLE', `Microsoft Graph could not be reached (${operation}).`, {
+    cause,
+  });
+}

@@ -1,0 +1,75 @@
+import { MINUTE, SECOND } from '../platform/clock.ts';
+
+/** What one attempt of a request came to, as far as repeating it is concerned. */
+export interface FailedAttempt {
+  /** HTTP status; null when no whole answer came (connection reset, deadline). */
+  status: number | null;
+  /** `Retry-After` in milliseconds; null without one. */
+  retryAfterMilliseconds: number | null;
+  /** How many attempts were made, this one included. */
+  attempts: number;
+  /** Since the first attempt began, in milliseconds. */
+  elapsedMilliseconds: number;
+  /** Whether doing it twice does what doing it once does. */
+  isRepeatable: boolean;
+}
+
+/** What all attempts of one request may cost together. */
+export interface RetryBudget {
+  attempts: number;
+  milliseconds: number;
+}
+
+/** For what a person or a sync run waits for. */
+export const DEFAULT_BUDGET: RetryBudget = { attempts: 5, milliseconds: 2 * MINUTE };
+
+export type RetryDecision =
+  | { action: 'GIVE_UP' }
+  /** Wait, then try again. `pausesMailbox`: Microsoft asked for quiet, so every request of the mailbox waits. */
+  | { action: 'RETRY'; waitMilliseconds: number; pausesMailbox: boolean };
+
+const FIRST_BACKOFF_MILLISECONDS = 500;
+const LONGEST_BACKOFF_MILLISECONDS = 20 * SECOND;
+
+/** Refused before anything was done, so even what must not happen twice may be tried again. */
+const REFUSED_STATUSES: ReadonlySet<number> = new Set([429]);
+/** Anything may have happened; 509 is Graph's bandwidth limit. */
+const TRANSIENT_STATUSES: ReadonlySet<number> = new Set([408, 500, 502, 503, 504, 509]);
+
+/**
+ * Whether to try again, and after how long. `Retry-After` is obeyed to the millisecond; without it the wait is random up
+ * to a doubling limit ("full jitter"), so that clients that failed together do not come back together.
+ * https://learn.microsoft.com/graph/throttling
+ *
+ * `random` is in [0, 1).
+ */
+export function decideRetry(failed: FailedAttempt, budget: RetryBudget, random: number): RetryDecision {
+  const isRefused = failed.status !== null && REFUSED_STATUSES.has(failed.status);
+  const isTransient = failed.status === null || TRANSIENT_STATUSES.has(failed.status);
+  if (!isRefused && !(isTransient && failed.isRepeatable)) return { action: 'GIVE_UP' };
+  const limit = Math.min(
+    FIRST_BACKOFF_MILLISECONDS * 2 ** (failed.attempts - 1),
+    LONGEST_BACKOFF_MILLISECONDS,
+  );
+  const waitMilliseconds = failed.retryAfterMilliseconds ?? Math.ceil(random * limit);
+  // Nobody waits for what will not be tried: the caller learns now and can come back later.
+  const isSpent =
+    failed.attempts >= budget.attempts || failed.elapsedMilliseconds + waitMilliseconds > budget.milliseconds;
+  if (isSpent) return { action: 'GIVE_UP' };
+  return {
+    action: 'RETRY',
+    waitMilliseconds,
+    pausesMailbox: isRefused || failed.retryAfterMilliseconds !== null,
+  };
+}
+
+/**
+ * `Retry-After` (RFC 9110, 10.2.3) in milliseconds: seconds, also with a fraction as Graph sends them, or an HTTP date.
+ * Null when it is absent or makes no sense.
+ */
+export function parseRetryAfter(value: string | null, now: Date): number | null {
+  const text = value?.trim() ?? '';
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * SECOND);
+  const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? null : Math.max(0, at - now.getTime());
+}

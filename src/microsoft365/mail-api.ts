@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import type { Clock } from '../platform/clock.ts';
+import { runBatch } from './graph-batch.ts';
+import type { GraphClient, GraphScope } from './graph-client.ts';
+import { GraphError } from './graph-error.ts';
+import type { IncomingAttachment, IncomingMail, MailApi, MailboxAccess, RequestCounter } from './mail.ts';
+import { mailPath, oddMail, readDelta } from './mail-delta.ts';
+import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
+import { ATTACHMENT_PROPERTIES, readAttachment, readMail } from './mail-reading.ts';
+
+/** Exchange itself allows 250; what lies beyond is not listed. */
+const MOST_ATTACHMENTS = 1_000;
+const attachmentPage = z.object({ value: z.array(z.unknown()), '@odata.nextLink': z.string().nullish() });
+
+export interface MailApiDeps {
+  client: GraphClient;
+  clock: Clock;
+  /** In [0, 1), for the waits between attempts. */
+  random(): number;
+}
+
+/** The mail API over Graph: its JSON stops here. */
+export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null = null): MailApi {
+  const { client } = deps;
+  const scopeOf = (mailbox: MailboxAccess, signal: AbortSignal): GraphScope => ({ mailbox, signal, counter });
+  return {
+    withCounter: (own) => createMailApi(deps, own),
+    listFolders: (mailbox, signal) => listFolders(deps, scopeOf(mailbox, signal)),
+    getFolder: (mailbox, id, signal) => getFolder(deps, scopeOf(mailbox, signal), id),
+    createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
+    readDelta: (mailbox, request, signal) => readDelta(deps, scopeOf(mailbox, signal), request),
+    getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
+    listAttachments: (mailbox, id, signal) => listAttachments(client, scopeOf(mailbox, signal), id),
+    readAttachment: (mailbox, id, attachmentId, signal) =>
+      client.stream(
+        {
+          operation: 'attachment.content',
+          method: 'GET',
+          target: `${attachmentsPath(mailbox, id)}/${encodeURIComponent(attachmentId)}/$value`,
+          subject: 'ITEM',
+        },
+        scopeOf(mailbox, signal),
+      ),
+    moveMails: (mailbox, ids, folderId, signal) => moveMails(deps, scopeOf(mailbox, signal), ids, folderId),
+  };
+}
+
+async function getMail(client: GraphClient, scope: GraphScope, id: string): Promise<IncomingMail | null> {
+  let json: unknown;
+  try {
+    const target = mailPath(scope, id);
+    json = await client.json({ operation: 'message.get', method: 'GET', target, subject: 'ITEM' }, scope);
+  } catch (error) {
+    if (error instanceof GraphError && error.code === 'ITEM_NOT_FOUND') return null;
+    throw error;
+  }
+  try {
+    return readMail(json);
+  } catch (error) {
+    throw oddMail(error);
+  }
+}
+
+async function listAttachments(
+  client: GraphClient,
+  scope: GraphScope,
+  id: string,
+): Promise<IncomingAttachment[]> {
+  const attachments: IncomingAttachment[] = [];
+  const seen = new Set<string>();
+  let target: string | null =
+    `${attachmentsPath(scope.mailbox, id)}?$select=${ATTACHMENT_PROPERTIES.join(',')}`;
+  while (target !== null && !seen.has(target) && attachments.length < MOST_ATTACHMENTS) {
+    seen.add(target);
+    const json: unknown = await client.json(
+      { operation: 'attachment.list', method: 'GET', target, subject: 'ITEM' },
+      scope,
+    );
+    try {
+      const page: z.infer<typeof attachmentPage> = attachmentPage.parse(json);
+      attachments.push(...page.value.map(readAttachment));
+      target = page['@odata.nextLink'] ?? null;
+    } catch (error) {
+      throw oddMail(error);
+    }
+  }
+  return attachments;
+}
+
+async function moveMails(
+  deps: MailApiDeps,
+  scope: GraphScope,
+  ids: readonly string[],
+  destinationId: string,
+): Promise<Map<string, 'MOVED' | 'GONE' | GraphError>> {
+  const unique = [...new Set(ids)];
+  const outcomes = await runBatch(
+    deps.client,
+    deps,
+    'message.move',
+    unique.map((id) => ({
+      method: 'POST',
+      path: `${mailboxPath(scope.mailbox)}/messages/${encodeURIComponent(id)}/move`,
+      subject: 'ITEM',
+      body: { destinationId },
+    })),
+    scope,
+  );
+  const results = new Map<string, 'MOVED' | 'GONE' | GraphError>();
+  for (const [index, id] of unique.entries()) {
+    const outcome = outcomes[index];
+    if (outcome === undefined) continue;
+    if ('json' in outcome) results.set(id, 'MOVED');
+    else results.set(id, outcome.error.code === 'ITEM_NOT_FOUND' ? 'GONE' : outcome.error);
+  }
+  const gone = [...results].filter(([, result]) => result === 'GONE');
+  // Microsoft answers the same for a mail and for a destination that do not exist; only the first is fine.
+  if (gone.length > 0 && (await getFolder(deps, scope, destinationId)) === null) {
+    const error = new GraphError('FOLDER_NOT_FOUND', 'The folder to move mail to does not exist.');
+    for (const [id] of gone) results.set(id, error);
+  }
+  return results;
+}
+
+function attachmentsPath(mailbox: MailboxAccess, graphMessageId: string): string {
+  return `${mailboxPath(mailbox)}/messages/${encodeURIComponent(graphMessageId)}/attachments`;
+}

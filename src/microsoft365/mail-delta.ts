@@ -1,0 +1,174 @@
+import { z } from 'zod';
+import { type Clock, MINUTE } from '../platform/clock.ts';
+import { runBatch } from './graph-batch.ts';
+import type { GraphClient, GraphScope } from './graph-client.ts';
+import { GraphError } from './graph-error.ts';
+import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
+import type { DeltaPage, DeltaRequest, IncomingMail } from './mail.ts';
+import { mailboxPath } from './mail-folders.ts';
+import { MAIL_PROPERTIES, readId, readMail } from './mail-reading.ts';
+
+/** Mails in a page, then what is tried when Microsoft fails at a whole page: one damaged mail among them is enough. */
+const PAGE_SIZES = [100, 25, 5, 1] as const;
+/** A smaller page is not a repetition but another question; it needs less patience. */
+const SMALLER_PAGE_BUDGET: RetryBudget = { attempts: 2, milliseconds: MINUTE };
+/** Marks the cursors of rounds that list ids only. Links begin with `http`, so the two cannot be confused. */
+const ONE_BY_ONE = 'one-by-one ';
+
+const page = z.object({
+  value: z.array(z.unknown()),
+  '@odata.nextLink': z.string().nullish(),
+  '@odata.deltaLink': z.string().nullish(),
+});
+const removed = z.object({ id: z.string().min(1), '@removed': z.unknown() });
+
+export interface DeltaDeps {
+  client: GraphClient;
+  clock: Clock;
+  random(): number;
+}
+
+/** See `MailApi.readDelta`. https://learn.microsoft.com/graph/delta-query-messages */
+export async function readDelta(
+  deps: DeltaDeps,
+  scope: GraphScope,
+  request: DeltaRequest,
+): Promise<DeltaPage> {
+  const { target, isOneByOne } = targetOf(scope, request);
+  const answer = await readPage(deps, scope, target);
+  const link = answer['@odata.nextLink'] ?? answer['@odata.deltaLink'];
+  if (!link) {
+    throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph answered a delta query without a link.');
+  }
+  const removedIds: string[] = [];
+  const items: unknown[] = [];
+  for (const item of answer.value) {
+    const gone = removed.safeParse(item);
+    if (gone.success && gone.data['@removed'] !== undefined) removedIds.push(gone.data.id);
+    else items.push(item);
+  }
+  return {
+    ...(isOneByOne ? await fetchOneByOne(deps, scope, items) : readAll(deps.clock, items)),
+    removedIds,
+    cursor: isOneByOne ? ONE_BY_ONE + link : link,
+    isLastPage: !answer['@odata.nextLink'],
+  };
+}
+
+function targetOf(scope: GraphScope, request: DeltaRequest): { target: string; isOneByOne: boolean } {
+  if ('cursor' in request) {
+    const isOneByOne = request.cursor.startsWith(ONE_BY_ONE);
+    return { target: isOneByOne ? request.cursor.slice(ONE_BY_ONE.length) : request.cursor, isOneByOne };
+  }
+  const isOneByOne = request.oneByOne === true;
+  const query = [
+    `$select=${isOneByOne ? 'id' : MAIL_PROPERTIES.join(',')}`,
+    'changeType=created',
+    `$filter=${encodeURIComponent(`receivedDateTime ge ${request.receivedFrom.toISOString()}`)}`,
+  ];
+  const folder = `${mailboxPath(scope.mailbox)}/mailFolders/${encodeURIComponent(request.folderId)}`;
+  return { target: `${folder}/messages/delta?${query.join('&')}`, isOneByOne };
+}
+
+/**
+ * Reads a page, or as much of it as Microsoft can give. A mail that is damaged at Microsoft makes the whole page answer
+ * 500; smaller pages bring in those before it. When it stands first, delta has no way around it: links cannot be moved by
+ * hand. That ends in `PAGE_UNREADABLE`, and the caller goes round with `oneByOne`.
+ */
+async function readPage({ client }: DeltaDeps, scope: GraphScope, target: string) {
+  let failure: GraphError | null = null;
+  for (const size of PAGE_SIZES) {
+    try {
+      const json = await client.json(
+        {
+          operation: 'message.delta',
+          method: 'GET',
+          target,
+          subject: 'FOLDER',
+          preferences: [`odata.maxpagesize=${size}`],
+          budget: failure === null ? DEFAULT_BUDGET : SMALLER_PAGE_BUDGET,
+        },
+        scope,
+      );
+      const parsed = page.safeParse(json);
+      if (parsed.success) return parsed.data;
+      throw new GraphError(
+        'UNEXPECTED_ANSWER',
+        'Microsoft Graph answered a delta query in an unknown form.',
+        { cause: parsed.error },
+      );
+    } catch (error) {
+      // 504: the page took too long to put together. An outage (503, no answer) has nothing to do with the page.
+      const mayBeThePage = error instanceof GraphError && (error.status === 500 || error.status === 504);
+      if (!mayBeThePage) throw error;
+      failure = error;
+    }
+  }
+  throw new GraphError(
+    'PAGE_UNREADABLE',
+    'Microsoft 365 cannot give out the next mail of the folder.',
+    failure === null
+      ? {}
+      : {
+          status: failure.status,
+          microsoftCode: failure.microsoftCode,
+          requestId: failure.requestId,
+          cause: failure,
+        },
+  );
+}
+
+function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mails' | 'unreadable'> {
+  const mails: IncomingMail[] = [];
+  const unreadable: DeltaPage['unreadable'] = [];
+  for (const item of items) {
+    try {
+      mails.push(readMail(item));
+    } catch (error) {
+      unreadable.push({ graphMessageId: readId(item), problem: oddMail(error).toProblem(clock.now()) });
+    }
+  }
+  return { mails, unreadable };
+}
+
+/** The mails of a page of ids. One that Microsoft cannot give out stays alone; one that is gone meanwhile is no loss. */
+async function fetchOneByOne(
+  { client, clock, random }: DeltaDeps,
+  scope: GraphScope,
+  items: readonly unknown[],
+): Promise<Pick<DeltaPage, 'mails' | 'unreadable'>> {
+  const ids = items.map(readId).filter((id) => id !== null);
+  const outcomes = await runBatch(
+    client,
+    { clock, random },
+    'message.get',
+    ids.map((id) => ({ method: 'GET', path: mailPath(scope, id), subject: 'ITEM' })),
+    scope,
+  );
+  const found: unknown[] = [];
+  const unreadable: DeltaPage['unreadable'] = [];
+  for (const [index, outcome] of outcomes.entries()) {
+    if ('json' in outcome) found.push(outcome.json);
+    else if (outcome.error.status === 500) {
+      unreadable.push({
+        graphMessageId: ids[index] ?? null,
+        problem: outcome.error.toProblem(clock.now()),
+      });
+    } else if (outcome.error.code !== 'ITEM_NOT_FOUND') throw outcome.error;
+  }
+  const read = readAll(clock, found);
+  return { mails: read.mails, unreadable: [...unreadable, ...read.unreadable] };
+}
+
+/** Where a mail is read from, with everything that is asked for. */
+export function mailPath({ mailbox }: Pick<GraphScope, 'mailbox'>, graphMessageId: string): string {
+  const id = encodeURIComponent(graphMessageId);
+  return `${mailboxPath(mailbox)}/messages/${id}?$select=${MAIL_PROPERTIES.join(',')}`;
+}
+
+/** The error of a mail that came, but in a form that cannot be read. */
+export function oddMail(cause: unknown): GraphError {
+  return new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph gave out the mail in an unknown form.', {
+    cause,
+  });
+}

@@ -1,0 +1,209 @@
+import { z } from 'zod';
+import type { Clock } from '../platform/clock.ts';
+import { runBatch } from './graph-batch.ts';
+import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
+import { GraphError } from './graph-error.ts';
+import { type MailboxAccess, type MailFolder, WELL_KNOWN_FOLDERS, type WellKnownFolder } from './mail.ts';
+
+/** A tree with more folders than this is cut off: nobody can choose from it, and the time is bounded. */
+const MOST_FOLDERS = 1_000;
+/** Outlook itself allows 300 levels; real trees have a handful. */
+const MOST_LEVELS = 20;
+const PROPERTIES = '$select=id,displayName,parentFolderId,childFolderCount,totalItemCount';
+
+const folderSchema = z.object({
+  '@odata.type': z.string().nullish(),
+  id: z.string().min(1),
+  displayName: z.string().nullish(),
+  parentFolderId: z.string().nullish(),
+  childFolderCount: z.number().nullish(),
+  totalItemCount: z.number().nullish(),
+});
+type RawFolder = z.infer<typeof folderSchema>;
+const folderPage = z.object({ value: z.array(folderSchema), '@odata.nextLink': z.string().nullish() });
+
+/** What the functions here need besides the scope of a call. */
+export interface FolderDeps {
+  client: GraphClient;
+  clock: Clock;
+  random(): number;
+}
+
+/** The path of a mailbox below the version. `/me` survives a change of the account's address. */
+export function mailboxPath({ kind, emailAddress }: MailboxAccess): string {
+  return kind === 'PRIMARY' ? '/me' : `/users/${encodeURIComponent(emailAddress)}`;
+}
+
+/** See `MailApi.listFolders`. */
+export async function listFolders(deps: FolderDeps, scope: GraphScope): Promise<MailFolder[]> {
+  const wellKnown = await readWellKnown(deps, scope, null);
+  const folders: MailFolder[] = [];
+  let parents: (MailFolder | null)[] = [null];
+  for (let level = 0; level < MOST_LEVELS && parents.length > 0; level += 1) {
+    const answers = await Promise.all(parents.map((parent) => listChildren(deps, scope, parent?.id ?? null)));
+    const next: MailFolder[] = [];
+    for (const [index, children] of answers.entries()) {
+      const parent = parents[index] ?? null;
+      for (const raw of children) {
+        if (folders.length >= MOST_FOLDERS) return folders;
+        const folder = toFolder(raw, parent, wellKnown.names);
+        folders.push(folder);
+        if ((raw.childFolderCount ?? 0) > 0) next.push(folder);
+      }
+    }
+    parents = next;
+  }
+  return folders;
+}
+
+/** See `MailApi.getFolder`. */
+export async function getFolder(
+  deps: FolderDeps,
+  scope: GraphScope,
+  idOrWellKnownName: string,
+): Promise<MailFolder | null> {
+  const { wanted, rootId, names } = await readWellKnown(deps, scope, idOrWellKnownName);
+  if (wanted === null) return null;
+  const ancestors: RawFolder[] = [];
+  let parentId = wanted.parentFolderId;
+  while (parentId && parentId !== rootId && ancestors.length < MOST_LEVELS) {
+    const parent = await readFolder(deps, scope, parentId);
+    if (parent === null) break;
+    ancestors.unshift(parent);
+    parentId = parent.parentFolderId;
+  }
+  let above: MailFolder | null = null;
+  for (const raw of ancestors) above = toFolder(raw, above, names);
+  return toFolder(wanted, above, names);
+}
+
+/** See `MailApi.createFolder`. */
+export async function createFolder(
+  deps: FolderDeps,
+  scope: GraphScope,
+  displayName: string,
+): Promise<MailFolder> {
+  try {
+    const json = await deps.client.json(
+      {
+        operation: 'folder.create',
+        method: 'POST',
+        target: `${mailboxPath(scope.mailbox)}/mailFolders`,
+        subject: 'MAILBOX',
+        body: { displayName },
+        // A second time it answers that the name is taken, which is handled below.
+        isRepeatable: true,
+      },
+      scope,
+    );
+    return toFolder(read(folderSchema, json), null, new Map());
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.code !== 'FOLDER_EXISTS') throw error;
+    const existing = (await listChildren(deps, scope, null)).find(
+      (raw) => raw.displayName?.toLowerCase() === displayName.trim().toLowerCase(),
+    );
+    if (existing === undefined) throw error;
+    const { names } = await readWellKnown(deps, scope, null);
+    return toFolder(existing, null, names);
+  }
+}
+
+/** The ids of the folders that have a name in every language, and one folder besides, in a single request. */
+async function readWellKnown(
+  { client, ...deps }: FolderDeps,
+  scope: GraphScope,
+  wantedId: string | null,
+): Promise<{ wanted: RawFolder | null; rootId: string | null; names: Map<string, WellKnownFolder> }> {
+  const ids = [...(wantedId === null ? [] : [wantedId]), 'msgfolderroot', ...WELL_KNOWN_FOLDERS];
+  const outcomes = await runBatch(
+    client,
+    deps,
+    'folder.get',
+    ids.map((id) => ({ method: 'GET', path: folderPath(scope.mailbox, id), subject: 'FOLDER' })),
+    scope,
+  );
+  const found = new Map<string, RawFolder>();
+  for (const [index, outcome] of outcomes.entries()) {
+    const id = ids[index];
+    if (id === undefined) continue;
+    if ('json' in outcome) found.set(id, read(folderSchema, outcome.json));
+    // A mailbox need not have every well-known folder; everything else is no answer to the question.
+    else if (outcome.error.code !== 'FOLDER_NOT_FOUND') throw outcome.error;
+  }
+  const names = new Map<string, WellKnownFolder>();
+  for (const name of WELL_KNOWN_FOLDERS) {
+    const folder = found.get(name);
+    if (folder !== undefined) names.set(folder.id, name);
+  }
+  return {
+    wanted: wantedId === null ? null : (found.get(wantedId) ?? null),
+    rootId: found.get('msgfolderroot')?.id ?? null,
+    names,
+  };
+}
+
+async function readFolder({ client }: FolderDeps, scope: GraphScope, id: string): Promise<RawFolder | null> {
+  try {
+    return read(
+      folderSchema,
+      await client.json(folderCall('folder.get', folderPath(scope.mailbox, id)), scope),
+    );
+  } catch (error) {
+    if (error instanceof GraphError && error.code === 'FOLDER_NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+async function listChildren(
+  { client }: FolderDeps,
+  scope: GraphScope,
+  parentId: string | null,
+): Promise<RawFolder[]> {
+  const base = `${mailboxPath(scope.mailbox)}/mailFolders`;
+  const path = parentId === null ? base : `${base}/${encodeURIComponent(parentId)}/childFolders`;
+  const children: RawFolder[] = [];
+  const seen = new Set<string>();
+  let target: string | null = `${path}?$top=100&${PROPERTIES}`;
+  while (target !== null && !seen.has(target) && children.length < MOST_FOLDERS) {
+    seen.add(target);
+    const page: z.infer<typeof folderPage> = read(
+      folderPage,
+      await client.json(folderCall('folder.list', target), scope),
+    );
+    children.push(...page.value.filter((raw) => !raw['@odata.type']?.endsWith('mailSearchFolder')));
+    target = page['@odata.nextLink'] ?? null;
+  }
+  return children;
+}
+
+function folderCall(operation: string, target: string): GraphCall {
+  return { operation, method: 'GET', target, subject: 'FOLDER' };
+}
+
+function folderPath(mailbox: MailboxAccess, id: string): string {
+  return `${mailboxPath(mailbox)}/mailFolders/${encodeURIComponent(id)}?${PROPERTIES}`;
+}
+
+function toFolder(
+  raw: RawFolder,
+  parent: MailFolder | null,
+  names: Map<string, WellKnownFolder>,
+): MailFolder {
+  const displayName = raw.displayName ?? '';
+  return {
+    id: raw.id,
+    displayName,
+    parentId: parent?.id ?? null,
+    path: parent === null ? displayName : `${parent.path} / ${displayName}`,
+    wellKnownName: names.get(raw.id) ?? null,
+    totalItemCount: raw.totalItemCount ?? 0,
+  };
+}
+
+function read<T>(schema: z.ZodType<T>, json: unknown): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph answered about folders in an unknown form.', {
+    cause: parsed.error,
+  });
+}
