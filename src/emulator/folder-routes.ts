@@ -77,14 +77,13 @@ function listFolders(mailbox: Mailbox, parent: Folder, url: URL, world: World) {
   const select = readSelect(query.get('$select'), isFolderProperty);
   const matches = folderFilter(query.get('$filter'));
   const all = childrenOf(mailbox, parent, query.get('includeHiddenFolders') === 'true').filter(matches);
-  const answer: Record<string, unknown> = {};
-  if (query.get('$count') === 'true') answer['@odata.count'] = all.length;
-  answer['value'] = all.slice(skip, skip + top).map((folder) => folderJson(mailbox, folder, select));
-  if (all.length > skip + top) {
-    query.set('$skip', String(skip + top));
-    answer['@odata.nextLink'] = url.href;
-  }
-  return answer;
+  const hasMore = all.length > skip + top;
+  if (hasMore) query.set('$skip', String(skip + top));
+  return {
+    ...(query.get('$count') === 'true' ? { '@odata.count': all.length } : {}),
+    value: all.slice(skip, skip + top).map((folder) => folderJson(mailbox, folder, select)),
+    ...(hasMore ? { '@odata.nextLink': url.href } : {}),
+  };
 }
 
 function folderFilter(filter: string | null): (folder: Folder) => boolean {

@@ -120,16 +120,14 @@ function listJson(c: Context<GraphEnv>, world: World, open: OpenMailbox, list: r
   const query = readMessageQuery(url.searchParams, isMessageProperty);
   const pageSize = query.top ?? open.preferences.maxPageSize ?? world.settings.pageSize;
   const page = pageOf(open.mailbox, list, query, pageSize);
-  const answer: Record<string, unknown> = {
-    '@odata.context': `${url.origin}/v1.0/$metadata#Collection(message)`,
+  const context = `${url.origin}/v1.0/$metadata#Collection(message)`;
+  if (page.more) url.searchParams.set('$skip', String(query.skip + pageSize));
+  return {
+    '@odata.context': context,
+    ...(page.total === null ? {} : { '@odata.count': page.total }),
+    value: page.messages.map((message) => viewOf(message, query, open.preferences)),
+    ...(page.more ? { '@odata.nextLink': url.href } : {}),
   };
-  if (page.total !== null) answer['@odata.count'] = page.total;
-  answer['value'] = page.messages.map((message) => viewOf(message, query, open.preferences));
-  if (page.more) {
-    url.searchParams.set('$skip', String(query.skip + pageSize));
-    answer['@odata.nextLink'] = url.href;
-  }
-  return answer;
 }
 
 function viewOf(message: StoredMessage, query: MessageQuery, preferences: Preferences): MessageJson {

@@ -16,7 +16,10 @@ export interface Body {
   '@odata.nextLink'?: string;
   '@odata.deltaLink'?: string;
   '@odata.count'?: number;
-  [property: string]: unknown;
+  id?: string;
+  totalItemCount?: number;
+  unreadItemCount?: number;
+  childFolderCount?: number;
 }
 
 export interface Answer<T = Body> {

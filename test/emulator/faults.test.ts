@@ -1,0 +1,110 @@
+import { afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { type MailServer, startMailServer } from './mail-harness.ts';
+
+let server: MailServer;
+let address: string;
+beforeAll(async () => {
+  server = await startMailServer();
+  address = await server.mailbox();
+  return () => server[Symbol.asyncDispose]();
+});
+afterEach(async () => {
+  await server.control('DELETE', '/faults');
+});
+
+const inbox = () => server.graph('GET', `/users/${address}/mailFolders/inbox`);
+
+test('a fault answers with its status, code and Retry-After as often as its count says', async () => {
+  await server.control('POST', '/faults', {
+    status: 503,
+    errorCode: 'ServiceUnavailable',
+    retryAfterSeconds: 2.5,
+    count: 2,
+  });
+  for (let index = 0; index < 2; index += 1) {
+    const answer = await inbox();
+    expect([answer.status, answer.body.error?.code, answer.headers.get('retry-after')]).toEqual([
+      503,
+      'ServiceUnavailable',
+      '2.5',
+    ]);
+  }
+  expect((await inbox()).status).toBe(200);
+});
+
+test('method and path pattern say which requests are met; several faults are active side by side', async () => {
+  await server.control('POST', '/faults', { status: 500, method: 'post', pathPattern: '/move$' });
+  await server.control('POST', '/faults', { status: 404, pathPattern: '/mailFolders/archive' });
+  const { id } = await server.post(address);
+  const move = await server.graph('POST', `/users/${address}/messages/${id}/move`, {
+    body: { destinationId: 'archive' },
+  });
+  expect(move.status).toBe(500);
+  expect((await server.graph('GET', `/users/${address}/messages/${id}`)).status).toBe(200);
+  expect((await server.graph('GET', `/users/${address}/mailFolders/archive`)).status).toBe(404);
+  const listed = await server.control<{ happened: number }[]>('GET', '/faults');
+  expect(listed.body.map(({ happened }) => happened)).toEqual([1, 1]);
+});
+
+test('afterwards: the request is carried out although its answer is an error', async () => {
+  const { immutableId } = await server.post(address);
+  await server.control('POST', '/faults', { status: 504, afterwards: true, method: 'POST', count: 1 });
+  const path = `/users/${address}/messages/${immutableId}`;
+  expect((await server.graph('POST', `${path}/move`, { body: { destinationId: 'archive' } })).status).toBe(
+    504,
+  );
+  const archive = await server.graph(
+    'GET',
+    `/users/${address}/mailFolders/archive/messages?$filter=isRead eq false`,
+    { headers: { prefer: 'IdType="ImmutableId"' } },
+  );
+  expect(archive.body.value?.map(({ id }) => id)).toContain(immutableId);
+});
+
+test('reset: the connection breaks without an answer, and the next request is served', async () => {
+  await server.control('POST', '/faults', { reset: true, count: 1, mailbox: address });
+  await expect(inbox()).rejects.toThrow('fetch failed');
+  expect((await inbox()).status).toBe(200);
+});
+
+test('probability 0 never happens and latency delays', async () => {
+  await server.control('POST', '/faults', { status: 500, probability: 0 });
+  await server.control('POST', '/faults', { latencyMs: 120 });
+  const startedAt = performance.now();
+  expect((await inbox()).status).toBe(200);
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(115);
+});
+
+test('faults meet the sign-in too, in its own form, and never the control API', async () => {
+  await server.control('POST', '/faults', { status: 503, retryAfterSeconds: 1 });
+  const answer = await fetch(`${server.emulator.loginUrl}/contoso.example/oauth2/v2.0/token`, {
+    method: 'POST',
+  });
+  expect(answer.status).toBe(503);
+  expect(answer.headers.get('retry-after')).toBe('1');
+  expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' });
+  expect((await server.control('GET', '/faults')).status).toBe(200);
+});
+
+test('the latency setting holds for every request until it is set back', async () => {
+  onTestFinished(async () => {
+    await server.control('POST', '/settings', { latencyMs: 0 });
+  });
+  await server.control('POST', '/settings', { latencyMs: 80 });
+  const startedAt = performance.now();
+  await inbox();
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(75);
+});
+
+test('a fault that makes no sense answers 400 and is not set', async () => {
+  for (const bad of [
+    { status: 200 },
+    { pathPattern: '(' },
+    { probability: 2 },
+    { colour: 'red' },
+    'nonsense',
+  ]) {
+    expect((await server.control('POST', '/faults', bad)).status, JSON.stringify(bad)).toBe(400);
+  }
+  expect((await server.control('GET', '/faults')).body).toEqual([]);
+});
