@@ -88,6 +88,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 }
 
 /**
+ * The URL of the server that runs in `dataDirectory` now, for a command beside the process that owns it; null when none
+ * runs.
+ */
+export async function findEmbeddedPostgres(dataDirectory: string): Promise<string | null> {
+  const password = await readFile(join(dataDirectory, 'postgres.password'), 'utf8').catch(() => null);
+  if (password === null) return null;
+  const urlOf = (port: number, database: string) =>
+    `postgres://${USER}:${password.trim()}@127.0.0.1:${port}/${database}`;
+  const server = await findRunning(join(dataDirectory, 'postgres'), (port) => urlOf(port, USER));
+  return server ? urlOf(server.port, USER) : null;
+}
+
+/**
  * Keeps two first starts from running initdb in the same folder: between them no server exists yet whose lock could
  * tell them apart. A file left by a killed process counts for nothing.
  */

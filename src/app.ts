@@ -1,0 +1,115 @@
+import { ensureFirstOrganization } from './access/organizations.ts';
+import { createSessionWatch } from './access/session-watch.ts';
+import type { Config } from './config.ts';
+import { prepareDatabase } from './database.ts';
+import { startSchedule } from './jobs/schedule.ts';
+import { JobWorker } from './jobs/worker.ts';
+import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
+import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
+import { type Clock, systemClock } from './platform/clock.ts';
+import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { Lifecycle } from './platform/lifecycle.ts';
+import type { Logger } from './platform/logger.ts';
+import { createNotifications } from './platform/notifications.ts';
+import { createSecretBox, loadOrCreateKeyFile } from './platform/secrets.ts';
+import { createEventBus } from './realtime/event-bus.ts';
+import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
+import { startHttpServer } from './server/http-server.ts';
+import { createMetrics } from './server/metrics.ts';
+import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
+import { createAttachmentJobs } from './ticketing/attachments.jobs.ts';
+
+/** A running Deskgraph process. Disposing of it stops it in good order. */
+export interface App extends AsyncDisposable {
+  /** Where this process listens, such as `http://127.0.0.1:4000`; null without the role `api`. */
+  readonly url: string | null;
+  /** The OWNER key that was minted at the first start; shown this once. Null at any other start. */
+  readonly mintedKey: string | null;
+}
+
+/** What a test may put in the place of the real thing. */
+export interface AppOverrides {
+  clock?: Clock;
+}
+
+/**
+ * Builds and starts a process: the one place that constructs and wires. Each acquisition is followed by its release;
+ * they run in the reverse order, so that the database stops last. When a step fails, what was acquired is given back.
+ */
+export async function createApp(config: Config, logger: Logger, overrides: AppOverrides = {}): Promise<App> {
+  const lifecycle = new Lifecycle(logger);
+  try {
+    return await build(config, logger, lifecycle, overrides.clock ?? systemClock);
+  } catch (error) {
+    await lifecycle.stop().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock: Clock): Promise<App> {
+  const databaseUrl = config.databaseUrl ?? (await startOwnDatabase(config, logger, lifecycle));
+  const database = await prepareDatabase(databaseUrl);
+  lifecycle.defer('database pool', () => database.close(true));
+  const mintedKey = await ensureFirstOrganization(database, { adminKey: config.adminKey, logger });
+  const keys = config.encryptionKeys ?? (await loadOrCreateKeyFile(config.dataDirectory));
+  const metrics = createMetrics();
+
+  const notifications = createNotifications({ databaseUrl, logger });
+  lifecycle.defer('notifications', () => notifications.close());
+  const sessions = createSessionWatch({ database, notifications, logger });
+  const events = createEventBus({ database, notifications, logger });
+  lifecycle.defer('event bus', () => events.close());
+  await notifications.start();
+  await events.start();
+
+  const publicUrl =
+    config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
+  const microsoft365 = createMicrosoft365({
+    database,
+    secretBox: createSecretBox(keys),
+    logger,
+    clock,
+    publicUrl,
+    loginUrl: config.microsoftLoginUrl,
+    graphUrl: config.microsoftGraphUrl,
+    onConnected: async (em, account) => {
+      await ensurePrimaryMailbox(em, account);
+    },
+  });
+  const { mail } = microsoft365;
+
+  if (config.roles.has('worker')) {
+    const worker = new JobWorker({
+      databaseUrl,
+      logger,
+      handlers: [
+        ...createSyncJobs({ database, mail, clock }),
+        ...createAttachmentJobs({ database, mail, clock }),
+        createPruneEvents({ database, clock }),
+      ],
+      onAttempt: metrics.countJob,
+    });
+    lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
+    await worker.start();
+    const schedule = startSchedule([...syncSchedule, { job: pruneEventsJob, pattern: '0 17 * * * *' }], {
+      database,
+      logger,
+    });
+    lifecycle.defer('schedule', () => schedule[Symbol.dispose]());
+  }
+
+  let url: string | null = null;
+  if (config.roles.has('api')) {
+    const services = { database, clock, logger, publicUrl, events, sessions, microsoft365, mail };
+    const server = await startHttpServer({ services, config, metrics, draining: lifecycle.draining });
+    lifecycle.defer('http server', () => server.close());
+    url = server.url;
+  }
+  return { url, mintedKey, [Symbol.asyncDispose]: () => lifecycle.stop() };
+}
+
+async function startOwnDatabase(config: Config, logger: Logger, lifecycle: Lifecycle): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ dataDirectory: config.dataDirectory, logger });
+  lifecycle.defer('embedded PostgreSQL', () => postgres.stop());
+  return postgres.url;
+}

@@ -1,0 +1,62 @@
+import { createApp } from './app.ts';
+import { createOrganizationCommand, migrateCommand } from './commands.ts';
+import { type Config, readConfig } from './config.ts';
+import { ExpectedError, toError } from './errors.ts';
+import { createLogger, type Logger } from './platform/logger.ts';
+
+const USAGE = `Usage:
+  npm start                              starts Deskgraph
+  npm run migrate                        brings the database up to date and ends
+  npm run organization -- create NAME    makes another organization and prints the key of its OWNER
+`;
+
+async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  const config = readConfig();
+  const logger = createLogger(config.logLevel);
+  if (command === undefined) return serve(config, logger);
+  if (command === 'migrate') return migrateCommand(config, logger);
+  if (command === 'organization' && rest[0] === 'create' && rest[1]) {
+    return createOrganizationCommand(config, logger, rest.slice(1).join(' '));
+  }
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+}
+
+/** Runs until a signal: the first stops in good order, the second at once. */
+async function serve(config: Config, logger: Logger): Promise<void> {
+  const app = await createApp(config, logger);
+  let isStopping = false;
+  const stop = (reason: string, exitCode: number) => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    logger.info({ reason }, 'stopping');
+    app[Symbol.asyncDispose]().then(
+      () => process.exit(exitCode),
+      () => process.exit(1),
+    );
+  };
+  process.on('SIGINT', () => stop('SIGINT', 0));
+  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  // What nobody caught leaves the process in a state that nobody knows: stop, and say so with the exit code.
+  const crash = (thrown: unknown) => {
+    logger.fatal({ err: toError(thrown) }, 'an error that nobody caught');
+    stop('uncaught error', 1);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+  if (app.mintedKey !== null) {
+    process.stdout.write(
+      `\nThe API key of the OWNER, shown this once. Keep it safe:\n\n  ${app.mintedKey}\n\n`,
+    );
+  }
+  logger.info({ url: app.url, roles: [...config.roles] }, 'ready');
+}
+
+main().catch((thrown: unknown) => {
+  const error = toError(thrown);
+  const text =
+    error instanceof ExpectedError ? `${error.message}\n${error.remedy}` : (error.stack ?? error.message);
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+});
