@@ -17,12 +17,17 @@ export const AttachmentSchema = defineEntity({
     ...baseProperties,
     organization: organizationProperty(),
     message: () => p.manyToOne(Message).ref(),
+    /** Where it stands in its message, from 0: with the message it is what makes storing idempotent. */
+    position: p.integer(),
+    /** A file name that is safe on every system. */
     name: p.text(),
     contentType: p.string(),
     sizeBytes: p.integer(),
     /** Content-ID without angle brackets, as `cid:` in the HTML names it. */
     contentId: p.string().nullable(),
     isInline: p.boolean().default(false),
+    /** Where the file is, for `LINK`; null when Microsoft does not tell. */
+    link: p.text().nullable(),
     state: p.string().$type<AttachmentState>(),
     /** SHA-256 of the content in hexadecimal; null until it is stored. */
     sha256: p.string().nullable(),

@@ -52,6 +52,8 @@ export const InboundMessageSchema = defineEntity({
     ticket: () => p.manyToOne(Ticket).ref().nullable(),
     message: () => p.manyToOne(Message).ref().nullable(),
     problem: p.json<Problem>().nullable(),
+    /** Equal for copies of one mail, see prepare-mail.ts; null when the mail has no Message-ID or was not processed. */
+    contentDigest: p.string().nullable(),
     /** How often processing was tried. */
     attempts: p.integer().default(1),
     archiveState: p.string().$type<ArchiveState>().default('NOT_WANTED'),

@@ -1,8 +1,18 @@
+import { toError } from '../errors.ts';
+import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
+import { recordEvents } from '../realtime/record.ts';
+import { storeAttachmentsJob } from './attachments.jobs.ts';
 import type { InboundMessage } from './inbound-message.entity.ts';
+import { type ClaimedMail, planIngest } from './ingest-plan.ts';
+import { isPartOfTicket, storePlan } from './ingest-store.ts';
+import { claimLedgerRows, knownGraphMessageIds, type LedgerOutcome, settleLedger } from './ledger.ts';
+import { loadThreadMemory } from './load-thread-memory.ts';
+import { type MailSummary, type PreparedMail, prepareMail, summarizeMail } from './prepare-mail.ts';
+import { lockTicketNumbers } from './ticket-number.ts';
 
 /** A page of mail to take in. */
 export interface IngestInput {
@@ -26,6 +36,8 @@ export interface IngestResult {
   archiveDue: number;
   /** Ledger ids of the mails of this page that became `FAILED`; retry them with {@link ingestOneAgain}. */
   failedInboundMessageIds: string[];
+  /** Why each of them failed, in the same order, for the log: the ledger shows people no more than that it failed. */
+  failures: Error[];
 }
 
 /** A mail that could not be read or stored at all. What is known of it goes into the ledger. */
@@ -41,22 +53,220 @@ export interface FailedMail {
   receivedAt?: Date | null;
 }
 
-/** Takes a page of mail in. Call it inside `em.transactional`. */
-export async function ingestMails(_em: EntityManager, _input: IngestInput): Promise<IngestResult> {
-  throw new Error('not written yet');
+/** A mail after everything that needs no database: prepared, or poison. */
+type ReadMail = { summary: MailSummary } & ({ prepared: PreparedMail } | { error: Error });
+
+/** A claimed mail that cannot be processed. */
+interface PoisonMail {
+  inboundMessageId: string;
+  error: Error;
 }
 
-/** Puts a mail that could not be read into the ledger as `FAILED`; null when it is known already. Call it inside `em.transactional`. */
-export async function recordFailedMail(_em: EntityManager, _failed: FailedMail): Promise<string | null> {
-  throw new Error('not written yet');
-}
-
-/** Tries a `FAILED` ledger row again with the mail as it is now. Call it inside `em.transactional`. */
-export async function ingestOneAgain(
-  _em: EntityManager,
-  _inboundMessage: InboundMessage,
-  _mail: IncomingMail,
-  _now: Date,
+/**
+ * Takes a page of mail in: each mail ends as one ledger row, and as a ticket, a reply or neither. Call it inside
+ * `em.transactional`: the page counts completely or not at all. About twenty statements, however many mails.
+ *
+ * The organization is locked first, so that its mailboxes take mail in one after the other: a reply whose original is
+ * being taken in next door must find it, and ticket numbers have no gaps. The cost: one page at a time per organization,
+ * some tens of milliseconds each; reading from Microsoft, which is what takes long, goes on side by side.
+ *
+ * Idempotent: what the ledger knows already is left alone and counted as `known`.
+ */
+export async function ingestMails(
+  em: EntityManager,
+  { organizationId, mailbox, mails, now }: IngestInput,
 ): Promise<IngestResult> {
-  throw new Error('not written yet');
+  const ids = mails.map(({ graphMessageId }) => graphMessageId);
+  // Only spares work: a page that comes again costs one statement. The claim below is what decides.
+  const known = await knownGraphMessageIds(em, organizationId, mailbox.id, ids);
+  const fresh = new Map<string, ReadMail>();
+  for (const mail of mails) {
+    if (!known.has(mail.graphMessageId)) fresh.set(mail.graphMessageId, readMail(mail));
+  }
+  if (fresh.size === 0) return { ...nothing(), known: mails.length };
+
+  const firstNumber = await lockTicketNumbers(em, organizationId);
+  const summaries = [...fresh.values()].map(({ summary }) => summary);
+  const rows = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now);
+  const claimed: ClaimedMail[] = [];
+  const poison: PoisonMail[] = [];
+  for (const [graphMessageId, mail] of fresh) {
+    const inboundMessageId = rows.get(graphMessageId);
+    if (inboundMessageId === undefined) continue; // somebody else was faster
+    if ('error' in mail) poison.push({ inboundMessageId, error: mail.error });
+    else claimed.push({ inboundMessageId, mail: mail.prepared });
+  }
+  const result = await settle(em, organizationId, mailbox, claimed, poison, firstNumber, now);
+  return { ...result, known: mails.length - rows.size };
 }
+
+/**
+ * Puts a mail that could not be read or stored into the ledger as `FAILED`. Gives the id of its row, or null when the
+ * ledger knows the mail already. Call it inside `em.transactional`.
+ */
+export async function recordFailedMail(em: EntityManager, failed: FailedMail): Promise<string | null> {
+  const { organizationId, mailbox, problem, now } = failed;
+  const summary = summarizeMail({
+    ...EMPTY_MAIL,
+    graphMessageId: failed.graphMessageId,
+    internetMessageId: failed.internetMessageId ?? null,
+    subject: failed.subject ?? '',
+    from: failed.fromAddress ? { name: null, emailAddress: failed.fromAddress } : null,
+    receivedAt: failed.receivedAt ?? null,
+  });
+  const rows = await claimLedgerRows(em, organizationId, mailbox.id, [summary], now);
+  const inboundMessageId = rows.get(failed.graphMessageId);
+  if (inboundMessageId === undefined) return null;
+  await settleLedger(em, organizationId, [failedOutcome(inboundMessageId, problem)], now);
+  return inboundMessageId;
+}
+
+/**
+ * Tries a `FAILED` ledger row again with the mail as it is now; `attempts` counts it. A row that is no longer `FAILED`
+ * (somebody else retried it) is left alone and counted as `known`. Call it inside `em.transactional`, and refresh the
+ * entity afterwards: the row is written past it.
+ */
+export async function ingestOneAgain(
+  em: EntityManager,
+  inboundMessage: InboundMessage,
+  mail: IncomingMail,
+  now: Date,
+): Promise<IngestResult> {
+  const organizationId = inboundMessage.organization.id;
+  const inboundMessageId = inboundMessage.id;
+  const mailbox = await inboundMessage.mailbox.loadOrFail();
+  const read = readMail(mail);
+  const firstNumber = await lockTicketNumbers(em, organizationId);
+  const { subject, fromAddress, internetMessageId, receivedAt } = read.summary;
+  const locked = await em.execute<{ id: string }[]>(
+    `update inbound_message set attempts = attempts + 1, subject = ?, from_address = ?, internet_message_id = ?,
+       received_at = ?
+     where organization_id = ? and id = ? and outcome = 'FAILED' returning id`,
+    [subject, fromAddress, internetMessageId, receivedAt, organizationId, inboundMessageId],
+  );
+  if (locked.length === 0) return { ...nothing(), known: 1 };
+  return 'error' in read
+    ? settle(em, organizationId, mailbox, [], [{ inboundMessageId, error: read.error }], firstNumber, now)
+    : settle(em, organizationId, mailbox, [{ inboundMessageId, mail: read.prepared }], [], firstNumber, now);
+}
+
+/** Decides about claimed mails and writes everything that follows. */
+async function settle(
+  em: EntityManager,
+  organizationId: string,
+  mailbox: Mailbox,
+  claimed: readonly ClaimedMail[],
+  unreadable: readonly PoisonMail[],
+  firstNumber: number,
+  now: Date,
+): Promise<IngestResult> {
+  const prepared = claimed.map(({ mail }) => mail);
+  const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
+  const settings = { mailboxId: mailbox.id, createTickets: mailbox.createTickets };
+  const plan = planIngest(claimed, memory, settings, firstNumber, now);
+  const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
+
+  const isArchiving = mailbox.afterProcessing === 'ARCHIVE';
+  const poison = [
+    ...unreadable,
+    ...plan.poison.map(({ claimed: { inboundMessageId }, error }) => ({ inboundMessageId, error })),
+  ];
+  const outcomes = plan.mails.map(
+    (planned): LedgerOutcome => ({
+      ...planned,
+      messageId: isPartOfTicket(planned) ? planned.mail.messageId : null,
+      contentDigest: planned.mail.contentDigest,
+      problem: null,
+      isArchiveDue: isArchiving && isPartOfTicket(planned),
+    }),
+  );
+  const failed = poison.map(({ inboundMessageId }) => failedOutcome(inboundMessageId, processingFailed(now)));
+  await settleLedger(em, organizationId, [...outcomes, ...failed], now);
+
+  const withAttachments = plan.mails.filter((one) => isPartOfTicket(one) && one.mail.mayHaveAttachments);
+  await enqueueMany(
+    em,
+    storeAttachmentsJob,
+    withAttachments.map(({ inboundMessageId }) => ({ organizationId, inboundMessageId })),
+  );
+  await recordEvents(em, organizationId, events);
+  const count = (outcome: string) => plan.mails.filter((planned) => planned.outcome === outcome).length;
+  return {
+    created: count('TICKET_CREATED'),
+    appended: count('REPLY_ADDED'),
+    ignored: count('IGNORED'),
+    failed: poison.length,
+    known: 0,
+    attachmentsDue: withAttachments.length,
+    archiveDue: outcomes.filter(({ isArchiveDue }) => isArchiveDue).length,
+    failedInboundMessageIds: poison.map(({ inboundMessageId }) => inboundMessageId),
+    failures: poison.map(({ error }) => error),
+  };
+}
+
+/** One poisonous mail must not stop the others of its page. */
+function readMail(mail: IncomingMail): ReadMail {
+  const summary = summarizeMail(mail);
+  try {
+    return { summary, prepared: prepareMail(mail) };
+  } catch (thrown) {
+    return { summary, error: toError(thrown) };
+  }
+}
+
+function failedOutcome(inboundMessageId: string, problem: Problem): LedgerOutcome {
+  return {
+    inboundMessageId,
+    outcome: 'FAILED',
+    reason: 'PROCESSING_ERROR',
+    explanation: `Failed: ${problem.message}`,
+    ticketId: null,
+    messageId: null,
+    contentDigest: null,
+    problem,
+    isArchiveDue: false,
+  };
+}
+
+function processingFailed(now: Date): Problem {
+  return {
+    code: 'PROCESSING_FAILED',
+    message: 'This message could not be processed.',
+    remedy:
+      'It stays in the mailbox. Retry it; if it fails again, look for its id in the log and report the cause.',
+    since: now.toISOString(),
+  };
+}
+
+function nothing(): IngestResult {
+  return {
+    created: 0,
+    appended: 0,
+    ignored: 0,
+    failed: 0,
+    known: 0,
+    attachmentsDue: 0,
+    archiveDue: 0,
+    failedInboundMessageIds: [],
+    failures: [],
+  };
+}
+
+const EMPTY_MAIL: Omit<IncomingMail, 'graphMessageId'> = {
+  internetMessageId: null,
+  conversationId: null,
+  subject: '',
+  from: null,
+  replyTo: [],
+  to: [],
+  cc: [],
+  receivedAt: null,
+  sentAt: null,
+  isDraft: false,
+  hasAttachments: false,
+  body: { contentType: 'text', content: '' },
+  uniqueBody: null,
+  inReplyTo: [],
+  references: [],
+  headers: [],
+};

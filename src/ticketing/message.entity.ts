@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { organizationProperty } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import { Ticket } from './ticket.entity.ts';
 
@@ -35,6 +36,9 @@ export const MessageSchema = defineEntity({
     strippedText: p.text(),
     /** RFC 5322 Message-ID with its angle brackets; null for notes. */
     internetMessageId: p.string().nullable(),
+    /** The mailbox that it came or went through; null for what was only written here. */
+    mailbox: () => p.manyToOne(Mailbox).ref().nullable(),
+    /** Outlook's conversation: means something within `mailbox` only. */
     conversationId: p.string().nullable(),
     /** Who wrote it here; null for mail from outside. */
     author: () => p.manyToOne(User).ref().nullable(),

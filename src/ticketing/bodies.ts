@@ -1,0 +1,108 @@
+import EmailReplyParser from 'email-reply-parser';
+import { compile } from 'html-to-text';
+import type { MailBody } from '../microsoft365/mail.ts';
+import { withCpuDeadline } from '../platform/cpu-deadline.ts';
+import { cleanText } from './clean-text.ts';
+import { sanitizeMailHtml } from './html-sanitizing.ts';
+
+/** HTML is read up to here, in characters; real mail above it is a newsletter gone wrong or an attack. */
+export const MAX_HTML_LENGTH = 1_000_000;
+
+/** Plain text is kept up to here, in characters. */
+export const MAX_TEXT_LENGTH = 500_000;
+
+/** What the reply parser gets at most: its regular expressions cost more than linear time. */
+const MAX_REPLY_PARSER_LENGTH = 64_000;
+
+/** Milliseconds for one body; a usual mail takes 1. */
+const BODY_DEADLINE = 500;
+/** Milliseconds for finding the quoted part. */
+const REPLY_PARSER_DEADLINE = 100;
+
+/** Texts up to this length cannot take long, whatever they hold, and are spared the price of a deadline. */
+const HARMLESS_HTML_LENGTH = 20_000;
+const HARMLESS_TEXT_LENGTH = 2_000;
+
+const CUT_NOTE = 'The rest of this message was cut off: it is longer than Deskgraph keeps.';
+const TANGLED_NOTE = 'The layout of this message could not be read; this is its text without it.';
+
+/** The body of a message as it is stored. */
+export interface Bodies {
+  text: string;
+  /** Sanitised; null when the mail had none. */
+  html: string | null;
+  /** What the message adds, without quoted history. Never empty when `text` is not. */
+  strippedText: string;
+}
+
+const htmlToText = compile({
+  wordwrap: false,
+  limits: { maxInputLength: 2 * MAX_HTML_LENGTH, maxDepth: 250 },
+  selectors: [
+    { selector: 'a', options: { hideLinkHrefIfSameAsText: true, ignoreHref: false } },
+    { selector: 'img', format: 'skip' },
+    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({ selector, options: { uppercase: false } })),
+  ],
+});
+
+/**
+ * Makes a mail's body ready to store. `uniqueBody` is what Outlook says that the mail adds to its conversation; without
+ * it, quoted text is recognised by its form.
+ *
+ * A body that cannot be read as HTML in half a second of computing (nested a hundred thousand times, say) is kept as
+ * its bare text with a note: a hostile mail neither holds up everybody's mail nor gets lost.
+ */
+export function prepareBodies(body: MailBody, uniqueBody: MailBody | null): Bodies {
+  const { html, text } = readBody(body);
+  const unique = uniqueBody === null ? '' : readBody(uniqueBody).text;
+  const strippedText = unique === '' ? withoutQuotes(text) : unique;
+  return { text, html, strippedText: strippedText === '' ? text : strippedText };
+}
+
+function readBody({ contentType, content }: MailBody): { html: string | null; text: string } {
+  if (contentType === 'text') return { html: null, text: boundedText(content) };
+  try {
+    return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () => {
+      const html = safeHtml(content);
+      return { html, text: html === null ? '' : boundedText(textOf(html)) };
+    });
+  } catch {
+    const bare = content
+      .slice(0, MAX_TEXT_LENGTH)
+      .replace(/<[^<>]*>/g, ' ')
+      .replace(/\s+/g, ' ');
+    return { html: null, text: `${boundedText(bare)}\n\n[${TANGLED_NOTE}]` };
+  }
+}
+
+function safeHtml(content: string): string | null {
+  const isCut = content.length > MAX_HTML_LENGTH;
+  const safe = sanitizeMailHtml(cleanText(content.slice(0, MAX_HTML_LENGTH))).trim();
+  if (safe === '') return null;
+  return isCut ? `${safe}<p><em>${CUT_NOTE}</em></p>` : safe;
+}
+
+function textOf(safe: string): string {
+  return htmlToText(safe).replaceAll('\u00A0', ' ').trim();
+}
+
+function boundedText(content: string): string {
+  const text = cleanText(content.slice(0, MAX_TEXT_LENGTH)).replaceAll('\r\n', '\n').trim();
+  return content.length > MAX_TEXT_LENGTH ? `${text}\n\n[${CUT_NOTE}]` : text;
+}
+
+/** The text without quoted history and signature; all of it when that would leave nothing or takes too long. */
+function withoutQuotes(text: string): string {
+  if (text.length > MAX_REPLY_PARSER_LENGTH) return text;
+  try {
+    return within(REPLY_PARSER_DEADLINE, text.length > HARMLESS_TEXT_LENGTH, () =>
+      new EmailReplyParser().read(text).getVisibleText().trim(),
+    );
+  } catch {
+    return text; // a text that the parser cannot take is shown whole: better too much than too little
+  }
+}
+
+function within<T>(milliseconds: number, needsDeadline: boolean, work: () => T): T {
+  return needsDeadline ? withCpuDeadline(milliseconds, work) : work();
+}

@@ -1,0 +1,137 @@
+import { v7 as uuidv7 } from 'uuid';
+import { toError } from '../errors.ts';
+import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
+import type { PreparedMail } from './prepare-mail.ts';
+import type { ThreadMemory } from './thread-memory.ts';
+import { type CandidateTicket, chooseThread } from './threading.ts';
+
+/** What of a mailbox's settings decides. */
+export interface IngestSettings {
+  mailboxId: string;
+  createTickets: boolean;
+}
+
+/** A mail whose ledger row is ours to fill. */
+export interface ClaimedMail {
+  inboundMessageId: string;
+  mail: PreparedMail;
+}
+
+/** What becomes of one mail. */
+export interface PlannedMail extends ClaimedMail {
+  outcome: InboundOutcome;
+  reason: InboundReason;
+  explanation: string;
+  /** The ticket it became part of, or whose message it is a copy of. */
+  ticketId: string | null;
+}
+
+/** A ticket to be made. */
+export interface PlannedTicket extends CandidateTicket {
+  /** The mail that opens it. */
+  mail: PreparedMail;
+  lastMessageAt: Date;
+}
+
+/** What a page of mail will do. */
+export interface IngestPlan {
+  mails: PlannedMail[];
+  newTickets: PlannedTicket[];
+  /** Existing tickets that get messages, with the time of the newest. */
+  appended: Map<string, Date>;
+  /** Mails that this could not decide about. */
+  poison: { claimed: ClaimedMail; error: Error }[];
+}
+
+/**
+ * Decides what becomes of each mail, in the order in which Exchange received them, so that a reply finds an original
+ * that came in the same page. Reads and writes nothing but `memory`, which learns of each decision.
+ */
+export function planIngest(
+  claimed: readonly ClaimedMail[],
+  memory: ThreadMemory,
+  settings: IngestSettings,
+  firstNumber: number,
+  now: Date,
+): IngestPlan {
+  const plan: IngestPlan = { mails: [], newTickets: [], appended: new Map(), poison: [] };
+  const newTickets = new Map<string, PlannedTicket>();
+  for (const one of claimed.toSorted(byReceivedAt)) {
+    try {
+      const planned = planOne(one, memory, settings, firstNumber + newTickets.size);
+      plan.mails.push(planned.mail);
+      if (planned.ticket === null) continue; // ignored
+      const receivedAt = one.mail.summary.receivedAt ?? now;
+      const { ticket } = planned;
+      if (planned.mail.outcome === 'TICKET_CREATED') {
+        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt });
+      } else {
+        const inPage = newTickets.get(ticket.id);
+        if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
+        else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
+      }
+      memory.remember(one.mail, ticket);
+    } catch (thrown) {
+      plan.poison.push({ claimed: one, error: toError(thrown) });
+    }
+  }
+  plan.newTickets = [...newTickets.values()];
+  return plan;
+}
+
+interface Decision {
+  mail: PlannedMail;
+  /** The ticket that gets the mail as a message; null when it is ignored. */
+  ticket: CandidateTicket | null;
+}
+
+function planOne(
+  claimed: ClaimedMail,
+  memory: ThreadMemory,
+  { mailboxId, createTickets }: IngestSettings,
+  nextNumber: number,
+): Decision {
+  const { mail } = claimed;
+  const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
+    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId },
+    ticket: null,
+  });
+  if (mail.isDraft) return ignored('DRAFT', 'Ignored: a draft, which nobody has sent.');
+
+  const choice = chooseThread(mail.thread, memory.candidates);
+  const original = memory.originalOf(mail, mailboxId, choice.ticketId);
+  if (original !== null) {
+    return ignored(
+      'DUPLICATE',
+      `Ignored: a copy of a message that is already in ticket #${original.number}.`,
+      original.id,
+    );
+  }
+  const chosen = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
+  if (chosen !== null) {
+    const { reason, explanation } = choice;
+    return {
+      mail: { ...claimed, outcome: 'REPLY_ADDED', reason, explanation, ticketId: chosen.id },
+      ticket: chosen,
+    };
+  }
+  if (!createTickets) {
+    return ignored('TICKETS_OFF', 'Ignored: no reply, and this mailbox does not open tickets.');
+  }
+  const ticket = { id: uuidv7(), number: nextNumber };
+  const { reason, explanation } = choice;
+  return {
+    mail: { ...claimed, outcome: 'TICKET_CREATED', reason, explanation, ticketId: ticket.id },
+    ticket,
+  };
+}
+
+/** Mails without a time come last; equal times keep the order of the page. */
+function byReceivedAt(a: ClaimedMail, b: ClaimedMail): number {
+  const time = ({ mail }: ClaimedMail) => mail.summary.receivedAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
+  return time(a) - time(b);
+}
+
+function later(a: Date | undefined, b: Date): Date {
+  return a === undefined || a < b ? b : a;
+}

@@ -1,0 +1,140 @@
+import type { EntityManager } from '../platform/database.ts';
+import type { DomainEvent } from '../realtime/catalogue.ts';
+import { findOrCreateContacts } from './contacts.ts';
+import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
+import type { TicketStatus } from './ticket.entity.ts';
+import { takeTicketNumbers } from './ticket-number.ts';
+import { afterReply } from './ticket-state.ts';
+
+/** Shown instead of an empty subject. */
+const NO_SUBJECT = '(no subject)';
+
+/** Where the page came from. */
+export interface IngestPlace {
+  organizationId: string;
+  mailboxId: string;
+  now: Date;
+}
+
+/**
+ * Writes the tickets and messages of a plan, in a constant number of statements. Gives the events to record, in the
+ * order in which things happened.
+ */
+export async function storePlan(
+  em: EntityManager,
+  place: IngestPlace,
+  plan: IngestPlan,
+): Promise<DomainEvent[]> {
+  const stored = plan.mails.filter(isPartOfTicket);
+  if (stored.length === 0) return [];
+  const people = stored.map(({ mail }) => mail.sender);
+  const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
+  await insertTickets(em, place, plan, contacts);
+  await touchTickets(em, place, plan);
+  await insertMessages(em, place, stored);
+  return eventsOf(stored);
+}
+
+/** Whether the mail became a message. */
+export function isPartOfTicket(planned: PlannedMail): planned is PlannedMail & { ticketId: string } {
+  return planned.outcome === 'TICKET_CREATED' || planned.outcome === 'REPLY_ADDED';
+}
+
+async function insertTickets(
+  em: EntityManager,
+  { organizationId, mailboxId, now }: IngestPlace,
+  { newTickets }: IngestPlan,
+  contacts: ReadonlyMap<string, string>,
+): Promise<void> {
+  if (newTickets.length === 0) return;
+  await takeTicketNumbers(em, organizationId, newTickets.length);
+  const rows = newTickets.map(({ id, number, mail, lastMessageAt }) => ({
+    id,
+    number,
+    subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
+    requester_id: contacts.get(mail.sender.emailAddress),
+    last_message_at: lastMessageAt,
+  }));
+  await em.execute(
+    `insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
+       last_message_at, created_at, updated_at)
+     select id, ?::uuid, number, subject, 'OPEN', 'NORMAL', requester_id, ?::uuid,
+       last_message_at, ?::timestamptz, ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, number integer, subject text, requester_id uuid,
+       last_message_at timestamptz)`,
+    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
+  );
+}
+
+/** The tickets are locked before their state is read: somebody may be closing one at this moment. */
+async function touchTickets(
+  em: EntityManager,
+  { organizationId, now }: IngestPlace,
+  { appended }: IngestPlan,
+): Promise<void> {
+  if (appended.size === 0) return;
+  const current = await em.execute<{ id: string; status: TicketStatus; closed_at: string | null }[]>(
+    `select id, status, closed_at from ticket
+     where organization_id = ? and id in (?) order by id for no key update`,
+    [organizationId, [...appended.keys()]],
+  );
+  const rows = current.map(({ id, status, closed_at }) => {
+    const state = afterReply({ status, closedAt: closed_at === null ? null : new Date(closed_at) });
+    return { id, status: state.status, closed_at: state.closedAt, last_message_at: appended.get(id) };
+  });
+  await em.execute(
+    `update ticket set status = row.status, closed_at = row.closed_at,
+       last_message_at = greatest(ticket.last_message_at, row.last_message_at),
+       version = version + 1, updated_at = ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, status text, closed_at timestamptz, last_message_at timestamptz)
+     where ticket.organization_id = ? and ticket.id = row.id`,
+    [now, JSON.stringify(rows), organizationId],
+  );
+}
+
+async function insertMessages(
+  em: EntityManager,
+  { organizationId, mailboxId, now }: IngestPlace,
+  stored: readonly (PlannedMail & { ticketId: string })[],
+): Promise<void> {
+  const rows = stored.map(({ mail, ticketId }) => ({
+    id: mail.messageId,
+    ticket_id: ticketId,
+    from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
+    to_correspondents: mail.to,
+    cc_correspondents: mail.cc,
+    subject: mail.thread.subject,
+    text: mail.bodies.text,
+    html: mail.bodies.html,
+    stripped_text: mail.bodies.strippedText,
+    internet_message_id: mail.summary.internetMessageId,
+    conversation_id: mail.thread.conversationId,
+    sent_at: mail.sentAt,
+    received_at: mail.summary.receivedAt,
+  }));
+  await em.execute(
+    `insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
+       cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
+       sent_at, received_at, created_at, updated_at)
+     select id, ?::uuid, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
+       cc_correspondents, subject, text, html, stripped_text, internet_message_id, ?::uuid, conversation_id,
+       sent_at, received_at, ?::timestamptz, ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
+       to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
+       internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz)`,
+    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
+  );
+}
+
+/** A new ticket, its messages, then one change for each ticket that got a reply. */
+function eventsOf(stored: readonly (PlannedMail & { ticketId: string })[]): DomainEvent[] {
+  const events: DomainEvent[] = [];
+  const replied = new Set<string>();
+  for (const { outcome, ticketId, mail } of stored) {
+    if (outcome === 'TICKET_CREATED') events.push({ type: 'ticket.created', ticketId });
+    else replied.add(ticketId);
+    events.push({ type: 'message.added', ticketId, messageId: mail.messageId });
+  }
+  for (const ticketId of replied) events.push({ type: 'ticket.updated', ticketId });
+  return events;
+}

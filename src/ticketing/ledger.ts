@@ -1,0 +1,102 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { EntityManager } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
+import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
+import type { MailSummary } from './prepare-mail.ts';
+
+/** A ledger row as it ends up. */
+export interface LedgerOutcome {
+  inboundMessageId: string;
+  outcome: InboundOutcome;
+  reason: InboundReason;
+  explanation: string;
+  ticketId: string | null;
+  messageId: string | null;
+  contentDigest: string | null;
+  problem: Problem | null;
+  isArchiveDue: boolean;
+}
+
+/** Which of these messages the ledger of the mailbox has already. */
+export async function knownGraphMessageIds(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  graphMessageIds: readonly string[],
+): Promise<Set<string>> {
+  if (graphMessageIds.length === 0) return new Set();
+  const rows = await em.execute<{ graph_message_id: string }[]>(
+    `select graph_message_id from inbound_message
+     where organization_id = ? and mailbox_id = ? and graph_message_id in (?)`,
+    [organizationId, mailboxId, graphMessageIds],
+  );
+  return new Set(rows.map(({ graph_message_id }) => graph_message_id));
+}
+
+/**
+ * Claims messages by inserting their ledger rows, and gives the ids of the rows that are ours, by Graph id. Whoever
+ * else has the message, now or earlier, has the row: `on conflict` waits for a transaction that is still open and then
+ * leaves the message to it. So each message is processed once, whatever is repeated, killed or runs side by side.
+ *
+ * Until the transaction ends the rows say `FAILED`; nobody can see them before {@link settleLedger} has filled them.
+ */
+export async function claimLedgerRows(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  summaries: readonly MailSummary[],
+  now: Date,
+): Promise<Map<string, string>> {
+  const rows = summaries
+    .toSorted((a, b) => (a.graphMessageId < b.graphMessageId ? -1 : 1)) // one order for all: no deadlock
+    .map((summary) => ({
+      id: uuidv7(),
+      graph_message_id: summary.graphMessageId,
+      internet_message_id: summary.internetMessageId,
+      subject: summary.subject,
+      from_address: summary.fromAddress,
+      received_at: summary.receivedAt,
+    }));
+  const claimed = await em.execute<{ id: string; graph_message_id: string }[]>(
+    `insert into inbound_message (id, organization_id, mailbox_id, graph_message_id, internet_message_id, subject,
+       from_address, received_at, outcome, reason, explanation, created_at, updated_at)
+     select id, ?::uuid, ?::uuid, graph_message_id, internet_message_id, subject,
+       from_address, received_at, 'FAILED', 'PROCESSING_ERROR', '', ?::timestamptz, ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, graph_message_id text, internet_message_id text, subject text,
+       from_address text, received_at timestamptz)
+     on conflict (mailbox_id, graph_message_id) do nothing
+     returning id, graph_message_id`,
+    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
+  );
+  return new Map(claimed.map(({ id, graph_message_id }) => [graph_message_id, id]));
+}
+
+/** Fills the claimed rows with what became of their messages. */
+export async function settleLedger(
+  em: EntityManager,
+  organizationId: string,
+  outcomes: readonly LedgerOutcome[],
+  now: Date,
+): Promise<void> {
+  if (outcomes.length === 0) return;
+  const rows = outcomes.map((row) => ({
+    id: row.inboundMessageId,
+    outcome: row.outcome,
+    reason: row.reason,
+    explanation: row.explanation,
+    ticket_id: row.ticketId,
+    message_id: row.messageId,
+    content_digest: row.contentDigest,
+    problem: row.problem,
+    archive_state: row.isArchiveDue ? 'DUE' : 'NOT_WANTED',
+  }));
+  await em.execute(
+    `update inbound_message as seen set outcome = row.outcome, reason = row.reason, explanation = row.explanation,
+       ticket_id = row.ticket_id, message_id = row.message_id, content_digest = row.content_digest,
+       problem = row.problem, archive_state = row.archive_state, updated_at = ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, outcome text, reason text, explanation text, ticket_id uuid,
+       message_id uuid, content_digest text, problem jsonb, archive_state text)
+     where seen.organization_id = ? and seen.id = row.id`,
+    [now, JSON.stringify(rows), organizationId],
+  );
+}

@@ -1,0 +1,164 @@
+import type { EntityManager } from '../platform/database.ts';
+import type { PreparedMail } from './prepare-mail.ts';
+import { ticketNumbersIn } from './subject.ts';
+import { ThreadMemory } from './thread-memory.ts';
+import { nearestReferences } from './threading.ts';
+
+/** Most messages of the page's conversations that are looked at; above it the newest tickets count. */
+const MAX_CONVERSATION_ROWS = 5_000;
+
+interface TicketRow {
+  ticket_id: string;
+  number: number;
+}
+
+/**
+ * Loads what the mails of a page could belong to, in at most six statements however many mails there are. Every
+ * statement names the organization: raw SQL is not filtered.
+ */
+export async function loadThreadMemory(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  mails: readonly PreparedMail[],
+): Promise<ThreadMemory> {
+  const own = await em.execute<{ email_address: string }[]>(
+    'select lower(email_address) as email_address from mailbox where organization_id = ?',
+    [organizationId],
+  );
+  const memory = new ThreadMemory(mailboxId, new Set(own.map(({ email_address }) => email_address)));
+  await loadReferences(em, organizationId, mailboxId, mails, memory);
+  await loadNumbers(em, organizationId, mails, memory);
+  await loadConversations(em, organizationId, mailboxId, mails, memory);
+  await loadOriginals(em, organizationId, mails, memory);
+  await loadParticipants(em, organizationId, mails, memory);
+  return memory;
+}
+
+/** One mail to two mailboxes opens a ticket in each: the one of this mailbox is meant, else the oldest. */
+async function loadReferences(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const ids = [...new Set(mails.flatMap(({ thread }) => nearestReferences(thread)))];
+  if (ids.length === 0) return;
+  const rows = await em.execute<(TicketRow & { internet_message_id: string })[]>(
+    `select distinct on (message.internet_message_id)
+       message.internet_message_id, ticket.id as ticket_id, ticket.number
+     from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
+     where message.organization_id = ? and message.internet_message_id in (?)
+     order by message.internet_message_id, (message.mailbox_id is not distinct from ?) desc,
+       message.created_at, message.id`,
+    [organizationId, ids, mailboxId],
+  );
+  for (const row of rows)
+    memory.addMessageId(row.internet_message_id, { id: row.ticket_id, number: row.number });
+}
+
+async function loadNumbers(
+  em: EntityManager,
+  organizationId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const numbers = [...new Set(mails.flatMap(({ thread }) => ticketNumbersIn(thread.subject)))];
+  if (numbers.length === 0) return;
+  const rows = await em.execute<TicketRow[]>(
+    'select id as ticket_id, number from ticket where organization_id = ? and number in (?)',
+    [organizationId, numbers],
+  );
+  for (const row of rows) memory.addNumber({ id: row.ticket_id, number: row.number });
+}
+
+async function loadConversations(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const ids = [...new Set(mails.flatMap(({ thread }) => thread.conversationId ?? []))];
+  if (ids.length === 0) return;
+  const rows = await em.execute<(TicketRow & { conversation_id: string; subject: string })[]>(
+    `select distinct message.conversation_id, message.subject, ticket.id as ticket_id, ticket.number
+     from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
+     where message.organization_id = ? and message.mailbox_id = ? and message.conversation_id in (?)
+     order by ticket.number desc limit ${MAX_CONVERSATION_ROWS}`,
+    [organizationId, mailboxId, ids],
+  );
+  for (const row of rows) {
+    memory.addConversation(row.conversation_id, { id: row.ticket_id, number: row.number }, row.subject);
+  }
+}
+
+async function loadOriginals(
+  em: EntityManager,
+  organizationId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const ids = [...new Set(mails.flatMap(({ summary }) => summary.internetMessageId ?? []))];
+  if (ids.length === 0) return;
+  const rows = await em.execute<
+    (TicketRow & { internet_message_id: string; mailbox_id: string; content_digest: string })[]
+  >(
+    `select seen.internet_message_id, seen.mailbox_id, seen.content_digest, ticket.id as ticket_id, ticket.number
+     from inbound_message as seen
+     join ticket on ticket.organization_id = seen.organization_id and ticket.id = seen.ticket_id
+     where seen.organization_id = ? and seen.internet_message_id in (?)
+       and seen.content_digest is not null and seen.message_id is not null`,
+    [organizationId, ids],
+  );
+  for (const row of rows) {
+    memory.addOriginal(row.internet_message_id, {
+      mailboxId: row.mailbox_id,
+      contentDigest: row.content_digest,
+      ticket: { id: row.ticket_id, number: row.number },
+    });
+  }
+}
+
+/**
+ * Asks only about the pairs that matter (this ticket, this sender): the people of a long ticket are never all loaded.
+ */
+async function loadParticipants(
+  em: EntityManager,
+  organizationId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const pairs = new Map<string, { ticket_id: string; address: string; person: { emailAddress: string }[] }>();
+  const { ticketByNumber, conversations } = memory.candidates;
+  for (const { thread } of mails) {
+    const address = thread.senderAddress;
+    if (address === null) continue;
+    const tickets = [
+      ...ticketNumbersIn(thread.subject).flatMap((number) => ticketByNumber.get(number) ?? []),
+      ...(conversations.get(thread.conversationId ?? '') ?? []).map(({ ticket }) => ticket),
+    ];
+    for (const { id } of tickets) {
+      pairs.set(`${id} ${address}`, { ticket_id: id, address, person: [{ emailAddress: address }] });
+    }
+  }
+  if (pairs.size === 0) return;
+  const rows = await em.execute<{ ticket_id: string; address: string }[]>(
+    `select pair.ticket_id, pair.address
+     from json_to_recordset(?::json) as pair(ticket_id uuid, address text, person jsonb)
+     where exists (
+       select from ticket join contact
+         on contact.organization_id = ticket.organization_id and contact.id = ticket.requester_id
+       where ticket.organization_id = ? and ticket.id = pair.ticket_id and contact.email_address = pair.address
+     ) or exists (
+       select from message
+       where message.organization_id = ? and message.ticket_id = pair.ticket_id and (
+         message.from_correspondent ->> 'emailAddress' = pair.address
+         or message.to_correspondents @> pair.person or message.cc_correspondents @> pair.person
+       )
+     )`,
+    [JSON.stringify([...pairs.values()]), organizationId, organizationId],
+  );
+  for (const { ticket_id, address } of rows) memory.addParticipants(ticket_id, [address]);
+}

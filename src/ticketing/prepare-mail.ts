@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import type { IncomingMail } from '../microsoft365/mail.ts';
+import { type Bodies, prepareBodies } from './bodies.ts';
+import { bounded, cleanLine } from './clean-text.ts';
+import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
+import type { Correspondent } from './message.entity.ts';
+import { messageIdsIn } from './message-id.ts';
+import type { ThreadMail } from './threading.ts';
+
+const MAX_SUBJECT_LENGTH = 1_000;
+const MAX_CONVERSATION_ID_LENGTH = 500;
+
+/** What the ledger keeps of any mail, also of one that cannot be processed. */
+export interface MailSummary {
+  graphMessageId: string;
+  internetMessageId: string | null;
+  subject: string;
+  fromAddress: string | null;
+  receivedAt: Date | null;
+}
+
+/** A mail with everything computed that needs no database: clean, bounded, safe to store and to show. */
+export interface PreparedMail {
+  /** The id that its message gets when it becomes one. */
+  messageId: string;
+  summary: MailSummary;
+  sender: Correspondent;
+  to: Correspondent[];
+  cc: Correspondent[];
+  bodies: Bodies;
+  sentAt: Date | null;
+  isDraft: boolean;
+  thread: ThreadMail;
+  /** Equal for copies of one mail: over its Message-ID, sender and body as they came. Null without a Message-ID. */
+  contentDigest: string | null;
+  /** Whether there is something to fetch: Graph's `hasAttachments` is false for mails with inline images only. */
+  mayHaveAttachments: boolean;
+}
+
+/** What can be said of a mail without reading it closely. Never throws: it describes also what is broken. */
+export function summarizeMail(mail: IncomingMail): MailSummary {
+  const attempt = <T>(work: () => T, otherwise: T): T => {
+    try {
+      return work();
+    } catch {
+      return otherwise;
+    }
+  };
+  return {
+    graphMessageId: mail.graphMessageId,
+    internetMessageId: attempt(() => messageIdsIn([mail.internetMessageId ?? ''])[0] ?? null, null),
+    subject: attempt(() => boundedSubject(mail.subject), ''),
+    fromAddress: attempt(() => toCorrespondent(mail.from)?.emailAddress ?? null, null),
+    receivedAt: attempt(() => validDate(mail.receivedAt), null),
+  };
+}
+
+/** Computes what ingest stores of a mail. Throws on a mail that is not as its type says: it is poison. */
+export function prepareMail(mail: IncomingMail): PreparedMail {
+  const summary = summarizeMail(mail);
+  const sender = toCorrespondent(mail.from) ?? UNKNOWN_SENDER;
+  const bodies = prepareBodies(mail.body, mail.uniqueBody);
+  return {
+    messageId: uuidv7(),
+    summary,
+    sender,
+    to: toCorrespondents(mail.to),
+    cc: toCorrespondents(mail.cc),
+    bodies,
+    sentAt: validDate(mail.sentAt),
+    isDraft: mail.isDraft,
+    thread: {
+      internetMessageId: summary.internetMessageId,
+      inReplyTo: messageIdsIn(mail.inReplyTo),
+      references: messageIdsIn(mail.references),
+      subject: boundedSubject(mail.subject),
+      conversationId:
+        mail.conversationId === null
+          ? null
+          : bounded(cleanLine(mail.conversationId), MAX_CONVERSATION_ID_LENGTH),
+      senderAddress: summary.fromAddress,
+    },
+    contentDigest: summary.internetMessageId === null ? null : digest(mail, summary),
+    mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
+  };
+}
+
+function boundedSubject(subject: string): string {
+  return bounded(cleanLine(subject), MAX_SUBJECT_LENGTH);
+}
+
+/** An invalid date would fail the statement of the whole page. */
+function validDate(date: Date | null): Date | null {
+  return date === null || Number.isNaN(date.getTime()) ? null : date;
+}
+
+/** Over the body as it came, not as it is stored: a better sanitiser must not make known mail new. */
+function digest(mail: IncomingMail, { internetMessageId, fromAddress }: MailSummary): string {
+  return createHash('sha256')
+    .update(JSON.stringify([internetMessageId, fromAddress, mail.body.content]))
+    .digest('hex');
+}
