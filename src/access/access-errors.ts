@@ -1,27 +1,5 @@
 import { ExpectedError } from '../errors.ts';
 
-/** The credential is missing, unknown, revoked, or its user is disabled: which of these is not told. */
-export class UnauthenticatedError extends ExpectedError {
-  constructor() {
-    super(
-      'UNAUTHENTICATED',
-      'The request carries no valid credential.',
-      'Send `Authorization: Bearer <API key>` with a key that has not been revoked.',
-    );
-  }
-}
-
-/** The credential is good and its role does not allow this. */
-export class ForbiddenError extends ExpectedError {
-  constructor(what: string) {
-    super(
-      'FORBIDDEN',
-      `Your role does not allow you to ${what}.`,
-      'Ask an OWNER or ADMIN of the organization.',
-    );
-  }
-}
-
 /** The key was revoked, or its user disabled or given another role, while a stream was open. */
 export class SessionEndedError extends ExpectedError {
   constructor() {

@@ -32,7 +32,7 @@ export interface NewOrganization {
  * Makes an organization, its OWNER and the OWNER's key; all or nothing. `em` must see all organizations
  * (forkAcrossOrganizations): no scope exists yet. Throws InvalidInputError.
  */
-export function createOrganization(
+export async function createOrganization(
   em: EntityManager,
   name: string,
   { adminKey }: { adminKey?: string } = {},

@@ -1,10 +1,10 @@
 import { toError } from '../errors.ts';
-import { delay, SECOND } from '../platform/clock.ts';
+import { delay, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Notifications } from '../platform/notifications.ts';
 import type { LogPosition } from './cursor.ts';
-import { forgetForeignEvents, hasEventsAfter, type LoggedEvent, readEnd, readTail } from './event-log.ts';
+import { findOldestWriter, forgetForeignEvents, hasEventsAfter, type LoggedEvent, readEnd, readTail } from './event-log.ts';
 import { EVENT_CHANNEL } from './record.ts';
 
 /** Most events read from the log at once. */
@@ -14,6 +14,8 @@ const SAFETY_POLL_INTERVAL = 5 * SECOND;
 /** The waits while an older transaction holds committed events back: doubled from the first to the last. */
 const MIN_HELD_BACK_POLL = 5;
 const MAX_HELD_BACK_POLL = 50;
+/** How long events may be held back before the log says who does it. */
+const REPORT_HOLDING_AFTER = 10 * SECOND;
 /** The waits after the database failed: doubled from the first to the last. */
 const MIN_FAILURE_BACKOFF = 0.1 * SECOND;
 const MAX_FAILURE_BACKOFF = 5 * SECOND;
@@ -36,9 +38,15 @@ export interface EventBus extends AsyncDisposable {
    * Hands over every event of the organization after the present {@link EventBus.position}, each once and in order.
    * Returns what ends it. Costs one entry in a map; events of other organizations cost it nothing.
    */
+  get isHeldBack(): boolean {
+    return this.#heldBackSince !== undefined;
+  }
+
   subscribe(organizationId: string, subscriber: Subscriber): () => void;
   /** How many subscribers there are now. */
   readonly subscriberCount: number;
+  /** Whether committed events wait for an older transaction to end, as the bus last found: see event-log.ts. */
+  readonly isHeldBack: boolean;
   /** Begins to follow the log from its present end. Throws when the database cannot be read. */
   start(): Promise<void>;
   /** Ends every subscription and stops following. */
@@ -74,6 +82,9 @@ class LogTail implements EventBus {
   /** Whether somebody said that there may be news since the log was last read. */
   #isWoken = false;
   #wakeSleeper: (() => void) | undefined;
+  /** Since when events have been held back, on the monotonic clock; undefined when none are. */
+  #heldBackSince: number | undefined;
+  #isHoldingReported = false;
 
   constructor({ database, notifications, logger }: EventBusOptions) {
     this.database = database;
@@ -92,6 +103,10 @@ class LogTail implements EventBus {
 
   get subscriberCount(): number {
     return this.#subscribers.values().reduce((count, subscribers) => count + subscribers.size, 0);
+  }
+
+  get isHeldBack(): boolean {
+    return this.#heldBackSince !== undefined;
   }
 
   subscribe(organizationId: string, subscriber: Subscriber): () => void {
@@ -142,6 +157,7 @@ class LogTail implements EventBus {
         // An event's NOTIFY comes with its commit, but an older transaction may still hold it back, and nothing
         // announces the end of that one: only looking again tells.
         const isHeldBack = await hasEventsAfter(this.database, this.position);
+        await this.#watchHolding(isHeldBack && handedOver === 0);
         await this.#sleep(isHeldBack ? heldBackPoll : SAFETY_POLL_INTERVAL, !isHeldBack);
         heldBackPoll = isHeldBack ? Math.min(heldBackPoll * 2, MAX_HELD_BACK_POLL) : MIN_HELD_BACK_POLL;
       } catch (thrown) {
@@ -163,6 +179,21 @@ class LogTail implements EventBus {
       for (const subscriber of this.#subscribers.get(event.organizationId) ?? []) subscriber.onEvent(event);
     }
     return events.length;
+  }
+
+  /** Says once who holds events back for long: nobody would look for it in a forgotten session of psql. */
+  async #watchHolding(isHeldBack: boolean): Promise<void> {
+    if (!isHeldBack) {
+      this.#heldBackSince = undefined;
+      this.#isHoldingReported = false;
+      return;
+    }
+    const now = monotonicMilliseconds();
+    this.#heldBackSince ??= now;
+    if (this.#isHoldingReported || now - this.#heldBackSince < REPORT_HOLDING_AFTER) return;
+    this.#isHoldingReported = true;
+    const holder = await findOldestWriter(this.database);
+    this.#logger.warn({ holder }, 'events are held back by a long transaction; they follow when it ends');
   }
 
   #wake(): void {

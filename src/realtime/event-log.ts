@@ -40,6 +40,7 @@ interface EventRow {
   payload: Record<string, string>;
 }
 
+/** `order by` must name the table: the bare names are these texts, and "1000" sorts before "999". */
 const COLUMNS = 'transaction::text, position::text, organization_id, type, payload';
 
 /** What part of one organization's log to read. */
@@ -66,7 +67,7 @@ export async function readEvents(database: Database, options: ReadEventsOptions)
       where organization_id = ?::uuid and type in (select jsonb_array_elements_text(?::jsonb))
         and (transaction, position) > (?::xid8, ?::bigint) and (transaction, position) <= (?::xid8, ?::bigint)
         and transaction < pg_snapshot_xmin(pg_current_snapshot())
-      order by transaction, position limit ?`,
+      order by event.transaction, event.position limit ?`,
     [organizationId, JSON.stringify(types), ...parameters(after), ...parameters(upTo), limit],
   );
   // After the page, not before: whatever was pruned while the page was read is noticed as well.
@@ -104,7 +105,7 @@ export async function readTail(
   const rows = await forkAcrossOrganizations(database).execute<EventRow[]>(
     `select ${COLUMNS} from event
       where (transaction, position) > (?::xid8, ?::bigint) and transaction < pg_snapshot_xmin(pg_current_snapshot())
-      order by transaction, position limit ?`,
+      order by event.transaction, event.position limit ?`,
     [...parameters(after), limit],
   );
   return rows.map(toLoggedEvent);
@@ -118,6 +119,28 @@ export async function hasEventsAfter(database: Database, position: LogPosition):
     parameters(position),
   );
   return row?.found ?? false;
+}
+
+/** A connection whose transaction holds events back. */
+export interface OldestWriter {
+  pid: number;
+  database: string;
+  application: string;
+  /** How long its transaction has been open. */
+  ageSeconds: number;
+}
+
+/**
+ * The oldest connection that writes, or null when none is to be seen: a prepared transaction has no connection, and
+ * other users' connections show themselves only to a member of `pg_read_all_stats`.
+ */
+export async function findOldestWriter(database: Database): Promise<OldestWriter | null> {
+  const [row] = await forkAcrossOrganizations(database).execute<OldestWriter[]>(
+    `select pid, datname as database, application_name as application,
+            round(extract(epoch from clock_timestamp() - xact_start))::int as "ageSeconds"
+       from pg_stat_activity where backend_xid is not null order by age(backend_xid) desc limit 1`,
+  );
+  return row ?? null;
 }
 
 /**

@@ -42,7 +42,8 @@ export class SlowConsumerError extends ExpectedError {
  *
  * Throws InvalidCursorError at once; the iteration throws CursorExpiredError when what was missed is no longer kept, and
  * {@link SlowConsumerError} when the consumer lags too far behind while live. Nothing is held open before the first
- * `next()`, yet "now" is the instant of this call.
+ * `next()`, yet "now" is this call: what is committed from now on comes. What was committed just before and is still on
+ * its way through the bus may come as well.
  *
  * The seam between old and new needs no comparing of what both may bring. The bus stands at one exact position: what
  * lies before is in the log for good, what lies after will be handed over. So the log is read up to the bus's

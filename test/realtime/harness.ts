@@ -1,0 +1,131 @@
+import pg from 'pg';
+import { onTestFinished } from 'vitest';
+import { migrations } from '../../migrations/all.ts';
+import { entities } from '../../src/entities.ts';
+import { type EntityManager, forkFor, openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createNotifications } from '../../src/platform/notifications.ts';
+import type { DomainEvent, EventType } from '../../src/realtime/catalogue.ts';
+import { createEventBus, type EventBus } from '../../src/realtime/event-bus.ts';
+import { recordEvents } from '../../src/realtime/record.ts';
+import { type StreamedEvent, streamEvents } from '../../src/realtime/stream.ts';
+import { disposeAfterTest, type TestDatabase } from '../support/database.ts';
+
+export const ALL_TYPES: readonly EventType[] = [
+  'ticket.created',
+  'ticket.updated',
+  'message.added',
+  'sync-status.changed',
+  'account-status.changed',
+];
+
+/** The realtime part of one more process: a pool, a LISTEN connection and a bus of its own. */
+export async function startProcess(own: TestDatabase): Promise<EventBus> {
+  const logger = createLogger('silent');
+  const database = await openDatabase({ url: own.url, entities, migrations, poolSize: 4 });
+  onTestFinished(() => database.close(true));
+  const notifications = disposeAfterTest(createNotifications({ databaseUrl: own.url, logger }));
+  const bus = disposeAfterTest(createEventBus({ database, notifications, logger }));
+  await bus.start();
+  await notifications.start();
+  return bus;
+}
+
+/** An event that can be told from every other by its number. */
+export const numbered = (number: number): DomainEvent => ({
+  type: 'ticket.created',
+  ticketId: String(number),
+});
+
+/** The number of an event that {@link numbered} made. */
+export const numberOf = ({ event }: StreamedEvent): number =>
+  'ticketId' in event ? Number(event.ticketId) : Number.NaN;
+
+/** The whole numbers from `from` up to and without `to`. */
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index);
+
+/** Commits numbered events, each in a transaction of its own. */
+export async function commitEvents(
+  own: TestDatabase,
+  organizationId: string,
+  numbers: readonly number[],
+): Promise<void> {
+  const em = forkFor(own.database, organizationId);
+  for (const number of numbers) {
+    await em.transactional((tx) => recordEvents(tx, organizationId, [numbered(number)]));
+  }
+}
+
+/** A transaction that stays open until it is told: for the order of commits. */
+export interface OpenTransaction {
+  em: EntityManager;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/** Opens a transaction. */
+export async function openTransaction(own: TestDatabase, organizationId: string): Promise<OpenTransaction> {
+  const em = forkFor(own.database, organizationId);
+  await em.begin();
+  return { em, commit: () => em.commit(), rollback: () => em.rollback() };
+}
+
+/** A subscriber that is followed by the test. */
+export interface Follower {
+  /** Everything received so far. */
+  readonly received: StreamedEvent[];
+  /** The next event; undefined when the stream has ended. */
+  next(): Promise<StreamedEvent | undefined>;
+  /** The next `count` events. */
+  take(count: number): Promise<StreamedEvent[]>;
+  stop(): Promise<void>;
+}
+
+/** Subscribes like a client does. */
+export function follow(
+  bus: EventBus,
+  organizationId: string,
+  { after, types = ALL_TYPES }: { after?: string | undefined; types?: readonly EventType[] } = {},
+): Follower {
+  const controller = new AbortController();
+  const stream = streamEvents(bus, { organizationId, types, after, signal: controller.signal });
+  onTestFinished(() => controller.abort());
+  const received: StreamedEvent[] = [];
+  const next = async () => {
+    const { value } = await stream.next();
+    if (value) received.push(value);
+    return value;
+  };
+  return {
+    received,
+    next,
+    async take(count) {
+      const taken: StreamedEvent[] = [];
+      while (taken.length < count) {
+        const event = await next();
+        if (!event) throw new Error(`The stream ended after ${taken.length} of ${count} events.`);
+        taken.push(event);
+      }
+      return taken;
+    },
+    async stop() {
+      await stream.return?.();
+    },
+  };
+}
+
+/** Ends every LISTEN connection to the database, as a restarting server or a broken network would. */
+export async function killListeners(own: TestDatabase): Promise<number> {
+  const client = new pg.Client({ connectionString: own.url });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'deskgraph-listen' and datname = current_database()`,
+    );
+    return rowCount ?? 0;
+  } finally {
+    await client.end();
+  }
+}
