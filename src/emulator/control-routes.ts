@@ -16,6 +16,10 @@ const settingsSchema = z.strictObject({
   concurrentRequests: z.int().min(1).max(10_000).optional(),
   requestsPerWindow: z.int().min(1).optional(),
   retryAfterSeconds: z.number().min(0).max(3600).optional(),
+  linkRoot: z
+    .url({ protocol: /^https?$/ })
+    .nullable()
+    .optional(),
 });
 const YEAR_SECONDS = 366 * 24 * 60 * 60;
 const clockSchema = z.strictObject({
@@ -72,6 +76,7 @@ export function controlRoutes(world: World): Hono {
     settings.limits.concurrentRequests = input.concurrentRequests ?? settings.limits.concurrentRequests;
     settings.limits.requestsPerWindow = input.requestsPerWindow ?? settings.limits.requestsPerWindow;
     settings.limits.retryAfterSeconds = input.retryAfterSeconds ?? settings.limits.retryAfterSeconds;
+    if (input.linkRoot !== undefined) settings.linkRoot = input.linkRoot;
     return c.json(settingsJson(world));
   });
 
@@ -103,8 +108,8 @@ export function controlRoutes(world: World): Hono {
 
 function settingsJson({ settings }: World) {
   const { concurrentRequests, requestsPerWindow, retryAfterSeconds } = settings.limits;
-  const { latencyMs, pageSize } = settings;
-  return { latencyMs, pageSize, concurrentRequests, requestsPerWindow, retryAfterSeconds };
+  const { latencyMs, pageSize, linkRoot } = settings;
+  return { latencyMs, pageSize, concurrentRequests, requestsPerWindow, retryAfterSeconds, linkRoot };
 }
 
 function clockJson({ state: { clock } }: World) {

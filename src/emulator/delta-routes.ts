@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { endOfLog } from './change-log.ts';
 import { type DeltaItem, deltaPage, syncStateNotFound } from './delta.ts';
 import { type DeltaToken, readDeltaToken, writeDeltaToken } from './delta-token.ts';
+import { linkUrl } from './links.ts';
 import { openMailbox } from './mail-access.ts';
 import type { Folder } from './mailbox.ts';
 import { folderOf } from './mailbox-folders.ts';
@@ -15,7 +16,7 @@ export function deltaRoutes(world: World): Hono<GraphEnv> {
   const routes = new Hono<GraphEnv>();
   routes.get('/v1.0/users/:user/mailFolders/:folder/messages/delta', (c) => {
     const { mailbox, preferences } = openMailbox(c, world, 'read');
-    const url = new URL(c.req.url);
+    const url = linkUrl(c, world);
     const folder = folderOf(mailbox, c.req.param('folder'));
     const text = url.searchParams.get('$skiptoken') ?? url.searchParams.get('$deltatoken');
     const token = text === null ? firstToken(folder, url.searchParams, world) : readDeltaToken(text);

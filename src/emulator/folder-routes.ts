@@ -2,6 +2,7 @@ import type { MailFolder } from '@microsoft/microsoft-graph-types';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { readBody } from './graph-body.ts';
+import { linkUrl } from './links.ts';
 import { openMailbox } from './mail-access.ts';
 import type { Folder, Mailbox } from './mailbox.ts';
 import { childrenOf, createFolder, folderOf, renameFolder } from './mailbox-folders.ts';
@@ -30,7 +31,7 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
 
   routes.get(base, (c) => {
     const { mailbox } = openMailbox(c, world, 'read');
-    return c.json(listFolders(mailbox, folderOf(mailbox, 'msgfolderroot'), new URL(c.req.url), world));
+    return c.json(listFolders(mailbox, folderOf(mailbox, 'msgfolderroot'), linkUrl(c, world), world));
   });
   routes.post(base, async (c) => {
     const { mailbox } = openMailbox(c, world, 'write');
@@ -56,7 +57,7 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
   routes.get(`${base}/:folder/childFolders`, (c) => {
     const { mailbox } = openMailbox(c, world, 'read');
     const parent = folderOf(mailbox, c.req.param('folder'));
-    return c.json(listFolders(mailbox, parent, new URL(c.req.url), world));
+    return c.json(listFolders(mailbox, parent, linkUrl(c, world), world));
   });
   routes.post(`${base}/:folder/childFolders`, async (c) => {
     const { mailbox } = openMailbox(c, world, 'write');

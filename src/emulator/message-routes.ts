@@ -4,6 +4,7 @@ import { streamOf } from './attachment-routes.ts';
 import { attachmentJson } from './attachment-view.ts';
 import { draftFromMime, newDraft } from './draft.ts';
 import { readBody, readText } from './graph-body.ts';
+import { linkUrl } from './links.ts';
 import { type OpenMailbox, openMailbox } from './mail-access.ts';
 import { storeMail } from './mail-content.ts';
 import type { StoredMessage } from './mailbox.ts';
@@ -116,7 +117,7 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
 }
 
 function listJson(c: Context<GraphEnv>, world: World, open: OpenMailbox, list: readonly StoredMessage[]) {
-  const url = new URL(c.req.url);
+  const url = linkUrl(c, world);
   const query = readMessageQuery(url.searchParams, isMessageProperty);
   const pageSize = query.top ?? open.preferences.maxPageSize ?? world.settings.pageSize;
   const page = pageOf(open.mailbox, list, query, pageSize);

@@ -13,6 +13,8 @@ export interface Settings {
   /** Items on a page when the client names no size. */
   pageSize: number;
   limits: ThrottlingLimits;
+  /** Root of the links in answers; `null`: the one the request came to. */
+  linkRoot: string | null;
 }
 
 /** The emulated world: what it remembers, and how it behaves. */
@@ -46,6 +48,7 @@ export function createWorld(settings: Partial<Settings> = {}, state: EmulatorSta
     latencyMs: 0,
     pageSize: DEFAULT_PAGE_SIZE,
     limits: { ...OUTLOOK_LIMITS },
+    linkRoot: null,
     ...settings,
   };
   return {
