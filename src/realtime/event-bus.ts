@@ -4,7 +4,14 @@ import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Notifications } from '../platform/notifications.ts';
 import type { LogPosition } from './cursor.ts';
-import { findOldestWriter, forgetForeignEvents, hasEventsAfter, type LoggedEvent, readEnd, readTail } from './event-log.ts';
+import {
+  findOldestWriter,
+  forgetForeignEvents,
+  hasEventsAfter,
+  type LoggedEvent,
+  readEnd,
+  readTail,
+} from './event-log.ts';
 import { EVENT_CHANNEL } from './record.ts';
 
 /** Most events read from the log at once. */
@@ -38,10 +45,6 @@ export interface EventBus extends AsyncDisposable {
    * Hands over every event of the organization after the present {@link EventBus.position}, each once and in order.
    * Returns what ends it. Costs one entry in a map; events of other organizations cost it nothing.
    */
-  get isHeldBack(): boolean {
-    return this.#heldBackSince !== undefined;
-  }
-
   subscribe(organizationId: string, subscriber: Subscriber): () => void;
   /** How many subscribers there are now. */
   readonly subscriberCount: number;
