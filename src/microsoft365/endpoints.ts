@@ -1,6 +1,9 @@
 import { CLOUDS, type CloudName } from './clouds.ts';
 
-/** Where requests go instead of Microsoft; null where they go to Microsoft. Without a trailing slash. */
+/**
+ * Where requests go instead of the global cloud, for the emulator or a proxy; null where they go to Microsoft. Without a
+ * trailing slash. The other clouds keep their own hosts.
+ */
 export interface EndpointOverrides {
   loginUrl: string | null;
   graphUrl: string | null;
@@ -34,7 +37,7 @@ export function swapRoot(url: string, root: string, replacement: string): string
  */
 export function graphUrlOf(cloud: CloudName, overrides: EndpointOverrides, target: string): string | null {
   const root = CLOUDS[cloud].graphUrl;
-  const actual = overrides.graphUrl ?? root;
+  const actual = (cloud === 'GLOBAL' ? overrides.graphUrl : null) ?? root;
   if (target.startsWith('/')) return `${actual}/v1.0${target}`;
   // The emulator, like Graph behind a proxy, hands out links under either root.
   if (isUnder(target, actual)) return target;
@@ -46,5 +49,6 @@ export function loginUrlOf(overrides: EndpointOverrides, url: string): string | 
   // MSAL asks the global host about the others (instance discovery), so any of them may appear.
   const root = Object.values(CLOUDS).find(({ loginUrl }) => isUnder(url, loginUrl))?.loginUrl;
   if (root === undefined) return null;
-  return overrides.loginUrl === null ? url : swapRoot(url, root, overrides.loginUrl);
+  const replacement = root === CLOUDS.GLOBAL.loginUrl ? overrides.loginUrl : null;
+  return replacement === null ? url : swapRoot(url, root, replacement);
 }

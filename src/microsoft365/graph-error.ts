@@ -21,12 +21,23 @@ const REMEDIES = {
   PAGE_UNREADABLE: 'Find the damaged mail in the folder with Outlook and remove it, then run the sync again.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
   CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
+  CREDENTIAL_REFUSED:
+    'Make a new client secret in the app registration, and check its client id, tenant id and cloud.',
+  LOGIN_UNAVAILABLE:
+    'Nothing to do: it is tried again. If it lasts, check the network between here and the login hosts of Microsoft.',
   REQUEST_REFUSED: 'Report this with the request id: Microsoft Graph did not accept a request.',
   FOREIGN_LINK: 'Report this: an answer pointed outside of Microsoft Graph and was not followed.',
   UNEXPECTED_ANSWER: 'Report this with the request id: Microsoft Graph answered in an unknown form.',
 } as const;
 
 export type GraphErrorCode = keyof typeof REMEDIES;
+
+const TRANSIENT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
+  'THROTTLED',
+  'GRAPH_UNAVAILABLE',
+  'GRAPH_TIMEOUT',
+  'LOGIN_UNAVAILABLE',
+]);
 
 /** What Microsoft told about a failure. */
 export interface GraphErrorDetails {
@@ -59,7 +70,7 @@ export class GraphError extends ExpectedError {
 
   /** Whether the same call may succeed later without anybody doing anything. */
   get isTransient(): boolean {
-    return this.code === 'THROTTLED' || this.code === 'GRAPH_UNAVAILABLE' || this.code === 'GRAPH_TIMEOUT';
+    return TRANSIENT_CODES.has(this.code);
   }
 
   /** What to store with the mailbox or mail that failed. */

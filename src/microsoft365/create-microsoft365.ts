@@ -1,0 +1,78 @@
+import type { Clock } from '../platform/clock.ts';
+import type { Database, EntityManager } from '../platform/database.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { SecretBox } from '../platform/secrets.ts';
+import type { AccessTokens } from './access-token.ts';
+import {
+  type CompletedSignIn,
+  completeSignIn,
+  type OnConnected,
+  type SignInAnswer,
+} from './complete-sign-in.ts';
+import { createGraphClient, type GraphObserver } from './graph-client.ts';
+import { createGraphGate } from './graph-gate.ts';
+import { createGraphTransport } from './graph-transport.ts';
+import type { Integration } from './integration.entity.ts';
+import { createIntegration, type NewIntegration } from './integrations.ts';
+import type { MailApi } from './mail.ts';
+import { createMailApi } from './mail-api.ts';
+import { redirectUriOf, type SignInRequest, startSignIn } from './sign-in.ts';
+import { createAccessTokens } from './tokens.ts';
+
+export interface Microsoft365Deps {
+  database: Database;
+  secretBox: SecretBox;
+  logger: Logger;
+  clock: Clock;
+  /** Where browsers reach this server, without a trailing slash. */
+  publicUrl: string;
+  /** Takes the place of the global cloud's sign-in host; null for Microsoft itself. Without a trailing slash. */
+  loginUrl: string | null;
+  /** Takes the place of the global cloud's Graph host; null for Microsoft itself. Without a trailing slash. */
+  graphUrl: string | null;
+  /** Runs in the transaction that connects an account; `ensurePrimaryMailbox` belongs here. */
+  onConnected: OnConnected;
+  /** For metrics. */
+  observer?: GraphObserver;
+  /** For tests: how long one request of Graph may take, in milliseconds. */
+  attemptMilliseconds?: number;
+}
+
+/** Microsoft 365 as the rest of Deskgraph uses it. */
+export interface Microsoft365 {
+  readonly mail: MailApi;
+  readonly tokens: AccessTokens;
+  /** What the app registration must list as a redirect URI of the platform Web. */
+  readonly redirectUri: string;
+  /** See `integrations.ts`. */
+  createIntegration(em: EntityManager, organizationId: string, input: NewIntegration): Promise<Integration>;
+  /** See `sign-in.ts`. */
+  startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
+  /** See `complete-sign-in.ts`. Throws `SignInError`. */
+  completeSignIn(answer: SignInAnswer): Promise<CompletedSignIn>;
+}
+
+/** Wires this folder. One per process: the limits of each mailbox and the tokens in memory are kept here. */
+export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
+  const { secretBox, clock, loginUrl, graphUrl, publicUrl } = deps;
+  const overrides = { loginUrl, graphUrl };
+  const transport = createGraphTransport(overrides);
+  const tokens = createAccessTokens({ ...deps, overrides });
+  const client = createGraphClient({
+    transport,
+    tokens,
+    gate: createGraphGate(),
+    clock,
+    observer: deps.observer ?? {},
+    random: Math.random,
+    ...(deps.attemptMilliseconds === undefined ? {} : { attemptMilliseconds: deps.attemptMilliseconds }),
+  });
+  return {
+    mail: createMailApi({ client, clock, random: Math.random }),
+    tokens,
+    redirectUri: redirectUriOf(publicUrl),
+    createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),
+    startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
+    completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
+  };
+}

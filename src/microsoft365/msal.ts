@@ -1,0 +1,108 @@
+/*
+ * Microsoft's sign-in library, kept to its protocol: the network, the store and the log are ours.
+ */
+import {
+  AuthError,
+  ConfidentialClientApplication,
+  type INetworkModule,
+  LogLevel,
+  type NetworkRequestOptions,
+  type NetworkResponse,
+} from '@azure/msal-node';
+import { SECOND } from '../platform/clock.ts';
+import { CLOUDS, type CloudName } from './clouds.ts';
+import { type EndpointOverrides, loginUrlOf } from './endpoints.ts';
+import { aadstsNumber, classifyEntraError, type EntraOutcome } from './entra-error.ts';
+
+const REQUEST_MILLISECONDS = 20 * SECOND;
+
+/** An app registration with its opened secret. Short-lived: make it, use it, drop it. */
+export interface AppRegistration {
+  cloud: CloudName;
+  tenantId: string;
+  clientId: string;
+  clientSecret: string;
+}
+
+/** The library for one app registration. It keeps nothing that was not put into its token cache. */
+export function createMsal(
+  app: AppRegistration,
+  overrides: EndpointOverrides,
+): ConfidentialClientApplication {
+  return new ConfidentialClientApplication({
+    auth: {
+      clientId: app.clientId,
+      clientSecret: app.clientSecret,
+      // The real one, even beside an emulator: MSAL refuses authorities without https. Our network redirects.
+      authority: `${CLOUDS[app.cloud].loginUrl}/${app.tenantId}`,
+    },
+    system: {
+      networkClient: createNetwork(overrides),
+      loggerOptions: {
+        // MSAL's lines may hold tokens and addresses at its lower levels; errors reach us as errors.
+        loggerCallback: () => undefined,
+        logLevel: LogLevel.Error,
+        piiLoggingEnabled: false,
+      },
+      disableInternalRetries: true,
+    },
+  });
+}
+
+/**
+ * The scopes of a sign-in, in the words of one cloud. Elsewhere than in the global cloud a bare name could be taken for a
+ * permission of another Graph.
+ */
+export function graphScopes(cloud: CloudName, permissions: readonly string[]): string[] {
+  return permissions.map((name) => (cloud === 'GLOBAL' ? name : `${CLOUDS[cloud].graphUrl}/${name}`));
+}
+
+/** What MSAL or the network below it threw, as far as it can be told apart. */
+export interface MsalFailure {
+  outcome: EntraOutcome | null;
+  /** `AADSTS…`, or OAuth's error word. */
+  microsoftCode: string | null;
+  correlationId: string | null;
+}
+
+/** Reads what MSAL threw. Whatever is not a refusal of Entra counts as `UNAVAILABLE`. */
+export function readMsalFailure(thrown: unknown): MsalFailure {
+  if (!(thrown instanceof AuthError) || /network|endpoints_resolution|openid_config/.test(thrown.errorCode)) {
+    return { outcome: 'UNAVAILABLE', microsoftCode: null, correlationId: null };
+  }
+  const number = aadstsNumber(thrown.errorMessage);
+  return {
+    outcome: classifyEntraError(thrown.errorCode, thrown.errorMessage),
+    microsoftCode: number === null ? thrown.errorCode || null : `AADSTS${number}`,
+    correlationId: thrown.correlationId || null,
+  };
+}
+
+function createNetwork(overrides: EndpointOverrides): INetworkModule {
+  const send = async <T>(
+    method: 'GET' | 'POST',
+    url: string,
+    options: NetworkRequestOptions = {},
+  ): Promise<NetworkResponse<T>> => {
+    const target = loginUrlOf(overrides, url);
+    // The client secret travels in these requests.
+    if (target === null) throw new Error('A sign-in request would have left the login hosts of Microsoft.');
+    const response = await fetch(target, {
+      method,
+      headers: options.headers ?? {},
+      ...(options.body === undefined ? {} : { body: options.body }),
+      redirect: 'error',
+      signal: AbortSignal.timeout(REQUEST_MILLISECONDS),
+    });
+    const body: unknown = await response.json();
+    if (typeof body === 'object' && body !== null) {
+      // With it MSAL would refresh in the background, after its cache was stored: a rotated token would be lost.
+      Reflect.deleteProperty(body, 'refresh_in');
+    }
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: body as T };
+  };
+  return {
+    sendGetRequestAsync: (url, options) => send('GET', url, options),
+    sendPostRequestAsync: (url, options) => send('POST', url, options),
+  };
+}

@@ -1,0 +1,172 @@
+import type { AuthenticationResult } from '@azure/msal-node';
+import { LockMode } from '@mikro-orm/core';
+import { type Clock, MINUTE } from '../platform/clock.ts';
+import { type Database, forkFor } from '../platform/database.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { SecretBox } from '../platform/secrets.ts';
+import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
+import { Account } from './account.entity.ts';
+import { setAccountStatus } from './account-status.ts';
+import type { CloudName } from './clouds.ts';
+import type { EndpointOverrides } from './endpoints.ts';
+import { refreshRefusal } from './entra-error.ts';
+import { GraphError, type GraphErrorCode } from './graph-error.ts';
+import { getIntegration, openRegistration } from './integrations.ts';
+import { createMsal, graphScopes, readMsalFailure } from './msal.ts';
+import { openTokenCache, sealTokenCache } from './token-cache.ts';
+
+/** A token that lasts no longer than this is replaced before it is used. */
+const RENEW_BEFORE_MILLISECONDS = 5 * MINUTE;
+
+export interface TokenDeps {
+  database: Database;
+  secretBox: SecretBox;
+  clock: Clock;
+  logger: Logger;
+  overrides: EndpointOverrides;
+}
+
+/** What a visit to the stored cache came to. An error is returned, not thrown: the status that goes with it must commit. */
+type Visit = { token: AccessToken } | { error: GraphError };
+
+const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
+  SIGN_IN_REQUIRED: 'Microsoft asks the account to sign in again.',
+  CONSENT_REQUIRED: 'The account or its organization no longer grants the permissions that are needed.',
+  CREDENTIAL_REFUSED: 'Microsoft does not accept the app registration or its client secret.',
+  LOGIN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached, or did not answer as expected.',
+};
+
+/**
+ * The access tokens of the accounts: from memory while they last, else from the stored cache, else from Microsoft.
+ *
+ * Refresh tokens rotate, so of all processes only one refreshes an account at a time: under the lock of its row, with the
+ * new cache committed before the new token is used. Who waited for the lock finds the fresh token in the cache. Should
+ * the process die between Microsoft's answer and the commit, the old refresh token is still good: Microsoft does not
+ * revoke it on use.
+ */
+export function createAccessTokens(deps: TokenDeps): AccessTokens {
+  const { database, clock, logger } = deps;
+  const inMemory = new Map<string, AccessToken>();
+  const visits = new Map<string, Promise<Visit>>();
+
+  /** Callers that want the same at the same time share one visit, and one database connection. */
+  function visitOnce(account: AccountReference, rejected: string | undefined): Promise<Visit> {
+    const key = account.accountId;
+    const underWay = visits.get(key);
+    if (underWay !== undefined) return underWay;
+    const visit = visitAccount(deps, account, rejected).finally(() => visits.delete(key));
+    visits.set(key, visit);
+    return visit;
+  }
+
+  return {
+    async get(account, signal, rejected) {
+      const known = inMemory.get(account.accountId);
+      if (known !== undefined && known.value !== rejected && lasts(known.expiresAt, clock)) return known;
+      inMemory.delete(account.accountId);
+      // The visit does not end with one caller's signal: others may wait for it, and a rotated token must be stored.
+      const visit = await raceSignal(visitOnce(account, rejected), signal);
+      if ('error' in visit) throw visit.error;
+      inMemory.set(account.accountId, visit.token);
+      return visit.token;
+    },
+    forget: (accountId) => void inMemory.delete(accountId),
+    async giveUp({ organizationId, accountId }, requestId) {
+      inMemory.delete(accountId);
+      const error = new GraphError('SIGN_IN_REQUIRED', MESSAGES.SIGN_IN_REQUIRED ?? '', { requestId });
+      await forkFor(database, organizationId).transactional(async (em) => {
+        const account = await em.findOne(
+          Account,
+          { id: accountId },
+          { lockMode: LockMode.PESSIMISTIC_WRITE },
+        );
+        if (account) await setAccountStatus(em, account, 'NEEDS_SIGN_IN', error.toProblem(clock.now()));
+      });
+      logger.warn({ organizationId, accountId, requestId }, 'Graph refuses the fresh token of an account');
+    },
+  };
+}
+
+async function visitAccount(
+  deps: TokenDeps,
+  { organizationId, accountId }: AccountReference,
+  rejected: string | undefined,
+): Promise<Visit> {
+  const { database, secretBox, clock, logger } = deps;
+  return await forkFor(database, organizationId).transactional(async (em): Promise<Visit> => {
+    const account = await em.findOne(
+      Account,
+      { id: accountId },
+      { lockMode: LockMode.PESSIMISTIC_WRITE, populate: ['sealedTokenCache'] },
+    );
+    // Nothing could succeed any more, and every request for it would count against the tenant.
+    if (account === null || account.status === 'NEEDS_SIGN_IN' || account.status === 'DISCONNECTED') {
+      return { error: failure('SIGN_IN_REQUIRED', account?.problem?.microsoftCode ?? null, null) };
+    }
+    const integration = await getIntegration(em, account.integration.id);
+    const msal = createMsal(openRegistration(secretBox, integration), deps.overrides);
+    try {
+      const info = await openTokenCache(secretBox, account, msal);
+      if (info === null) return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
+      const scopes = graphScopes(integration.cloud, account.grantedScopes);
+      const ask = (forceRefresh: boolean) => msal.acquireTokenSilent({ account: info, scopes, forceRefresh });
+      let result = await ask(false);
+      // MSAL looks at the machine's clock and knows nothing of tokens that Graph refused.
+      const isUseless = result.accessToken === rejected || !lasts(result.expiresOn, clock);
+      if (result.fromCache && isUseless) result = await ask(true);
+      if (!result.fromCache) account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
+      await setAccountStatus(em, account, 'ACTIVE', null);
+      return { token: toToken(result, integration.cloud, integration.clientId, clock) };
+    } catch (error) {
+      const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
+      const { status, code } = refreshRefusal(outcome);
+      logger.warn(
+        { organizationId, accountId, status, microsoftCode, correlationId },
+        'no access token for an account',
+      );
+      return await refuse(status, failure(code, microsoftCode, correlationId, error));
+    }
+
+    async function refuse(status: Account['status'], error: GraphError): Promise<Visit> {
+      if (account) await setAccountStatus(em, account, status, error.toProblem(clock.now()));
+      return { error };
+    }
+  });
+}
+
+function toToken(
+  { accessToken, expiresOn }: AuthenticationResult,
+  cloud: CloudName,
+  clientId: string,
+  clock: Clock,
+): AccessToken {
+  // Without an expiry it is used at once and not kept.
+  return { value: accessToken, expiresAt: expiresOn ?? clock.now(), cloud, clientId };
+}
+
+function lasts(expiresAt: Date | null, clock: Clock): boolean {
+  return expiresAt !== null && expiresAt.getTime() - clock.now().getTime() > RENEW_BEFORE_MILLISECONDS;
+}
+
+function failure(
+  code: GraphErrorCode,
+  microsoftCode: string | null,
+  requestId: string | null,
+  cause?: unknown,
+): GraphError {
+  return new GraphError(code, MESSAGES[code] ?? 'There is no access token for the account.', {
+    microsoftCode,
+    requestId,
+    cause,
+  });
+}
+
+/** The promise's outcome, or the signal's reason when it aborts first. The work itself goes on. */
+function raceSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
