@@ -30,7 +30,6 @@ const RANK_OF_FILE: Readonly<Record<string, number>> = {
   'app.ts': 9,
   'main.ts': 9,
   'commands.ts': 9,
-  'demo.ts': 9,
   'graphql/schema.ts': 8,
   'graphql/print-schema.ts': 8,
 };

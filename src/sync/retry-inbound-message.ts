@@ -37,43 +37,43 @@ export async function retryInboundMessage(
   const em = forkFor(database, input.organizationId, signal);
   const row = await em.findOne(InboundMessage, { id: input.inboundMessageId }, { populate: ['mailbox'] });
   if (row?.outcome !== 'FAILED') return;
-  let problem: Problem | null;
+  let problem: Problem | null = null;
   try {
     const found = await mail.getMail(accessOf(await row.mailbox.loadOrFail()), row.graphMessageId, signal);
-    problem = found ? await processAgain(found) : goneProblem(clock.now());
+    if (found) await processAgain(found);
+    else problem = goneProblem(clock.now());
   } catch (thrown) {
     if (thrown instanceof GraphError) problem = thrown.toProblem(clock.now());
-    else if (isFaultOfData(thrown)) problem = { ...storeProblem, since: clock.now().toISOString() };
+    else if (isFaultOfData(thrown)) problem = storeProblem(clock.now());
     else throw thrown;
     logger.warn({ err: thrown, inboundMessageId: row.id }, 'a message failed again');
   }
-  if (problem !== null) await recordFailure(problem);
+  await tryLater(problem);
 
-  async function processAgain(found: IncomingMail): Promise<Problem | null> {
-    return forkFor(database, input.organizationId, signal).transactional(async (tx) => {
+  async function processAgain(found: IncomingMail): Promise<void> {
+    await forkFor(database, input.organizationId, signal).transactional(async (tx) => {
       // Locked: the schedule and a person may try the same message at the same time.
       const again = await tx.findOne(
         InboundMessage,
         { id: input.inboundMessageId, outcome: 'FAILED' },
         { lockMode: LockMode.PESSIMISTIC_WRITE },
       );
-      if (!again) return null;
-      const result = await ingestOneAgain(tx, again, found, clock.now());
-      if (result.archiveDue > 0) {
-        await enqueue(tx, archiveMailJob, {
-          organizationId: input.organizationId,
-          mailboxId: again.mailbox.id,
-        });
+      if (!again) return;
+      const { archiveDue, failures } = await ingestOneAgain(tx, again, found, clock.now());
+      for (const err of failures) logger.warn({ err, inboundMessageId: again.id }, 'a message failed again');
+      if (archiveDue > 0) {
+        const { organizationId } = input;
+        await enqueue(tx, archiveMailJob, { organizationId, mailboxId: again.mailbox.id });
       }
-      return result.failed > 0 ? (again.problem ?? storeProblemAt(clock.now())) : null;
     });
   }
 
-  async function recordFailure(failure: Problem): Promise<void> {
+  /** `problem` is a failure that came before the processing, which has counted and described its own. */
+  async function tryLater(failure: Problem | null): Promise<void> {
     await forkFor(database, input.organizationId).transactional(async (tx) => {
       const failed = await tx.findOne(InboundMessage, { id: input.inboundMessageId, outcome: 'FAILED' });
       if (!failed) return;
-      tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
+      if (failure) tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
       await tx.flush();
       if (failed.attempts >= MESSAGE_ATTEMPTS) return;
       const runAt = new Date(clock.now().getTime() + messageRetryDelay(failed.attempts));
@@ -82,14 +82,13 @@ export async function retryInboundMessage(
   }
 }
 
-const storeProblem = {
-  code: 'PROCESSING_FAILED',
-  message: 'The message could not be stored.',
-  remedy: 'It is tried again by itself. If it keeps failing, report it with its id.',
-};
-
-function storeProblemAt(now: Date): Problem {
-  return { ...storeProblem, since: now.toISOString() };
+function storeProblem(now: Date): Problem {
+  return {
+    code: 'PROCESSING_FAILED',
+    message: 'The message could not be stored.',
+    remedy: 'It is tried again by itself. If it keeps failing, report it with its id.',
+    since: now.toISOString(),
+  };
 }
 
 function goneProblem(now: Date): Problem {

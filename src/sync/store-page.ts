@@ -106,6 +106,7 @@ async function storeMails(
   const wanted = mails.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
   const now = owner.clock.now();
   const result = await ingestMails(em, { organizationId: owner.organizationId, mailbox, mails: wanted, now });
+  for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
   await count(em, owner, mails.length, result);
   if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));
   for (const inboundMessageId of result.failedInboundMessageIds) {
