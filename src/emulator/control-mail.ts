@@ -15,11 +15,9 @@ const MOST_BODY_BYTES = 200 * 1024 * 1024;
 const MOST_MAILS = 10_000;
 
 const address = z.union([
-  z
-    .string()
-    .regex(/^[^<>]*<[^<>@\s]+@[^<>@\s]+>$|^[^<>@\s]+@[^<>@\s]+$/, {
-      error: 'must be an address or Name <address>',
-    }),
+  z.string().regex(/^[^<>]*<[^<>@\s]+@[^<>@\s]+>$|^[^<>@\s]+@[^<>@\s]+$/, {
+    error: 'must be an address or Name <address>',
+  }),
   z.object({ name: z.string().optional(), address: z.string().regex(/^[^@\s]+@[^@\s]+$/) }),
 ]);
 const addresses = z.union([address.transform((one) => [one]), z.array(address).max(500)]);

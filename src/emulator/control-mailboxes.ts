@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { graphDateTime } from './clock.ts';
 import { ControlFault, controlFaultResponse, readControlBody } from './control-answer.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
-import type { Folder } from './mailbox.ts';
+import type { Folder, Mailbox } from './mailbox.ts';
+import { noQuirks, type Quirks, quirksSchema } from './quirks.ts';
 import { newTenant, sharedMailboxOf, userOf } from './seed.ts';
 import { addUser, type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 import type { World } from './world.ts';
@@ -79,6 +80,22 @@ export function controlMailboxRoutes(world: World): Hono {
       throw new ControlFault(400, 'badRequest', 'top must be a whole number.');
     return c.json(mailboxJson(state, c.req.param('address'), top));
   });
+  routes.put('/mailboxes/:address/quirks', async (c) => {
+    const { user, mailbox } = requireMailbox(state, c.req.param('address'));
+    const { corruptMessages = [], ...input } = await readControlBody(c, quirksSchema);
+    const ids = corruptMessages.map((id) => mailbox.currentIds.get(id) ?? id);
+    const unknown = ids.find((id) => !mailbox.messages.has(id));
+    if (unknown !== undefined) throw new ControlFault(404, 'notFound', `There is no message ${unknown}.`);
+    const none = noQuirks();
+    const quirks: Quirks = {
+      corruptMessages: new Set(ids),
+      repeatedLinks: input.repeatedLinks ?? none.repeatedLinks,
+      emptyPages: input.emptyPages ?? none.emptyPages,
+      partialUpdates: input.partialUpdates ?? none.partialUpdates,
+    };
+    world.quirks.set(user.id, quirks);
+    return c.json({ ...quirks, corruptMessages: ids });
+  });
   return routes;
 }
 
@@ -116,11 +133,7 @@ function tenantJson(tenant: Tenant) {
 }
 
 function mailboxJson(state: EmulatorState, address: string, top: number) {
-  const user = findUserByAddress(state, address);
-  const mailbox = user === undefined ? undefined : state.mailboxes.get(user.id);
-  if (user === undefined || mailbox === undefined) {
-    throw new ControlFault(404, 'notFound', `There is no mailbox for ${address}.`);
-  }
+  const { user, mailbox } = requireMailbox(state, address);
   return {
     userId: user.id,
     tenantId: mailbox.tenantId,
@@ -128,6 +141,13 @@ function mailboxJson(state: EmulatorState, address: string, top: number) {
     totalMessages: mailbox.messages.size,
     folders: [...mailbox.folders.values()].map((folder) => folderJson(folder, top)),
   };
+}
+
+function requireMailbox(state: EmulatorState, address: string): { user: DirectoryUser; mailbox: Mailbox } {
+  const user = findUserByAddress(state, address);
+  const mailbox = user === undefined ? undefined : state.mailboxes.get(user.id);
+  if (user !== undefined && mailbox !== undefined) return { user, mailbox };
+  throw new ControlFault(404, 'notFound', `There is no mailbox for ${address}.`);
 }
 
 function folderJson(folder: Folder, top: number) {

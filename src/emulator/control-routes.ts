@@ -95,6 +95,7 @@ export function controlRoutes(world: World): Hono {
     world.faults.clear();
     world.requests.reset();
     world.throttle.reset();
+    world.quirks.clear();
     return c.body(null, 204);
   });
   routes.all('*', (c) =>

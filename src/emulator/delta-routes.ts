@@ -1,14 +1,16 @@
 import { Hono } from 'hono';
 import { endOfLog } from './change-log.ts';
-import { type DeltaItem, deltaPage, syncStateNotFound } from './delta.ts';
+import { type DeltaItem, type DeltaPage, deltaPage, syncStateNotFound } from './delta.ts';
 import { type DeltaToken, readDeltaToken, writeDeltaToken } from './delta-token.ts';
 import { linkUrl } from './links.ts';
 import { openMailbox } from './mail-access.ts';
 import type { Folder } from './mailbox.ts';
 import { folderOf } from './mailbox-folders.ts';
+import { assertReadable } from './message-routes.ts';
 import { isMessageProperty, messageJson, shownId } from './message-view.ts';
 import { badQuery, readMessageQuery } from './odata-query.ts';
 import type { Preferences } from './prefer.ts';
+import { CHANGEABLE_PROPERTIES, noQuirks, type Quirks } from './quirks.ts';
 import type { GraphEnv, World } from './world.ts';
 
 /** `GET /mailFolders/{id}/messages/delta`; see learn.microsoft.com/graph/delta-query-messages. */
@@ -23,19 +25,34 @@ export function deltaRoutes(world: World): Hono<GraphEnv> {
     const isStale = token.generation !== world.state.deltaGeneration || token.folderId !== folder.id;
     if (isStale) throw syncStateNotFound(`${url.origin}${url.pathname}`);
 
+    const quirks = world.quirks.get(mailbox.userId) ?? noQuirks();
     const pageSize = preferences.maxPageSize ?? token.top ?? world.settings.pageSize;
-    const page = deltaPage(mailbox, folder, token, pageSize);
-    const next = `${url.origin}${url.pathname}?${page.isLast ? '$deltatoken' : '$skiptoken'}=${writeDeltaToken(page.next)}`;
+    const page = quirkyPage(quirks, token, () => deltaPage(mailbox, folder, token, pageSize));
+    const name = page.isLast ? '$deltatoken' : '$skiptoken';
     return c.json({
       '@odata.context': `${url.origin}/v1.0/$metadata#Collection(message)`,
-      value: page.items.map((item) => itemJson(item, token, preferences)),
-      [page.isLast ? '@odata.deltaLink' : '@odata.nextLink']: next,
+      value: page.items.map((item) => itemJson(item, token, preferences, quirks)),
+      [page.isLast ? '@odata.deltaLink' : '@odata.nextLink']:
+        `${url.origin}${url.pathname}?${name}=${writeDeltaToken(page.next)}`,
     });
   });
   return routes;
 }
 
-function itemJson(item: DeltaItem, token: DeltaToken, preferences: Preferences) {
+function quirkyPage(quirks: Quirks, token: DeltaToken, page: () => DeltaPage): DeltaPage {
+  if (quirks.emptyPages > 0) {
+    quirks.emptyPages -= 1;
+    return { items: [], isLast: false, next: { ...token, page: token.page + 1 } };
+  }
+  if (quirks.repeatedLinks > 0) {
+    quirks.repeatedLinks -= 1;
+    return { ...page(), isLast: false, next: token };
+  }
+  const honest = page();
+  return { ...honest, next: { ...honest.next, page: token.page + 1 } };
+}
+
+function itemJson(item: DeltaItem, token: DeltaToken, preferences: Preferences, quirks: Quirks) {
   if ('removed' in item) {
     return {
       '@odata.type': '#microsoft.graph.message',
@@ -43,13 +60,15 @@ function itemJson(item: DeltaItem, token: DeltaToken, preferences: Preferences) 
       '@removed': { reason: item.removed.reason },
     };
   }
-  const { select, extendedProperties } = token;
+  const select = token.select === null ? null : new Set(token.select);
+  assertReadable(item.message, select, quirks);
+  const isPartial = quirks.partialUpdates && !item.isNew;
   return {
     '@odata.type': '#microsoft.graph.message',
     ...messageJson(item.message, {
-      select: select === null ? null : new Set(select),
+      select: isPartial ? (select?.intersection(CHANGEABLE_PROPERTIES) ?? CHANGEABLE_PROPERTIES) : select,
       preferences,
-      extendedProperties,
+      extendedProperties: token.extendedProperties,
     }),
   };
 }
@@ -76,6 +95,7 @@ function firstToken(folder: Folder, query: URLSearchParams, world: World): Delta
     isFirstRound: true,
     given: 0,
     position: endOfLog(folder),
+    page: 0,
     roundStart: endOfLog(folder),
   };
 }

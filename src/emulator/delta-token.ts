@@ -21,6 +21,8 @@ const tokenSchema = z.object({
   given: z.number(),
   /** Position in the change log that the next page, or the next round, starts from. */
   position: z.number(),
+  /** Grows with every page, so that no two links of a query are the same. */
+  page: z.number(),
   /** Where the round began. */
   roundStart: z.number(),
 });

@@ -10,7 +10,7 @@ const MOST_FILTERED_MESSAGES = 5_000;
 const ENTRIES_PER_ITEM = 20;
 
 /** One item of a page: a message, or word that one is gone. */
-export type DeltaItem = { message: StoredMessage } | { removed: FolderChange };
+export type DeltaItem = { message: StoredMessage; isNew: boolean } | { removed: FolderChange };
 
 /** A page of a delta query, and where it goes on. */
 export interface DeltaPage {
@@ -56,7 +56,7 @@ function firstRoundPage(folder: Folder, token: DeltaToken, pageSize: number): De
   const isLast = page.length < room || isFull;
   const hidden = token.changeType === 'updated' || token.changeType === 'deleted';
   return {
-    items: hidden ? [] : page.map((message) => ({ message })),
+    items: hidden ? [] : page.map((message) => ({ message, isNew: true })),
     isLast,
     next: {
       ...token,
@@ -114,5 +114,5 @@ function itemOf(
   const isHere = message !== undefined && message.folderId === folder.id;
   const kind = isHere ? (isNew ? 'created' : 'updated') : 'deleted';
   if (token.changeType !== null && token.changeType !== kind) return null;
-  return isHere ? { message } : { removed: change };
+  return isHere ? { message, isNew } : { removed: change };
 }

@@ -5,7 +5,16 @@ import { readBody } from './graph-body.ts';
 import { linkUrl } from './links.ts';
 import { openMailbox } from './mail-access.ts';
 import type { Folder, Mailbox } from './mailbox.ts';
-import { childrenOf, createFolder, folderOf, renameFolder } from './mailbox-folders.ts';
+import {
+  assertDeletable,
+  childrenOf,
+  createFolder,
+  deleteFolder,
+  destroyFolder,
+  folderOf,
+  renameFolder,
+} from './mailbox-folders.ts';
+import { destroyMessage } from './messages.ts';
 import { badQuery, readNumber, readSelect } from './odata-query.ts';
 import { MOST_ITEMS_PER_PAGE } from './prefer.ts';
 import type { GraphEnv, World } from './world.ts';
@@ -54,6 +63,16 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
     renameFolder(mailbox, folder, displayName);
     return c.json(folderJson(mailbox, folder, null));
   });
+  routes.delete(`${base}/:folder`, (c) => {
+    const { mailbox } = openMailbox(c, world, 'write');
+    deleteFolder(mailbox, folderOf(mailbox, c.req.param('folder')));
+    return c.body(null, 204);
+  });
+  routes.post(`${base}/:folder/permanentDelete`, (c) => {
+    const { mailbox } = openMailbox(c, world, 'write');
+    destroyTree(mailbox, folderOf(mailbox, c.req.param('folder')));
+    return c.body(null, 204);
+  });
   routes.get(`${base}/:folder/childFolders`, (c) => {
     const { mailbox } = openMailbox(c, world, 'read');
     const parent = folderOf(mailbox, c.req.param('folder'));
@@ -69,6 +88,13 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
     );
   });
   return routes;
+}
+
+function destroyTree(mailbox: Mailbox, folder: Folder): void {
+  assertDeletable(folder); // before anything is lost
+  for (const child of childrenOf(mailbox, folder, true)) destroyTree(mailbox, child);
+  for (const message of [...folder.messages]) destroyMessage(mailbox, message);
+  destroyFolder(mailbox, folder);
 }
 
 function listFolders(mailbox: Mailbox, parent: Folder, url: URL, world: World) {

@@ -22,7 +22,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
     const fault =
       error instanceof GraphFault
         ? error
-        : new GraphFault(500, 'InternalServerError', `The emulator failed: ${error.stack ?? error.message}`);
+        : new GraphFault(500, 'InternalServerError', `The emulator failed: ${error.message}`);
     return faultResponse(fault, c.get('ids') ?? requestIdsOf(c.req.raw.headers), world.state.clock.now());
   });
 

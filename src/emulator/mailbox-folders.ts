@@ -100,6 +100,32 @@ function putFolder(
   return folder;
 }
 
+/** Deletes a folder as Outlook does: it goes, with all that is in it, below Deleted Items. Throws 403 for well-known ones. */
+export function deleteFolder(mailbox: Mailbox, folder: Folder): void {
+  const target = folderOf(mailbox, 'deleteditems');
+  detachFolder(mailbox, folder);
+  folder.parentFolderId = target.id;
+  target.childFolderIds.push(folder.id);
+}
+
+/** Takes a folder away for good; the caller has destroyed its messages. Throws 403 for well-known ones. */
+export function destroyFolder(mailbox: Mailbox, folder: Folder): void {
+  detachFolder(mailbox, folder);
+  mailbox.folders.delete(folder.id);
+}
+
+/** Throws 403 for a well-known folder, which nobody can delete. */
+export function assertDeletable(folder: Folder): void {
+  if (folder.wellKnownName === null) return;
+  throw new GraphFault(403, 'ErrorDeleteDistinguishedFolder', 'Distinguished folders cannot be deleted.');
+}
+
+function detachFolder(mailbox: Mailbox, folder: Folder): void {
+  assertDeletable(folder);
+  const parent = mailbox.folders.get(folder.parentFolderId ?? '');
+  if (parent !== undefined) parent.childFolderIds = parent.childFolderIds.filter((id) => id !== folder.id);
+}
+
 function assertNameIsFree(mailbox: Mailbox, parent: Folder, displayName: string): void {
   const wanted = displayName.toLowerCase();
   if (childrenOf(mailbox, parent, true).some((child) => child.displayName.toLowerCase() === wanted)) {

@@ -4,6 +4,7 @@ import { streamOf } from './attachment-routes.ts';
 import { attachmentJson } from './attachment-view.ts';
 import { draftFromMime, newDraft } from './draft.ts';
 import { readBody, readText } from './graph-body.ts';
+import { GraphFault } from './graph-fault.ts';
 import { linkUrl } from './links.ts';
 import { type OpenMailbox, openMailbox } from './mail-access.ts';
 import { storeMail } from './mail-content.ts';
@@ -23,6 +24,7 @@ import {
 import { mimeSourceOf } from './mime-source.ts';
 import { type MessageQuery, readMessageQuery } from './odata-query.ts';
 import type { Preferences } from './prefer.ts';
+import type { Quirks } from './quirks.ts';
 import type { GraphEnv, World } from './world.ts';
 
 const destinationSchema = z.object({ destinationId: z.string().min(1) });
@@ -68,7 +70,14 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
   routes.get(`${user}/messages/:message`, (c) => {
     const { mailbox, preferences } = openMailbox(c, world, 'read');
     const query = readMessageQuery(new URL(c.req.url).searchParams, isMessageProperty);
-    return c.json(viewOf(messageOf(mailbox, c.req.param('message')), query, preferences));
+    return c.json(
+      viewOf(
+        messageOf(mailbox, c.req.param('message')),
+        query,
+        preferences,
+        world.quirks.get(mailbox.userId),
+      ),
+    );
   });
   routes.get(`${user}/messages/:message/$value`, async (c) => {
     const { mailbox } = openMailbox(c, world, 'read');
@@ -126,18 +135,41 @@ function listJson(c: Context<GraphEnv>, world: World, open: OpenMailbox, list: r
   return {
     '@odata.context': context,
     ...(page.total === null ? {} : { '@odata.count': page.total }),
-    value: page.messages.map((message) => viewOf(message, query, open.preferences)),
+    value: page.messages.map((message) =>
+      viewOf(message, query, open.preferences, world.quirks.get(open.mailbox.userId)),
+    ),
     ...(page.more ? { '@odata.nextLink': url.href } : {}),
   };
 }
 
-function viewOf(message: StoredMessage, query: MessageQuery, preferences: Preferences): MessageJson {
+function viewOf(
+  message: StoredMessage,
+  query: MessageQuery,
+  preferences: Preferences,
+  quirks: Quirks | undefined,
+): MessageJson {
   const { extendedProperties, expandAttachments } = query;
   const select = query.select === null ? null : new Set(query.select);
+  assertReadable(message, select, quirks);
   const json = messageJson(message, { select, preferences, extendedProperties });
   if (expandAttachments)
     json.attachments = message.attachments.map((attachment) => attachmentJson(attachment, null));
   return json;
+}
+
+/** Throws the 500 that a corrupt message causes; its bare id can be read all the same. */
+export function assertReadable(
+  message: StoredMessage,
+  select: ReadonlySet<string> | null,
+  quirks: Quirks | undefined,
+): void {
+  const isBareId = select !== null && [...select].every((name) => name === 'id');
+  if (isBareId || quirks?.corruptMessages.has(message.immutableId) !== true) return;
+  throw new GraphFault(
+    500,
+    'ErrorInternalServerError',
+    'An internal server error occurred. The operation failed.',
+  );
 }
 
 /** The message with everything that comes unasked, as actions answer. */

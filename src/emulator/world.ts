@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Caller } from './caller.ts';
 import { createFaultBoard, type FaultBoard } from './faults.ts';
 import type { GraphFault, RequestIds } from './graph-fault.ts';
+import type { Quirks } from './quirks.ts';
 import { createRequestCounter, type RequestCounter } from './requests.ts';
 import { createState, type EmulatorState, findUserByAddress } from './state.ts';
 import { createThrottle, OUTLOOK_LIMITS, type Throttle, type ThrottlingLimits } from './throttling.ts';
@@ -24,6 +25,8 @@ export interface World {
   faults: FaultBoard;
   requests: RequestCounter;
   throttle: Throttle;
+  /** By user id; a mailbox that is not here behaves. */
+  quirks: Map<string, Quirks>;
 }
 
 /** Graph's own default. */
@@ -57,5 +60,6 @@ export function createWorld(settings: Partial<Settings> = {}, state: EmulatorSta
     faults: createFaultBoard((address) => findUserByAddress(state, address)?.id),
     requests: createRequestCounter(),
     throttle: createThrottle(whole.limits, state.clock),
+    quirks: new Map(),
   };
 }

@@ -90,3 +90,31 @@ test('an unknown folder answers 404, what is no id 400', async () => {
     'ErrorInvalidIdMalformed',
   );
 });
+
+test('a deleted folder goes below Deleted Items with its mail; permanentDelete ends folder and mail', async () => {
+  const address = await server.mailbox();
+  const base = `/users/${address}/mailFolders`;
+  const made = await server.graph<MailFolder>('POST', base, { body: { displayName: 'Old' } });
+  const { immutableId } = await server.post(address, { folder: made.body.id });
+  expect((await server.graph('DELETE', `${base}/${made.body.id}`)).status).toBe(204);
+  const below = await server.graph<FolderList>('GET', `${base}/deleteditems/childFolders`);
+  expect(below.body.value.map(({ id }) => id)).toEqual([made.body.id]);
+  expect((await server.graph('GET', `/users/${address}/messages/${immutableId}`)).status).toBe(200);
+  expect((await server.graph('POST', `${base}/${made.body.id}/permanentDelete`)).status).toBe(204);
+  expect((await server.graph('GET', `${base}/${made.body.id}`)).status).toBe(404);
+  expect((await server.graph('GET', `/users/${address}/messages/${immutableId}`)).status).toBe(404);
+  expect((await server.graph('DELETE', `${base}/inbox`)).body.error?.code).toBe(
+    'ErrorDeleteDistinguishedFolder',
+  );
+});
+
+test('a folder gets another name unless a sibling has it', async () => {
+  const address = await server.mailbox();
+  const base = `/users/${address}/mailFolders`;
+  const made = await server.graph<MailFolder>('POST', base, { body: { displayName: 'Old' } });
+  const renamed = await server.graph('PATCH', `${base}/${made.body.id}`, { body: { displayName: 'New' } });
+  expect(renamed.body).toMatchObject({ displayName: 'New', id: made.body.id });
+  expect(
+    (await server.graph('PATCH', `${base}/${made.body.id}`, { body: { displayName: 'inbox' } })).status,
+  ).toBe(409);
+});
