@@ -43,7 +43,7 @@ import ScopeAuthPlugin, { type AuthFailure, AuthScopeFailureType } from '@pothos
 import { type GraphQLNamedType, isObjectType } from 'graphql';
 import { grants, type Permission } from '../access/permissions.ts';
 import type { ExpectedError } from '../errors.ts';
-import { ForbiddenError, UnauthenticatedError } from './access-errors.ts';
+import { ForbiddenError, UnauthenticatedError } from './authorization-errors.ts';
 import { fieldComplexity } from './complexity.ts';
 import type { GraphQLContext } from './context.ts';
 import { parseDateTime } from './date-time.ts';

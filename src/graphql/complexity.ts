@@ -1,9 +1,18 @@
-import { type GraphQLField, getNamedType, isListType, isNonNullType } from 'graphql';
+import { complexityFromQuery } from '@pothos/plugin-complexity';
+import {
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLField,
+  getNamedType,
+  getOperationAST,
+  isListType,
+  isNonNullType,
+  Kind,
+} from 'graphql';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from '../platform/keyset.ts';
+import { limitError } from './limit-error.ts';
+import { MAX_COMPLEXITY } from './limits.ts';
 
-/** How many entries a page has when the query does not say. */
-export const DEFAULT_PAGE_SIZE = 20;
-/** The most entries a page may have. */
-export const MAX_PAGE_SIZE = 100;
 /** What a list without pages is taken to hold. */
 const PLAIN_LIST_LENGTH = 10;
 
@@ -25,4 +34,27 @@ export function fieldComplexity(
 function pageSize({ first, last }: Record<string, unknown>): number {
   const asked = typeof first === 'number' ? first : typeof last === 'number' ? last : DEFAULT_PAGE_SIZE;
   return Math.min(Math.max(asked, 1), MAX_PAGE_SIZE);
+}
+
+/**
+ * Why the operation may not run: it costs more than {@link MAX_COMPLEXITY}; null when it may. Checked once, before
+ * anything is resolved, also for subscriptions.
+ */
+export function refuseComplexity(args: ExecutionArgs): GraphQLError | null {
+  const operation = getOperationAST(args.document, args.operationName);
+  if (!operation) return null;
+  const fragments = args.document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  try {
+    const { complexity } = complexityFromQuery(
+      { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },
+      { schema: args.schema, ctx: {}, variables: { ...args.variableValues } },
+    );
+    return complexity > MAX_COMPLEXITY
+      ? limitError('points of complexity', complexity, MAX_COMPLEXITY)
+      : null;
+  } catch (error) {
+    // Variables that do not fit: execution says so in the words of the specification, and runs nothing.
+    if (error instanceof GraphQLError) return null;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import type { Session } from '../access/session.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
-import { UnauthenticatedError } from './access-errors.ts';
+import { UnauthenticatedError } from './authorization-errors.ts';
 import type { Services } from './services.ts';
 
 /**

@@ -1,6 +1,9 @@
+import type { SessionWatch } from '../access/session-watch.ts';
+import type { MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { EventBus } from '../realtime/event-bus.ts';
 
 /**
  * What resolvers and routes may use besides the database of their request. `app.ts` makes each of these once and hands
@@ -12,4 +15,10 @@ export interface Services {
   readonly logger: Logger;
   /** Where browsers and Microsoft reach this server, without a trailing slash. */
   readonly publicUrl: string;
+  /** The tail of the event log, for `streamEvents`. */
+  readonly events: EventBus;
+  /** Ends streams with the sessions they stand on. */
+  readonly sessions: SessionWatch;
+  /** Mailboxes at Microsoft 365. */
+  readonly mail: MailApi;
 }

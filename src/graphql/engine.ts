@@ -1,0 +1,47 @@
+import type { Plugin } from '@envelop/core';
+import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import { documentLimitsRule } from './document-limits.ts';
+import { type Caller, executeOnce, executeStream } from './execution.ts';
+import type { createMaskError } from './mask-error.ts';
+import { parseDocument } from './parse-document.ts';
+import type { Services } from './services.ts';
+
+/** What the engine needs. */
+export interface EngineOptions {
+  services: Services;
+  maskError: ReturnType<typeof createMaskError>;
+  /** Turns introspection off, and the hints that would give names of the schema away. */
+  isProduction: boolean;
+}
+
+/**
+ * How documents are parsed, checked and run, the same for HTTP, event streams and WebSockets. The transport puts a
+ * {@link Caller} into the context and nothing else.
+ */
+export function createEngine({
+  services,
+  maskError,
+  isProduction,
+}: EngineOptions): Plugin<{ caller: Caller }> {
+  return {
+    onParse({ setParseFn }) {
+      setParseFn(parseDocument);
+    },
+    onValidate({ addValidationRule }) {
+      addValidationRule(documentLimitsRule);
+      if (!isProduction) return undefined;
+      addValidationRule(NoSchemaIntrospectionCustomRule);
+      return ({ result }) => {
+        for (const error of result) error.message = error.message.replace(/ Did you mean .*\?$/s, '');
+      };
+    },
+    onExecute({ setExecuteFn }) {
+      setExecuteFn((args) => executeOnce(args, { services, maskError, caller: args.contextValue.caller }));
+    },
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn((args) =>
+        executeStream(args, { services, maskError, caller: args.contextValue.caller }),
+      );
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import type { GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import { authenticate, reloadSession, type Session } from '../access/session.ts';
+import { UnauthenticatedError } from '../graphql/authorization-errors.ts';
+import { createEngine } from '../graphql/engine.ts';
+import type { Caller } from '../graphql/execution.ts';
+import { MAX_BODY_BYTES, MAX_URL_LENGTH } from '../graphql/limits.ts';
+import { createMaskError } from '../graphql/mask-error.ts';
+import type { Services } from '../graphql/services.ts';
+import { jsonError, RefusedRequestError } from './json-error.ts';
+import type { OpenStreams } from './open-streams.ts';
+import { isForeignOrigin, type OriginPolicy } from './request-origin.ts';
+
+/** GraphiQL brings its own scripts from a CDN; it is never shown in production. */
+const GRAPHIQL_POLICY =
+  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: https://unpkg.com; worker-src blob:; " +
+  "style-src 'unsafe-inline' https://unpkg.com; font-src data: https://unpkg.com; img-src 'self' data: https:; " +
+  "connect-src 'self' https://unpkg.com; frame-ancestors 'none'; base-uri 'none'";
+
+/** What GraphQL over HTTP needs. */
+export interface GraphQLHandlerOptions {
+  schema: GraphQLSchema;
+  services: Services;
+  streams: OpenStreams;
+  origins: OriginPolicy;
+  isProduction: boolean;
+}
+
+/** GraphQL over HTTP and over event streams, and the same engine for sockets. */
+export interface GraphQLHandler {
+  handle(request: Request): Promise<Response>;
+  /** Parse, validate, execute and subscribe for one operation of `caller`. */
+  getEnveloped: ReturnType<typeof createGraphQL>['getEnveloped'];
+}
+
+/** The library's server around our engine, the same for every transport. */
+function createGraphQL({ schema, services, isProduction }: GraphQLHandlerOptions) {
+  const maskError = createMaskError(services.logger);
+  return createYoga<{ caller: Caller }>({
+    schema,
+    plugins: [createEngine({ services, maskError, isProduction })],
+    maskedErrors: { maskError },
+    graphqlEndpoint: '/graphql',
+    graphiql: isProduction ? false : { title: 'Deskgraph', subscriptionsProtocol: 'WS' },
+    landingPage: false,
+    // Each of these is done for every route in http-app.ts.
+    cors: false,
+    logging: false,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    multipart: false,
+    batching: false,
+    fetchAPI: { Request, Response, Headers, URL, ReadableStream, TextEncoder },
+  });
+}
+
+/** Makes the handler of `/graphql`. */
+export function createGraphQLHandler(options: GraphQLHandlerOptions): GraphQLHandler {
+  const { services, streams, origins } = options;
+  const yoga = createGraphQL(options);
+  return {
+    getEnveloped: yoga.getEnveloped,
+    async handle(request) {
+      const accept = request.headers.get('accept');
+      const refusal = refuse(request, origins);
+      if (refusal) return jsonError(refusal.status, refusal.error, accept);
+      const authorization = request.headers.get('authorization');
+      const session = await authenticate(services.database, authorization);
+      // Without a header one may look at the schema's outside; with a wrong one something is amiss, and silence would hide it.
+      if (authorization !== null && session === null)
+        return jsonError(401, new UnauthenticatedError(), accept);
+      const response = await yoga.fetch(request, { caller: callerOf(request, session) });
+      if (response.headers.get('content-type')?.startsWith('text/html')) {
+        response.headers.set('Content-Security-Policy', GRAPHIQL_POLICY);
+      }
+      return response;
+    },
+  };
+
+  function callerOf(request: Request, session: Session | null): Caller {
+    return {
+      session,
+      signal: request.signal,
+      reload: async () => session && reloadSession(services.database, session),
+      openStream() {
+        const stream = streams.open(session);
+        return { ...stream, signal: AbortSignal.any([stream.signal, request.signal]) };
+      },
+    };
+  }
+}
+
+function refuse(
+  request: Request,
+  origins: OriginPolicy,
+): { status: number; error: RefusedRequestError } | null {
+  if (request.url.length > MAX_URL_LENGTH) {
+    return {
+      status: 414,
+      error: new RefusedRequestError(
+        'LIMIT_EXCEEDED',
+        `The URL has more than ${MAX_URL_LENGTH} characters, which is the limit.`,
+        'Send the document in the body of a POST request.',
+      ),
+    };
+  }
+  // Following a link to GraphiQL is no forgery: it runs nothing.
+  const isPage = request.method === 'GET' && !new URL(request.url).searchParams.has('query');
+  if (!isPage && isForeignOrigin((name) => request.headers.get(name), origins)) {
+    return {
+      status: 403,
+      error: new RefusedRequestError(
+        'FOREIGN_ORIGIN',
+        'A page of another origin may not call this server.',
+        'Have the operator add the origin to DESKGRAPH_CORS_ORIGINS.',
+      ),
+    };
+  }
+  const type = request.headers.get('content-type') ?? '';
+  // A form could be sent by any page without asking first; JSON cannot.
+  if (request.method === 'POST' && !/^application\/(graphql\+)?json\s*(;|$)/i.test(type)) {
+    return {
+      status: 415,
+      error: new RefusedRequestError(
+        'BAD_REQUEST',
+        'The body must be JSON.',
+        'Send "Content-Type: application/json".',
+      ),
+    };
+  }
+  return null;
+}

@@ -1,0 +1,84 @@
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { cors } from 'hono/cors';
+import { ExpectedError, toError } from '../errors.ts';
+import { MAX_BODY_BYTES } from '../graphql/limits.ts';
+import type { Services } from '../graphql/services.ts';
+import { MINUTE, SECOND } from '../platform/clock.ts';
+import { currentCorrelationId } from '../platform/logger.ts';
+import type { GraphQLHandler } from './graphql-handler.ts';
+import { createReadyz, livez } from './health.ts';
+import { jsonError, RefusedRequestError } from './json-error.ts';
+import { type Metrics, metricsPage } from './metrics.ts';
+import { requestLog } from './request-log.ts';
+import { securityHeaders } from './security-headers.ts';
+
+/** Adds routes of its own: webhooks, the console. */
+export type Routes = (app: Hono) => void;
+
+/** What the routes need. */
+export interface HttpAppOptions {
+  services: Services;
+  graphql: GraphQLHandler;
+  metrics: Metrics;
+  corsOrigins: readonly string[];
+  draining: AbortSignal;
+  routes: readonly Routes[];
+}
+
+/** Every route of the server, behind what all of them share. */
+export function createHttpApp({
+  services,
+  graphql,
+  metrics,
+  corsOrigins,
+  draining,
+  routes,
+}: HttpAppOptions): Hono {
+  const { database, logger, publicUrl } = services;
+  const app = new Hono();
+
+  app.use(requestLog(logger, metrics));
+  app.use(securityHeaders(publicUrl));
+  app.use(
+    cors({
+      origin: (origin) => (corsOrigins.includes(origin) ? origin : null),
+      allowMethods: ['GET', 'POST'],
+      allowHeaders: ['authorization', 'content-type', 'x-request-id'],
+      exposeHeaders: ['x-request-id'],
+      maxAge: (10 * MINUTE) / SECOND,
+    }),
+  );
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (context) => jsonError(413, bodyTooLarge(), context.req.header('accept')),
+    }),
+  );
+
+  app.get('/livez', livez);
+  app.get('/readyz', createReadyz({ database, logger, draining }));
+  app.get('/metrics', () => metricsPage(metrics));
+  app.all('/graphql', (context) => graphql.handle(context.req.raw));
+  for (const addTo of routes) addTo(app);
+
+  app.notFound(() =>
+    jsonError(404, new RefusedRequestError('NOT_FOUND', 'There is nothing here.', 'Check the path.')),
+  );
+  app.onError((thrown, context) => {
+    const error = toError(thrown);
+    if (error instanceof ExpectedError) return jsonError(400, error, context.req.header('accept'));
+    logger.error({ err: error, path: context.req.path }, 'unexpected error in a route');
+    const remedy = `Try again; the log has it under ${currentCorrelationId()}.`;
+    return jsonError(500, new RefusedRequestError('INTERNAL_SERVER_ERROR', 'Unexpected error.', remedy));
+  });
+  return app;
+}
+
+function bodyTooLarge(): RefusedRequestError {
+  return new RefusedRequestError(
+    'LIMIT_EXCEEDED',
+    `The body has more than ${MAX_BODY_BYTES} bytes, which is the limit.`,
+    'Send less at a time.',
+  );
+}
