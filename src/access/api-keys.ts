@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { NotFoundError } from '../errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
 import { parseInput } from '../platform/parse-input.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
 import { UserDisabledError } from './access-errors.ts';
@@ -16,6 +17,11 @@ const KEY_MARK = 'dg_';
 const PREFIX_LENGTH = 10;
 
 const keyName = z.object({ name: z.string().trim().min(1).max(100) });
+
+/** The organization's keys, the newest first. */
+export function listApiKeys(em: EntityManager, args: PageArguments): Promise<Page<ApiKey>> {
+  return findPage(em, ApiKey, {}, { key: 'createdAt', direction: 'desc' }, args);
+}
 
 /** A key, and the secret that is shown this once. */
 export interface NewApiKey {

@@ -12,6 +12,7 @@ import { SYSTEM } from './actor.ts';
 import { ApiKey } from './api-key.entity.ts';
 import { createApiKey } from './api-keys.ts';
 import { Organization } from './organization.entity.ts';
+import type { Session } from './session.ts';
 import { User } from './user.entity.ts';
 import { createUser } from './users.ts';
 
@@ -19,6 +20,24 @@ const newOrganization = z.object({ name: z.string().trim().min(1).max(200) });
 
 /** Held while the first organization is looked for: processes that start together must not make two. Never changed. */
 const FIRST_ORGANIZATION_LOCK = 4_010_000_003;
+
+/** The organization of a session. */
+export function getOrganization(em: EntityManager, { organizationId }: Session): Promise<Organization> {
+  return em.findOneOrFail(Organization, organizationId);
+}
+
+/**
+ * Organizations by their ids: the session's own, and null for every other. The table is not under the organization
+ * filter (it is what the filter is about), so this is where one organization is kept from reading another.
+ */
+export async function loadOrganizations(
+  em: EntityManager,
+  session: Session,
+  ids: readonly string[],
+): Promise<(Organization | null)[]> {
+  const own = ids.includes(session.organizationId) ? await getOrganization(em, session) : null;
+  return ids.map((id) => (id === session.organizationId ? own : null));
+}
 
 /** An organization with the one who can manage it. */
 export interface NewOrganization {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { NotFoundError } from '../errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
 import { parseInput } from '../platform/parse-input.ts';
 import { LastOwnerError } from './access-errors.ts';
 import { type Actor, assertMayManage } from './actor.ts';
@@ -14,11 +15,23 @@ const name = z.string().trim().min(1).max(200);
 const emailAddress = z.email().max(254).toLowerCase().nullable();
 const newUser = z.object({ name, emailAddress: emailAddress.default(null), role: z.enum(ROLES) });
 const userChanges = z.object({
-  name: name.optional(),
+  name: name.nullish(),
   emailAddress: emailAddress.optional(),
-  role: z.enum(ROLES).optional(),
-  disabled: z.boolean().optional(),
+  role: z.enum(ROLES).nullish(),
+  disabled: z.boolean().nullish(),
 });
+
+/** The organization's users, the longest-serving first. */
+export function listUsers(em: EntityManager, args: PageArguments): Promise<Page<User>> {
+  return findPage(em, User, {}, { key: 'createdAt', direction: 'asc' }, args);
+}
+
+/** The user with this id. Throws NotFoundError. */
+export async function getUser(em: EntityManager, userId: string): Promise<User> {
+  const user = await em.findOne(User, userId);
+  if (!user) throw new NotFoundError('The user');
+  return user;
+}
 
 /** A user to make. */
 export interface NewUser {
@@ -40,13 +53,14 @@ export async function createUser(
   return user;
 }
 
-/** What to change of a user; what is left out stays. */
+/** What to change of a user; what is left out stays, and so does what is null, but for the address. */
 export interface UserChanges {
-  name?: string | undefined;
+  name?: string | null | undefined;
+  /** Null removes it. */
   emailAddress?: string | null | undefined;
-  role?: Role | undefined;
+  role?: Role | null | undefined;
   /** Whether the user may no longer do anything; their keys are refused as long as it holds. */
-  disabled?: boolean | undefined;
+  disabled?: boolean | null | undefined;
 }
 
 /**
@@ -59,8 +73,7 @@ export async function updateUser(
 ): Promise<User> {
   const changes = parseInput(userChanges, input);
   return em.transactional(async (tx) => {
-    const user = await tx.findOne(User, userId);
-    if (!user) throw new NotFoundError('The user');
+    const user = await getUser(tx, userId);
     await lockOwners(tx, user.organization.id);
     // Read again under the lock: somebody may have changed the user between.
     await tx.refresh(user);
@@ -72,7 +85,7 @@ export async function updateUser(
     user.name = changes.name ?? user.name;
     user.role = changes.role ?? user.role;
     if (changes.emailAddress !== undefined) user.emailAddress = changes.emailAddress;
-    if (changes.disabled !== undefined) {
+    if (typeof changes.disabled === 'boolean') {
       user.disabledAt = changes.disabled ? (user.disabledAt ?? systemClock.now()) : null;
     }
     await tx.flush();

@@ -17,6 +17,17 @@ export const ERROR_CODES = {
   TOO_MANY_CONNECTIONS: 'The credential already holds as many connections as it may.',
   TIMEOUT: 'The request took longer than it may.',
   INTERNAL_SERVER_ERROR: 'Something unexpected; the log has it under the correlation id of the answer.',
+  // Access
+  OWNER_REQUIRED: 'Only an OWNER may make, change or issue keys for an OWNER.',
+  LAST_OWNER: 'The change would leave the organization without an enabled OWNER.',
+  USER_DISABLED: 'The user is disabled.',
+  SESSION_ENDED:
+    'The key was revoked, or its user disabled or given another role, while the stream was open.',
+  // Lists and streams
+  INVALID_CURSOR: 'The cursor is malformed, or not one of this list.',
+  CURSOR_EXPIRED:
+    'Events after the cursor are no longer kept: read the state anew, then subscribe without it.',
+  SLOW_CONSUMER: 'Events came faster than they were taken. Resume with the last cursor received.',
   // The process
   INVALID_CONFIGURATION: 'The environment of the server has faults.',
 } as const satisfies Record<string, string>;

@@ -14,7 +14,7 @@ const MAX_TRANSACTION = 2n ** 64n - 1n;
 const MAX_POSITION = 2n ** 63n - 1n;
 
 /** A cursor that this server did not make. */
-export class InvalidCursorError extends ExpectedError {
+export class InvalidEventCursorError extends ExpectedError {
   constructor() {
     super(
       'INVALID_CURSOR',
@@ -47,15 +47,15 @@ export function encodeCursor({ transaction, position }: LogPosition): string {
   return Buffer.from(`${transaction}.${position}`).toString('base64url');
 }
 
-/** The position of a cursor. Throws {@link InvalidCursorError} for anything that {@link encodeCursor} did not make. */
+/** The position of a cursor. Throws {@link InvalidEventCursorError} for anything that {@link encodeCursor} did not make. */
 export function decodeCursor(cursor: string): LogPosition {
-  if (cursor.length > 64) throw new InvalidCursorError();
+  if (cursor.length > 64) throw new InvalidEventCursorError();
   const match = /^(\d{1,20})\.(\d{1,19})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
   const [, transaction, position] = match ?? [];
-  if (transaction === undefined || position === undefined) throw new InvalidCursorError();
+  if (transaction === undefined || position === undefined) throw new InvalidEventCursorError();
   const decoded = { transaction: BigInt(transaction), position: BigInt(position) };
   const isPossible = decoded.transaction <= MAX_TRANSACTION && decoded.position <= MAX_POSITION;
   // Base64 and numbers have several spellings (padding, leading zeros); only ours counts.
-  if (!isPossible || encodeCursor(decoded) !== cursor) throw new InvalidCursorError();
+  if (!isPossible || encodeCursor(decoded) !== cursor) throw new InvalidEventCursorError();
   return decoded;
 }

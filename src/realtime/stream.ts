@@ -40,7 +40,7 @@ export class SlowConsumerError extends ExpectedError {
  * Streams one organization's events: with `after`, first what was missed, in order, then what comes; without gap,
  * repetition or disorder. Ends quietly when the signal aborts, the consumer returns or the bus closes.
  *
- * Throws InvalidCursorError at once; the iteration throws CursorExpiredError when what was missed is no longer kept, and
+ * Throws InvalidEventCursorError at once; the iteration throws CursorExpiredError when what was missed is no longer kept, and
  * {@link SlowConsumerError} when the consumer lags too far behind while live. Nothing is held open before the first
  * `next()`, yet "now" is this call: what is committed from now on comes. What was committed just before and is still on
  * its way through the bus may come as well.
