@@ -2,6 +2,7 @@ import { ensureFirstOrganization } from './access/organizations.ts';
 import { createSessionWatch } from './access/session-watch.ts';
 import type { Config } from './config.ts';
 import { prepareDatabase } from './database.ts';
+import { createJobMetrics } from './jobs/job-metrics.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
@@ -87,7 +88,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...createAttachmentJobs({ database, mail, clock }),
         createPruneEvents({ database, clock }),
       ],
-      onAttempt: metrics.countJob,
+      onAttempt: createJobMetrics(metrics.registry, database),
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();

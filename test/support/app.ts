@@ -1,0 +1,210 @@
+import { createServer } from 'node:net';
+import { createOrganization } from '../../src/access/organizations.ts';
+import { createApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import type { EmulatorOptions } from '../../src/emulator/emulator.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { type Database, forkAcrossOrganizations } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { cloneDatabase } from './database.ts';
+import { eventually } from './wait.ts';
+
+/** A whole Deskgraph process in the test's own, with an emulator and a database of its own. */
+export interface TestApp extends AsyncDisposable {
+  url: string;
+  emulator: Emulator;
+  database: Database;
+  databaseUrl: string;
+  /** Makes an organization with an OWNER. */
+  newDesk(name?: string): Promise<Desk>;
+}
+
+/** An organization as its owner's program sees it: everything through the public API. */
+export interface Desk {
+  organizationId: string;
+  apiKey: string;
+  /** Sends an operation; throws with the first top-level error. */
+  request<Data = Record<string, never>>(query: string, variables?: Record<string, unknown>): Promise<Data>;
+  /** Adds a mailbox to the emulator, connects it by signing in, and gives its id. */
+  connectMailbox(address?: string): Promise<{ mailboxId: string; address: string }>;
+  /** Enables incoming mail, with whatever else the settings say, and waits for the first run to end. */
+  enable(mailboxId: string, settings?: Record<string, unknown>): Promise<void>;
+  /** Runs a sync and waits for its end. */
+  sync(mailboxId: string): Promise<SyncRunResult>;
+}
+
+export interface SyncRunResult {
+  id: string;
+  state: string;
+  seen: number;
+  created: number;
+  appended: number;
+  ignored: number;
+  failed: number;
+  requests: number;
+  problem: { code: string; remedy: string } | null;
+}
+
+const ADMIN_KEY = 'dg_test-admin-key-of-the-first-organization-0';
+const RUN_FIELDS = 'id state seen created appended ignored failed requests problem { code remedy }';
+
+/** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
+export async function startTestApp(emulatorOptions: EmulatorOptions = {}): Promise<TestApp> {
+  const db = await cloneDatabase();
+  const emulator = await startEmulator(emulatorOptions);
+  const config = readConfig({
+    PORT: String(await freePort()),
+    DATABASE_URL: db.url,
+    DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+    DESKGRAPH_ADMIN_KEY: ADMIN_KEY,
+    MICROSOFT_LOGIN_URL: emulator.loginUrl,
+    MICROSOFT_GRAPH_URL: emulator.graphUrl,
+  });
+  const app = await createApp(config, createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
+  const url = app.url ?? '';
+  return {
+    url,
+    emulator,
+    database: db.database,
+    databaseUrl: db.url,
+    async newDesk(name = 'Desk') {
+      const { organization, secret } = await createOrganization(forkAcrossOrganizations(db.database), name);
+      return createDesk(url, emulator, organization.id, secret);
+    },
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await emulator.close();
+      await db[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The owner's view of an organization of a server at `url`. */
+export function createDesk(
+  url: string,
+  emulator: Pick<Emulator, 'url'>,
+  organizationId: string,
+  apiKey: string,
+): Desk {
+  const request = <Data>(query: string, variables: Record<string, unknown> = {}) =>
+    graphqlRequest<Data>(url, apiKey, query, variables);
+  const sync = async (mailboxId: string) => {
+    const { runSyncNow } = await request<{ runSyncNow: { syncRun?: { id: string }; message?: string } }>(
+      `mutation ($id: ID!) { runSyncNow(input: { mailboxId: $id }) {
+         ... on RunSyncNowPayload { syncRun { id } } ... on Error { message } } }`,
+      { id: mailboxId },
+    );
+    if (!runSyncNow.syncRun) throw new Error(runSyncNow.message);
+    return waitForRun(request, runSyncNow.syncRun.id);
+  };
+  return {
+    organizationId,
+    apiKey,
+    request,
+    sync,
+    async connectMailbox(address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`) {
+      await control(emulator.url, 'mailboxes', { address });
+      const { createIntegration } = await request<{
+        createIntegration: { integration?: { id: string }; message?: string };
+      }>(
+        `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) {
+           ... on CreateIntegrationPayload { integration { id } } ... on Error { message } } }`,
+        {
+          input: {
+            tenantId: 'organizations',
+            clientId: crypto.randomUUID(),
+            clientSecret: 'a secret of the test',
+          },
+        },
+      );
+      const integrationId = createIntegration.integration?.id;
+      const { startSignIn } = await request<{ startSignIn: { authorizationUrl?: string; message?: string } }>(
+        `mutation ($input: StartSignInInput!) { startSignIn(input: $input) {
+           ... on StartSignInPayload { authorizationUrl } ... on Error { message } } }`,
+        { input: { integrationId } },
+      );
+      if (!startSignIn.authorizationUrl) throw new Error(createIntegration.message ?? startSignIn.message);
+      const answer = await fetch(
+        `${startSignIn.authorizationUrl}&_account=${encodeURIComponent(address)}&_decision=accept`,
+      );
+      if (!answer.ok) throw new Error(`Signing in failed: ${answer.status} ${await answer.text()}`);
+      const { mailboxes } = await request<{
+        mailboxes: { edges: { node: { id: string; emailAddress: string } }[] };
+      }>('{ mailboxes(first: 100) { edges { node { id emailAddress } } } }');
+      const mailbox = mailboxes.edges.find(({ node }) => node.emailAddress === address)?.node;
+      if (!mailbox) throw new Error(`The mailbox ${address} was not connected.`);
+      return { mailboxId: mailbox.id, address };
+    },
+    async enable(mailboxId, settings = {}) {
+      const { updateIncomingSettings } = await request<{
+        updateIncomingSettings: { mailbox?: object; message?: string };
+      }>(
+        `mutation ($input: UpdateIncomingSettingsInput!) { updateIncomingSettings(input: $input) {
+           ... on UpdateIncomingSettingsPayload { mailbox { id } } ... on Error { message } } }`,
+        { input: { mailboxId, enabled: true, intervalMinutes: 'MINUTES_60', ...settings } },
+      );
+      if (!updateIncomingSettings.mailbox) throw new Error(updateIncomingSettings.message);
+      await sync(mailboxId);
+    },
+  };
+}
+
+/** Waits until a run has ended, and gives its figures. */
+export function waitForRun(request: Desk['request'], id: string): Promise<SyncRunResult> {
+  return eventually('the sync run ends', async () => {
+    const { node } = await request<{ node: SyncRunResult }>(
+      `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
+      { id },
+    );
+    return !['QUEUED', 'RUNNING'].includes(node.state) && node;
+  });
+}
+
+/** Sends one operation over HTTP; throws with the first top-level error. */
+export async function graphqlRequest<Data>(
+  url: string,
+  apiKey: string,
+  query: string,
+  variables: Record<string, unknown> = {},
+): Promise<Data> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(20_000),
+  });
+  const { data, errors } = (await response.json()) as { data?: Data; errors?: { message: string }[] };
+  if (errors?.[0] || !data) {
+    throw new Error(`${errors?.[0]?.message ?? `HTTP ${response.status}`} (${query.trim().slice(0, 80)} …)`);
+  }
+  return data;
+}
+
+/** Calls the emulator's control API. */
+export async function control<Answer = unknown>(
+  emulatorUrl: string,
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
+  const response = await fetch(`${emulatorUrl}/_emulator/${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    ...(body === undefined
+      ? {}
+      : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  if (!response.ok)
+    throw new Error(`The emulator refused ${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Answer;
+}
+
+/** A TCP port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
