@@ -21,9 +21,9 @@ export function attachmentRoutes(world: World): Hono<GraphEnv> {
   });
   routes.post(base, async (c) => {
     const { mailbox } = openMailbox(c, world, 'write');
-    const message = messageOf(mailbox, c.req.param('message'));
     const now = world.state.clock.now();
     const attachment = fileFromInput(await readBody(c, attachmentSchema), now);
+    const message = messageOf(mailbox, c.req.param('message'));
     updateMessage(mailbox, message, { attachments: [...message.attachments, attachment] }, now);
     return c.json(attachmentJson(attachment, null), 201);
   });

@@ -1,6 +1,8 @@
 import type { ItemBody } from '@microsoft/microsoft-graph-types';
-import { convert } from 'html-to-text';
+import { compile } from 'html-to-text';
 
+/** Compiled once: building the selectors anew for every message costs more than converting it. */
+const htmlToText = compile({ wordwrap: false });
 /** Graph cuts `bodyPreview` here. */
 const PREVIEW_CHARACTERS = 255;
 
@@ -36,7 +38,7 @@ export function uniqueBodyOf(body: ItemBody): ItemBody {
 
 function textOf(body: ItemBody): string {
   const content = body.content ?? '';
-  return body.contentType === 'html' ? convert(content, { wordwrap: false }) : content;
+  return body.contentType === 'html' ? htmlToText(content) : content;
 }
 
 function htmlOfText(text: string): string {

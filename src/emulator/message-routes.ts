@@ -89,9 +89,10 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
   });
   routes.patch(`${user}/messages/:message`, async (c) => {
     const { mailbox, preferences } = openMailbox(c, world, 'write');
-    const message = messageOf(mailbox, c.req.param('message'));
     const now = world.state.clock.now();
     const change = mailFromInput(await readBody(c, messageSchema), now);
+    // Looked up after the body was read: meanwhile another request may have moved or deleted it.
+    const message = messageOf(mailbox, c.req.param('message'));
     if (!message.isDraft) for (const name of DRAFT_ONLY) delete change[name];
     const extendedProperties = new Map([...message.extendedProperties, ...(change.extendedProperties ?? [])]);
     updateMessage(mailbox, message, { ...change, extendedProperties }, now);
@@ -110,7 +111,6 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
   routes.post(`${user}/messages/:message/move`, async (c) => {
     const { mailbox, preferences } = openMailbox(c, world, 'write');
     const { destinationId } = await readBody(c, destinationSchema);
-    // Looked up after the body was read: meanwhile another request may have moved or deleted it.
     const message = messageOf(mailbox, c.req.param('message'));
     moveMessage(mailbox, message, folderOf(mailbox, destinationId), world.state.clock.now());
     return c.json(wholeJson(message, preferences), 201);

@@ -9,7 +9,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 test('more than four requests at one time for one mailbox and app answer 429 with Retry-After', async () => {
   const address = await server.mailbox();
-  await server.control('POST', '/faults', { latencyMs: 200, mailbox: address, count: 4 });
+  await server.control('POST', '/faults', { latencyMs: 800, mailbox: address, count: 4 });
   const path = `/users/${address}/mailFolders/inbox`;
   const answers = await Promise.all(Array.from({ length: 6 }, () => server.graph('GET', path)));
   const refused = answers.filter(({ status }) => status === 429);
@@ -22,7 +22,7 @@ test('more than four requests at one time for one mailbox and app answer 429 wit
 
 test('another mailbox, and another app at the same mailbox, are not throttled with it', async () => {
   const [busy, calm] = [await server.mailbox(), await server.mailbox()];
-  await server.control('POST', '/faults', { latencyMs: 200, mailbox: busy, count: 5 });
+  await server.control('POST', '/faults', { latencyMs: 800, mailbox: busy, count: 5 });
   const four = Array.from({ length: 4 }, () => server.graph('GET', `/users/${busy}/mailFolders/inbox`));
   const others = [
     server.graph('GET', `/users/${calm}/mailFolders/inbox`),
