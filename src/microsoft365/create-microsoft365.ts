@@ -36,6 +36,8 @@ export interface Microsoft365Deps {
   observer?: GraphObserver;
   /** For tests: how long one request of Graph may take, in milliseconds. */
   attemptMilliseconds?: number;
+  /** For tests: in [0, 1), decides how long waits between attempts are. */
+  random?: () => number;
 }
 
 /** Microsoft 365 as the rest of Deskgraph uses it. */
@@ -56,6 +58,7 @@ export interface Microsoft365 {
 export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   const { secretBox, clock, loginUrl, graphUrl, publicUrl } = deps;
   const overrides = { loginUrl, graphUrl };
+  const random = deps.random ?? Math.random;
   const transport = createGraphTransport(overrides);
   const tokens = createAccessTokens({ ...deps, overrides });
   const client = createGraphClient({
@@ -64,11 +67,11 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     gate: createGraphGate(),
     clock,
     observer: deps.observer ?? {},
-    random: Math.random,
+    random,
     ...(deps.attemptMilliseconds === undefined ? {} : { attemptMilliseconds: deps.attemptMilliseconds }),
   });
   return {
-    mail: createMailApi({ client, clock, random: Math.random }),
+    mail: createMailApi({ client, clock, random }),
     tokens,
     redirectUri: redirectUriOf(publicUrl),
     createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),

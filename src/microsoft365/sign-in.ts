@@ -102,7 +102,8 @@ export async function startSignIn(
     codeChallengeMethod: 'S256',
     prompt: 'select_account',
     responseMode: 'query',
-    ...(request.loginHint === null ? {} : { loginHint: request.loginHint }),
+    // MSAL leaves its own `loginHint` out beside this prompt; Microsoft's page takes both.
+    ...(request.loginHint === null ? {} : { extraQueryParameters: { login_hint: request.loginHint } }),
   });
   return { authorizationUrl: loginUrlOf(overrides, url) ?? url };
 }

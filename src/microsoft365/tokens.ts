@@ -105,8 +105,9 @@ async function visitAccount(
     }
     const integration = await getIntegration(em, account.integration.id);
     const msal = createMsal(openRegistration(secretBox, integration), deps.overrides);
+    // Outside of the `try`: a key that is missing is the operator's fault, not the account's.
+    const info = await openTokenCache(secretBox, account, msal);
     try {
-      const info = await openTokenCache(secretBox, account, msal);
       if (info === null) return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
       const scopes = graphScopes(integration.cloud, account.grantedScopes);
       const ask = (forceRefresh: boolean) => msal.acquireTokenSilent({ account: info, scopes, forceRefresh });
