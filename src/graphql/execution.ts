@@ -69,7 +69,8 @@ export async function executeStream(
   let stream: OpenStream | undefined;
   try {
     stream = caller.openStream();
-    const { signal } = stream;
+    const left = new AbortController();
+    const signal = AbortSignal.any([stream.signal, left.signal]);
     const contextValue = createContext(services, caller.session, signal);
     const source = await createSourceEventStream({ ...args, contextValue });
     if (!(Symbol.asyncIterator in source)) {
@@ -83,17 +84,24 @@ export async function executeStream(
         execute({ ...args, rootValue: event, contextValue: createContext(services, session, eventSignal) }),
       );
     };
-    return endingWith(stream, mapAsyncIterator(source, deliver), maskError);
+    return endingWith(
+      mapAsyncIterator(source, deliver),
+      () => {
+        left.abort();
+        stream?.[Symbol.dispose]();
+      },
+      maskError,
+    );
   } catch (thrown) {
     stream?.[Symbol.dispose]();
     return { errors: [maskError(thrown)] };
   }
 }
 
-/** `results`, with a failure turned into a last result, and `stream` disposed of at the end however it comes. */
+/** `results`, with a failure turned into a last result, and `release` called at the end however it comes. */
 function endingWith(
-  stream: OpenStream,
   results: AsyncIterableIterator<ExecutionResult>,
+  release: () => void,
   maskError: (error: unknown) => GraphQLError,
 ): AsyncIterableIterator<ExecutionResult> {
   let hasFailed = false;
@@ -102,16 +110,17 @@ function endingWith(
       if (hasFailed) return { done: true, value: undefined };
       try {
         const next = await results.next();
-        if (next.done) stream[Symbol.dispose]();
+        if (next.done) release();
         return next;
       } catch (thrown) {
         hasFailed = true;
-        stream[Symbol.dispose]();
+        release();
         return { done: false, value: { errors: [maskError(toError(thrown))] } };
       }
     },
     async return() {
-      stream[Symbol.dispose]();
+      // First: a generator queues return() behind the next() that still waits, and only the signal ends that one.
+      release();
       await results.return?.();
       return { done: true, value: undefined };
     },

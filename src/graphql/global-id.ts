@@ -26,6 +26,11 @@ export function parseGlobalId(globalId: string): GlobalId | null {
  */
 export function decodeId(typename: string, globalId: string): string {
   const parsed = parseGlobalId(globalId);
-  if (parsed === null || parsed.typename !== typename) throw new NotFoundError(typename);
+  if (parsed === null || parsed.typename !== typename) throw new NotFoundError(`The ${wordsOf(typename)}`);
   return parsed.id;
+}
+
+/** `InboundMessage` as people say it: "inbound message". */
+function wordsOf(typename: string): string {
+  return typename.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
 }

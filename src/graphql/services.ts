@@ -1,4 +1,5 @@
 import type { SessionWatch } from '../access/session-watch.ts';
+import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import type { MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly events: EventBus;
   /** Ends streams with the sessions they stand on. */
   readonly sessions: SessionWatch;
-  /** Mailboxes at Microsoft 365. */
+  readonly microsoft365: Microsoft365;
+  /** Mailboxes at Microsoft 365: `microsoft365.mail`. */
   readonly mail: MailApi;
 }

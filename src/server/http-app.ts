@@ -52,7 +52,12 @@ export function createHttpApp({
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
-      onError: (context) => jsonError(413, bodyTooLarge(), context.req.header('accept')),
+      onError: (context) => {
+        const response = jsonError(413, bodyTooLarge(), context.req.header('accept'));
+        // What is left of the body is not read: the client must not send its next request behind it.
+        response.headers.set('Connection', 'close');
+        return response;
+      },
     }),
   );
 

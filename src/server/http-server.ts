@@ -4,10 +4,12 @@ import { getRequestListener } from '@hono/node-server';
 import type { GraphQLSchema } from 'graphql';
 import type { Services } from '../graphql/services.ts';
 import { SECOND } from '../platform/clock.ts';
+import { attachmentDownload } from './attachment-download.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
 import { serveGraphQLSocket } from './graphql-socket.ts';
 import { createHttpApp, type Routes } from './http-app.ts';
 import type { Metrics } from './metrics.ts';
+import { oauthCallback } from './oauth-callback.ts';
 import { OpenStreams } from './open-streams.ts';
 
 /** How long a client may take to send the head of a request. */
@@ -64,7 +66,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     metrics,
     corsOrigins: config.corsOrigins,
     draining,
-    routes,
+    routes: [oauthCallback(services), attachmentDownload(services), ...routes],
   });
   const server = createServer(
     { headersTimeout: HEADERS_TIMEOUT, requestTimeout: REQUEST_TIMEOUT },
