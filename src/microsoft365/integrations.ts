@@ -21,6 +21,8 @@ export interface NewIntegration {
   tenantId: string;
   clientId: string;
   clientSecret: string;
+  /** When the secret expires, as Microsoft shows it; null when nobody said. */
+  credentialExpiresAt: Date | null;
 }
 
 /** The organization has this app registration already. */
@@ -44,7 +46,7 @@ export async function createIntegration(
   organizationId: string,
   input: NewIntegration,
 ): Promise<Integration> {
-  const { cloud, tenantId, clientId, clientSecret } = checkNewIntegration(input);
+  const { cloud, tenantId, clientId, clientSecret, credentialExpiresAt } = checkNewIntegration(input);
   const id = uuidv7();
   const integration = em.create(Integration, {
     id,
@@ -54,6 +56,7 @@ export async function createIntegration(
     clientId,
     authorizationMode: 'DELEGATED',
     sealedClientSecret: secretBox.seal(clientSecret, secretContext(id)),
+    credentialExpiresAt,
   });
   try {
     await em.flush();
@@ -116,5 +119,5 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy the column "Value" of the client secret; it is shown only when the secret is made.',
     );
   }
-  return { cloud: input.cloud, tenantId, clientId, clientSecret };
+  return { ...input, tenantId, clientId, clientSecret };
 }

@@ -9,8 +9,10 @@ export function checkReturnTo(returnTo: string | null, publicUrl: string): strin
   const base = new URL(publicUrl);
   const target =
     returnTo.startsWith('/') && URL.canParse(returnTo, base.href) ? new URL(returnTo, base) : null;
+  const isOurs =
+    target?.origin === base.origin && target.pathname.startsWith(base.pathname.replace(/\/*$/, '/'));
   // `//host` and `/\host` begin with a slash as well, and lead elsewhere.
-  if (target === null || target.origin !== base.origin || returnTo.length > 2_000) {
+  if (target === null || !isOurs || returnTo.length > 2_000) {
     throw new InvalidInputError(
       'returnTo',
       'The return address is not a path on this server.',

@@ -145,6 +145,7 @@ class RunningStage implements Stage {
       tenantId,
       clientId,
       clientSecret,
+      credentialExpiresAt: null,
     });
     return { organizationId: organization.id, userId: user.id, integration };
   }

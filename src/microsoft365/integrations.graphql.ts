@@ -1,0 +1,218 @@
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { builder, enumType, errorType } from '../graphql/builder.ts';
+import { connectionType } from '../graphql/connection.ts';
+import { decodeId } from '../graphql/global-id.ts';
+import { loadByIds } from '../graphql/load-by-ids.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { ProblemType } from '../graphql/problem.graphql.ts';
+import { Account } from './account.entity.ts';
+import { GraphError } from './graph-error.ts';
+import { Integration } from './integration.entity.ts';
+import { listAccounts, listIntegrations } from './integration-lists.ts';
+import { IntegrationExistsError } from './integrations.ts';
+import { describeSetup, type Microsoft365Setup, type RequiredPermission } from './setup.ts';
+
+errorType(GraphError, 'Microsoft 365 did not do what was asked; the code says why, the remedy what to do.');
+errorType(
+  IntegrationExistsError,
+  'The organization has an integration with this cloud, tenant and client id.',
+);
+
+const CloudEnum = enumType(
+  'MicrosoftCloud',
+  "Microsoft's clouds. An app registration belongs to one of them.",
+  {
+    GLOBAL: 'The worldwide cloud, GCC included.',
+    US_GOVERNMENT_GCC_HIGH: 'The cloud of the United States government, GCC High.',
+    US_GOVERNMENT_DOD: 'The cloud of the United States Department of Defense.',
+    CHINA: 'The cloud that 21Vianet runs in China.',
+  },
+);
+
+const AuthorizationModeEnum = enumType('AuthorizationMode', 'In whose name an integration acts.', {
+  DELEGATED: 'A person signs in, and it acts as that account.',
+});
+
+const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.', {
+  ACTIVE: 'It can.',
+  NEEDS_SIGN_IN: 'Somebody has to sign in again: start with startSignIn.',
+  NEEDS_CONSENT: 'Permissions are missing: somebody, perhaps an administrator, has to grant them.',
+  CREDENTIAL_EXPIRED: 'Microsoft does not accept the app registration or its client secret.',
+  UNREACHABLE: 'The sign-in service of Microsoft could not be reached. It heals by itself.',
+  DISCONNECTED: 'It was disconnected.',
+});
+
+builder.node(Account, {
+  name: 'Account',
+  description: 'A Microsoft account that signed in, and that an integration acts as.',
+  authScopes: { permission: 'integration:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(Account),
+  fields: (t) => ({
+    emailAddress: t.exposeString('emailAddress', { description: 'Its address, in lower case.' }),
+    displayName: t.exposeString('displayName', { description: 'Its name in Microsoft 365.' }),
+    status: t.expose('status', { type: AccountStatusEnum, description: 'Whether it can act.' }),
+    problem: t.field({
+      type: ProblemType,
+      nullable: true,
+      description: 'Why it cannot act, and what to do; null when it can.',
+      resolve: ({ problem }) => problem ?? null,
+    }),
+    grantedPermissions: t.exposeStringList('grantedScopes', {
+      description: 'The permissions of Microsoft Graph that were granted at the last sign-in.',
+    }),
+    integration: t.field({
+      type: Integration,
+      description: 'The integration it signed in through.',
+      resolve: ({ integration }) => integration.loadOrFail(),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it first signed in.' }),
+  }),
+});
+
+const AccountConnection = connectionType(Account, 'Account');
+
+builder.node(Integration, {
+  name: 'Integration',
+  description:
+    'An app registration in Microsoft Entra that accounts sign in through. Its secret is never shown.',
+  authScopes: { permission: 'integration:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(Integration),
+  fields: (t) => ({
+    cloud: t.expose('cloud', { type: CloudEnum, description: 'Which cloud it belongs to.' }),
+    tenantId: t.exposeString('tenantId', {
+      description: 'The id or domain of the tenant, or common, organizations or consumers.',
+    }),
+    clientId: t.exposeString('clientId', { description: 'The id of the app registration.' }),
+    authorizationMode: t.expose('authorizationMode', {
+      type: AuthorizationModeEnum,
+      description: 'In whose name it acts.',
+    }),
+    credentialExpiresAt: t.expose('credentialExpiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the client secret expires; null when nobody said.',
+    }),
+    accounts: t.connection(
+      {
+        type: Account,
+        description: 'The accounts that signed in through it, the newest first.',
+        resolve: ({ id }, args, { em }) => listAccounts(em, id, args),
+      },
+      AccountConnection,
+    ),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+  }),
+});
+
+const IntegrationConnection = connectionType(Integration, 'Integration');
+builder.queryField('integrations', (t) =>
+  t.connection(
+    {
+      type: Integration,
+      description: 'The integrations of the organization, the newest first.',
+      authScopes: { permission: 'integration:read' },
+      resolve: (_root, args, { em }) => listIntegrations(em, args),
+    },
+    IntegrationConnection,
+  ),
+);
+
+const RequiredPermissionType = builder.objectRef<RequiredPermission>('RequiredPermission').implement({
+  description: 'A delegated permission of Microsoft Graph that a sign-in asks for.',
+  authScopes: { permission: 'integration:read' },
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name, as the app registration lists it.' }),
+    purpose: t.exposeString('purpose', { description: 'What it is needed for.' }),
+    isOptional: t.exposeBoolean('isOptional', { description: 'Whether it is asked for only on demand.' }),
+  }),
+});
+
+const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').implement({
+  description: 'What an app registration in Microsoft Entra needs in order to work with this server.',
+  authScopes: { permission: 'integration:read' },
+  fields: (t) => ({
+    redirectUri: t.exposeString('redirectUri', {
+      description: 'The redirect URI to register, under the platform Web, character for character.',
+    }),
+    permissions: t.field({
+      type: [RequiredPermissionType],
+      description: 'The delegated permissions of Microsoft Graph to add.',
+      resolve: ({ permissions }) => permissions,
+    }),
+  }),
+});
+
+builder.queryField('microsoft365Setup', (t) =>
+  t.field({
+    type: SetupType,
+    description: 'What to enter at Microsoft before the first integration is made.',
+    authScopes: { permission: 'integration:read' },
+    resolve: (_root, _args, { services }) => describeSetup(services.microsoft365.redirectUri),
+  }),
+);
+
+mutation('createIntegration', {
+  description:
+    'Makes an integration from an app registration. Nothing is asked of Microsoft yet: the first sign-in shows whether it is right.',
+  permission: 'integration:manage',
+  input: (t) => ({
+    cloud: t.field({
+      type: CloudEnum,
+      required: true,
+      defaultValue: 'GLOBAL',
+      description: 'Which cloud the app registration belongs to.',
+    }),
+    tenantId: t.string({
+      required: true,
+      description:
+        'The id or domain of the tenant; common, organizations or consumers for apps of many tenants.',
+    }),
+    clientId: t.string({ required: true, description: 'The id of the app registration, a UUID.' }),
+    clientSecret: t.string({
+      required: true,
+      description: 'The value of a client secret. It is sealed, and never shown again.',
+    }),
+    credentialExpiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the client secret expires, as Microsoft shows beside it.',
+    }),
+  }),
+  payload: { integration: { type: Integration, description: 'The integration.' } },
+  errors: [InvalidInputError, IntegrationExistsError],
+  resolve: async ({ credentialExpiresAt, ...input }, { em, actor, services }) => ({
+    integration: await services.microsoft365.createIntegration(em, actor.organizationId, {
+      ...input,
+      credentialExpiresAt: credentialExpiresAt ?? null,
+    }),
+  }),
+});
+
+mutation('startSignIn', {
+  description:
+    'Starts a sign-in to Microsoft 365, also of an account that has to sign in again. Open the URL in a browser within ten minutes; it works once.',
+  permission: 'integration:manage',
+  input: (t) => ({
+    integrationId: t.id({ required: true, description: 'Which integration to sign in through.' }),
+    sharedMailboxes: t.boolean({
+      required: true,
+      defaultValue: false,
+      description: 'Whether to ask for the right to open shared mailboxes as well.',
+    }),
+    loginHint: t.string({ description: 'The address that the page of Microsoft suggests.' }),
+    returnTo: t.string({
+      description: 'Where the browser goes afterwards: a path on this server, such as /settings.',
+    }),
+  }),
+  payload: { authorizationUrl: { type: 'String', description: 'The page to open in a browser.' } },
+  errors: [NotFoundError, InvalidInputError],
+  resolve: ({ integrationId, loginHint, returnTo, sharedMailboxes }, { em, actor, services }) =>
+    services.microsoft365.startSignIn(em, {
+      integrationId: decodeId('Integration', integrationId),
+      userId: actor.userId,
+      loginHint: loginHint ?? null,
+      returnTo: returnTo ?? null,
+      sharedMailboxes,
+    }),
+});
