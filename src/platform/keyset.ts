@@ -139,11 +139,16 @@ function decodeCursor<Entity>(
   const parsed = cursorShape.safeParse(parseJson(cursor));
   if (!parsed.success) throw new InvalidCursorError();
   const [name, kind, raw, id] = parsed.data;
-  const value = kind === 'd' ? new Date(raw) : raw;
-  const isSound =
-    kind === 'd' ? !Number.isNaN(Number(value)) : typeof raw === (kind === 'n' ? 'number' : 'string');
-  if (name !== `${order.key} ${order.direction}` || !isSound) throw new InvalidCursorError();
-  return { value, id };
+  if (name !== `${order.key} ${order.direction}` || !isStorable(kind, raw)) throw new InvalidCursorError();
+  return { value: kind === 'd' ? new Date(raw) : raw, id };
+}
+
+/** Whether PostgreSQL takes the value: a forged cursor must be refused here and not fail there. */
+function isStorable(kind: 'd' | 'n' | 's', raw: string | number): boolean {
+  if (kind === 'n') return Number.isSafeInteger(raw);
+  if (typeof raw !== 'string') return false;
+  if (kind === 's') return !raw.includes('\u0000') && raw.isWellFormed();
+  return /^(?!0000)\d{4}-.*Z$/.test(raw) && !Number.isNaN(Date.parse(raw)); // years that both sides understand
 }
 
 function parseJson(cursor: string): unknown {

@@ -42,7 +42,7 @@ const ALLOWED_TAGS = [
 ];
 
 /** Elements whose text is not text of the mail. */
-const NON_TEXT_TAGS = [
+export const NON_TEXT_TAGS = [
   ...['script', 'style', 'textarea', 'option', 'noscript', 'title', 'iframe', 'noembed', 'noframes', 'xmp'],
   ...['template', 'svg', 'math', 'object', 'applet'],
 ];

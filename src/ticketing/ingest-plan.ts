@@ -24,6 +24,8 @@ export interface PlannedMail extends ClaimedMail {
   explanation: string;
   /** The ticket it became part of, or whose message it is a copy of. */
   ticketId: string | null;
+  /** The message that it becomes; null when it is ignored. Ids sort by time: the order of the messages of one page. */
+  messageId: string | null;
 }
 
 /** A ticket to be made. */
@@ -93,7 +95,7 @@ function planOne(
 ): Decision {
   const { mail } = claimed;
   const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
-    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId },
+    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null },
     ticket: null,
   });
   if (mail.isDraft) return ignored('DRAFT', 'Ignored: a draft, which nobody has sent.');
@@ -111,7 +113,14 @@ function planOne(
   if (chosen !== null) {
     const { reason, explanation } = choice;
     return {
-      mail: { ...claimed, outcome: 'REPLY_ADDED', reason, explanation, ticketId: chosen.id },
+      mail: {
+        ...claimed,
+        outcome: 'REPLY_ADDED',
+        reason,
+        explanation,
+        ticketId: chosen.id,
+        messageId: uuidv7(),
+      },
       ticket: chosen,
     };
   }
@@ -121,7 +130,14 @@ function planOne(
   const ticket = { id: uuidv7(), number: nextNumber };
   const { reason, explanation } = choice;
   return {
-    mail: { ...claimed, outcome: 'TICKET_CREATED', reason, explanation, ticketId: ticket.id },
+    mail: {
+      ...claimed,
+      outcome: 'TICKET_CREATED',
+      reason,
+      explanation,
+      ticketId: ticket.id,
+      messageId: uuidv7(),
+    },
     ticket,
   };
 }

@@ -35,9 +35,12 @@ export async function storePlan(
   return eventsOf(stored);
 }
 
+/** A mail that became a message. */
+export type StoredMail = PlannedMail & { ticketId: string; messageId: string };
+
 /** Whether the mail became a message. */
-export function isPartOfTicket(planned: PlannedMail): planned is PlannedMail & { ticketId: string } {
-  return planned.outcome === 'TICKET_CREATED' || planned.outcome === 'REPLY_ADDED';
+export function isPartOfTicket(planned: PlannedMail): planned is StoredMail {
+  return planned.messageId !== null;
 }
 
 async function insertTickets(
@@ -95,10 +98,10 @@ async function touchTickets(
 async function insertMessages(
   em: EntityManager,
   { organizationId, mailboxId, now }: IngestPlace,
-  stored: readonly (PlannedMail & { ticketId: string })[],
+  stored: readonly StoredMail[],
 ): Promise<void> {
-  const rows = stored.map(({ mail, ticketId }) => ({
-    id: mail.messageId,
+  const rows = stored.map(({ mail, ticketId, messageId }) => ({
+    id: messageId,
     ticket_id: ticketId,
     from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
     to_correspondents: mail.to,
@@ -127,13 +130,13 @@ async function insertMessages(
 }
 
 /** A new ticket, its messages, then one change for each ticket that got a reply. */
-function eventsOf(stored: readonly (PlannedMail & { ticketId: string })[]): DomainEvent[] {
+function eventsOf(stored: readonly StoredMail[]): DomainEvent[] {
   const events: DomainEvent[] = [];
   const replied = new Set<string>();
-  for (const { outcome, ticketId, mail } of stored) {
+  for (const { outcome, ticketId, messageId } of stored) {
     if (outcome === 'TICKET_CREATED') events.push({ type: 'ticket.created', ticketId });
     else replied.add(ticketId);
-    events.push({ type: 'message.added', ticketId, messageId: mail.messageId });
+    events.push({ type: 'message.added', ticketId, messageId });
   }
   for (const ticketId of replied) events.push({ type: 'ticket.updated', ticketId });
   return events;

@@ -174,7 +174,6 @@ async function settle(
   const outcomes = plan.mails.map(
     (planned): LedgerOutcome => ({
       ...planned,
-      messageId: isPartOfTicket(planned) ? planned.mail.messageId : null,
       contentDigest: planned.mail.contentDigest,
       problem: null,
       isArchiveDue: isArchiving && isPartOfTicket(planned),

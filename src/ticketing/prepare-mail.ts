@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type Bodies, prepareBodies } from './bodies.ts';
 import { bounded, cleanLine } from './clean-text.ts';
@@ -22,8 +21,6 @@ export interface MailSummary {
 
 /** A mail with everything computed that needs no database: clean, bounded, safe to store and to show. */
 export interface PreparedMail {
-  /** The id that its message gets when it becomes one. */
-  messageId: string;
   summary: MailSummary;
   sender: Correspondent;
   to: Correspondent[];
@@ -62,7 +59,6 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
   const sender = toCorrespondent(mail.from) ?? UNKNOWN_SENDER;
   const bodies = prepareBodies(mail.body, mail.uniqueBody);
   return {
-    messageId: uuidv7(),
     summary,
     sender,
     to: toCorrespondents(mail.to),

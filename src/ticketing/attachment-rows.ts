@@ -1,0 +1,169 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { IncomingAttachment } from '../microsoft365/mail.ts';
+import type { EntityManager } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
+import type { AttachmentState } from './attachment.entity.ts';
+import { itemFileName, safeFileName } from './attachment-name.ts';
+import { bounded, cleanLine, cleanText } from './clean-text.ts';
+
+/** How much of attachments is kept. */
+export interface AttachmentLimits {
+  /** Bytes of one file. Exchange itself takes 150 MB. */
+  maxFileBytes: number;
+  /** Attachments of one message. */
+  maxAttachments: number;
+}
+
+export const DEFAULT_ATTACHMENT_LIMITS: AttachmentLimits = {
+  maxFileBytes: 150 * 1024 * 1024,
+  maxAttachments: 200,
+};
+
+/** Microsoft counts a file in its transport form, a third larger; only what is above it for sure is not even asked for. */
+const TRANSPORT_FACTOR = 1.5;
+
+/** An attachment as its row begins. */
+export interface AttachmentRow {
+  id: string;
+  position: number;
+  name: string;
+  content_type: string;
+  size_bytes: number;
+  content_id: string | null;
+  is_inline: boolean;
+  link: string | null;
+  state: AttachmentState;
+  problem: Problem | null;
+}
+
+/** The rows that a listing asks for: at most as many as the limit allows, and one more that tells of the rest. */
+export function describeAttachments(
+  listing: readonly IncomingAttachment[],
+  limits: AttachmentLimits,
+  now: Date,
+): AttachmentRow[] {
+  const rows = listing
+    .slice(0, limits.maxAttachments)
+    .map((one, position) => describe(one, position, limits, now));
+  const left = listing.length - rows.length;
+  if (left === 0) return rows;
+  return [
+    ...rows,
+    {
+      ...unlisted({
+        code: 'TOO_MANY_ATTACHMENTS',
+        message: `The message has ${left} attachments more than the ${limits.maxAttachments} that are kept.`,
+        remedy: 'Open the message in the mailbox to see them.',
+        since: now.toISOString(),
+      }),
+      position: rows.length,
+      name: `${left} more`,
+    },
+  ];
+}
+
+/** The row that stands for attachments that could never be listed. */
+export function unlisted(problem: Problem): AttachmentRow {
+  return {
+    id: uuidv7(),
+    position: 0,
+    name: 'attachments',
+    content_type: 'application/octet-stream',
+    size_bytes: 0,
+    content_id: null,
+    is_inline: false,
+    link: null,
+    state: 'FAILED',
+    problem,
+  };
+}
+
+/** Why a file is not kept. */
+export function tooLarge(limits: AttachmentLimits, now: Date): Problem {
+  return {
+    code: 'ATTACHMENT_TOO_LARGE',
+    message: `The file is larger than the ${Math.floor(limits.maxFileBytes / 1_048_576)} MB that are kept.`,
+    remedy: 'Open the message in the mailbox to get it.',
+    since: now.toISOString(),
+  };
+}
+
+/**
+ * Makes the rows of a message, once: an attempt that finds them goes on with them. When the listing no longer fits what
+ * is stored, everything begins anew. Gives the rows that still wait for content. Call it inside `em.transactional`.
+ */
+export async function putAttachmentRows(
+  em: EntityManager,
+  organizationId: string,
+  messageId: string,
+  rows: readonly AttachmentRow[],
+  now: Date,
+): Promise<AttachmentRow[]> {
+  // Two attempts of one job at once (the first one's worker was taken for dead) wait for each other here.
+  await em.execute('select from message where organization_id = ? and id = ? for no key update', [
+    organizationId,
+    messageId,
+  ]);
+  const existing = await em.execute<{ id: string; position: number; name: string; state: AttachmentState }[]>(
+    `select id, position, name, state from attachment where organization_id = ? and message_id = ?
+     order by position`,
+    [organizationId, messageId],
+  );
+  const isSame = existing.length === rows.length && existing.every(({ name }, i) => name === rows[i]?.name);
+  if (isSame) {
+    return rows.flatMap((row, i) => {
+      const known = existing[i];
+      return known?.state === 'PENDING' ? [{ ...row, id: known.id }] : [];
+    });
+  }
+  await em.execute('delete from attachment where organization_id = ? and message_id = ?', [
+    organizationId,
+    messageId,
+  ]);
+  await em.execute(
+    `insert into attachment (id, organization_id, message_id, position, name, content_type, size_bytes, content_id,
+       is_inline, link, state, problem, created_at, updated_at)
+     select id, ?::uuid, ?::uuid, position, name, content_type, size_bytes, content_id,
+       is_inline, link, state, problem, ?::timestamptz, ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, position integer, name text, content_type text,
+       size_bytes bigint, content_id text, is_inline boolean, link text, state text, problem jsonb)`,
+    [organizationId, messageId, now, now, JSON.stringify(rows)],
+  );
+  return rows.filter(({ state }) => state === 'PENDING');
+}
+
+function describe(
+  one: IncomingAttachment,
+  position: number,
+  limits: AttachmentLimits,
+  now: Date,
+): AttachmentRow {
+  const isTooLarge = one.kind === 'FILE' && one.sizeBytes > limits.maxFileBytes * TRANSPORT_FACTOR;
+  return {
+    id: uuidv7(),
+    position,
+    name: one.kind === 'ITEM' ? itemFileName(one.name) : safeFileName(one.name),
+    content_type: one.kind === 'ITEM' ? 'message/rfc822' : contentType(one.contentType),
+    size_bytes: Math.max(0, Math.trunc(one.sizeBytes) || 0),
+    content_id: one.contentId === null ? null : bounded(cleanLine(one.contentId), 500),
+    is_inline: one.isInline,
+    link: one.link === null ? null : safeLink(one.link),
+    state: one.kind === 'LINK' ? 'LINK' : isTooLarge ? 'TOO_LARGE' : 'PENDING',
+    problem: isTooLarge ? tooLarge(limits, now) : null,
+  };
+}
+
+/** A media type becomes a response header: whatever does not look like one becomes the type of unknown bytes. */
+function contentType(given: string): string {
+  const [type = ''] = given.split(';');
+  const trimmed = type.trim().toLowerCase();
+  return /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/.test(trimmed)
+    ? trimmed
+    : 'application/octet-stream';
+}
+
+/** Links are shown to people: only to where a browser may go, and never to a script. */
+function safeLink(link: string): string | null {
+  const url = URL.parse(cleanText(link.slice(0, 4_000)));
+  return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') ? url.href : null;
+}

@@ -1,0 +1,23 @@
+import { ExpectedError } from '../errors.ts';
+
+/** Somebody else changed the ticket since the caller read it. */
+export class TicketChangedError extends ExpectedError {
+  constructor(number: number) {
+    super(
+      'TICKET_CHANGED',
+      `Ticket #${number} was changed by somebody else since it was read.`,
+      'Read the ticket again, look at what changed, and repeat the change with its new version.',
+    );
+  }
+}
+
+/** The assignee cannot work on tickets: unknown, of another organization, or disabled. */
+export class AssigneeNotAvailableError extends ExpectedError {
+  constructor() {
+    super(
+      'ASSIGNEE_NOT_AVAILABLE',
+      'The assignee is not an active user of this organization.',
+      'Choose another user, or leave the ticket unassigned.',
+    );
+  }
+}

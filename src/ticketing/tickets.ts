@@ -1,0 +1,212 @@
+import { LockMode } from '@mikro-orm/core';
+import { z } from 'zod';
+import { Organization } from '../access/organization.entity.ts';
+import { User } from '../access/user.entity.ts';
+import { NotFoundError } from '../errors.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { parseInput } from '../platform/parse-input.ts';
+import { recordEvents } from '../realtime/record.ts';
+import { cleanLine, cleanText } from './clean-text.ts';
+import { Contact } from './contact.entity.ts';
+import { findOrCreateContacts } from './contacts.ts';
+import { Message } from './message.entity.ts';
+import { TICKET_PRIORITIES, TICKET_STATUSES, Ticket } from './ticket.entity.ts';
+import { takeTicketNumbers } from './ticket-number.ts';
+import { withStatus } from './ticket-state.ts';
+import { AssigneeNotAvailableError, TicketChangedError } from './ticketing-errors.ts';
+
+/** Who changes tickets, and when. */
+export interface TicketActor {
+  actor: { organizationId: string; userId: string };
+  now: Date;
+}
+
+const line = (most: number) => z.string().max(most).transform(cleanLine).pipe(z.string().min(1));
+const subject = line(500);
+const text = z
+  .string()
+  .max(100_000)
+  .transform((given) => cleanText(given).trim())
+  .pipe(z.string().min(1));
+const tags = z
+  .array(line(50))
+  .max(50)
+  .transform((given) => [...new Set(given)]);
+
+const newTicket = z.object({
+  subject,
+  text,
+  requesterEmail: z.email().max(320).toLowerCase(),
+  requesterName: line(200).nullish(),
+  priority: z.enum(TICKET_PRIORITIES).default('NORMAL'),
+  assigneeId: z.uuid().nullish(),
+  tags: tags.default([]),
+});
+
+const ticketChange = z.object({
+  id: z.uuid(),
+  status: z.enum(TICKET_STATUSES).optional(),
+  priority: z.enum(TICKET_PRIORITIES).optional(),
+  /** Null takes the assignee away. */
+  assigneeId: z.uuid().nullish(),
+  tags: tags.optional(),
+  subject: subject.optional(),
+  expectedVersion: z.int().positive().optional(),
+});
+
+const newNote = z.object({ ticketId: z.uuid(), text });
+
+export type NewTicket = z.input<typeof newTicket>;
+/** What is left out stays as it is. */
+export type TicketChange = z.input<typeof ticketChange>;
+export type NewNote = z.input<typeof newNote>;
+
+/** The ticket of this id. Throws NotFoundError, also for the id of another organization. */
+export async function getTicket(em: EntityManager, id: string): Promise<Ticket> {
+  const ticket = await em.findOne(Ticket, { id });
+  if (ticket === null) throw new NotFoundError('The ticket');
+  return ticket;
+}
+
+/** The ticket with this id or this number, or null. Both given: the ticket that has both. Neither: null. */
+export async function findTicket(
+  em: EntityManager,
+  { id, number }: { id?: string | null | undefined; number?: number | null | undefined },
+): Promise<Ticket | null> {
+  if (id == null && number == null) return null;
+  return em.findOne(Ticket, { ...(id == null ? {} : { id }), ...(number == null ? {} : { number }) });
+}
+
+/**
+ * Opens a ticket by hand. Its text becomes the first note, written by the actor; nothing is mailed.
+ *
+ * Throws InvalidInputError and {@link AssigneeNotAvailableError}.
+ */
+export async function createTicket(
+  em: EntityManager,
+  input: NewTicket,
+  { actor, now }: TicketActor,
+): Promise<Ticket> {
+  const given = parseInput(newTicket, input);
+  return em.transactional(async (inside) => {
+    const { organizationId } = actor;
+    const assignee = await findAssignee(inside, given.assigneeId ?? null);
+    const requester = { name: given.requesterName ?? null, emailAddress: given.requesterEmail };
+    const contacts = await findOrCreateContacts(inside, organizationId, [requester], now);
+    const contactId = contacts.get(requester.emailAddress);
+    if (contactId === undefined)
+      throw new Error('the requester was deleted while the ticket was being opened');
+    // Last of all: from here on the organization's other new tickets wait.
+    const number = await takeTicketNumbers(inside, organizationId, 1);
+    const ticket = inside.create(Ticket, {
+      organization: inside.getReference(Organization, organizationId),
+      number,
+      subject: given.subject,
+      priority: given.priority,
+      requester: inside.getReference(Contact, contactId),
+      assignee,
+      tags: given.tags,
+      lastMessageAt: now,
+    });
+    const note = writeNote(inside, ticket, given.text, actor);
+    await inside.flush();
+    await recordEvents(inside, organizationId, [
+      { type: 'ticket.created', ticketId: ticket.id },
+      { type: 'message.added', ticketId: ticket.id, messageId: note.id },
+    ]);
+    return ticket;
+  });
+}
+
+/**
+ * Changes a ticket. What is so already changes nothing: then nothing is written and nobody is told. With
+ * `expectedVersion` a change since the caller's reading is refused; without it the last one wins, field by field.
+ *
+ * Throws InvalidInputError, NotFoundError, {@link TicketChangedError} and {@link AssigneeNotAvailableError}.
+ */
+export async function updateTicket(
+  em: EntityManager,
+  input: TicketChange,
+  { actor, now }: TicketActor,
+): Promise<Ticket> {
+  const given = parseInput(ticketChange, input);
+  return em.transactional(async (inside) => {
+    const ticket = await lockTicket(inside, given.id);
+    if (given.expectedVersion !== undefined && given.expectedVersion !== ticket.version) {
+      throw new TicketChangedError(ticket.number);
+    }
+    const before = ticket.version;
+    if (given.status !== undefined) {
+      const state = withStatus(
+        { status: ticket.status, closedAt: ticket.closedAt ?? null },
+        given.status,
+        now,
+      );
+      ticket.status = state.status;
+      ticket.closedAt = state.closedAt;
+    }
+    if (given.priority !== undefined) ticket.priority = given.priority;
+    if (given.subject !== undefined) ticket.subject = given.subject;
+    if (given.tags !== undefined && !isEqual(given.tags, ticket.tags)) ticket.tags = given.tags;
+    if (given.assigneeId !== undefined && given.assigneeId !== (ticket.assignee?.id ?? null)) {
+      inside.assign(ticket, { assignee: await findAssignee(inside, given.assigneeId) });
+    }
+    await inside.flush();
+    if (ticket.version !== before) {
+      await recordEvents(inside, actor.organizationId, [{ type: 'ticket.updated', ticketId: ticket.id }]);
+    }
+    return ticket;
+  });
+}
+
+/** Adds a note, which only people here see. Throws InvalidInputError and NotFoundError. */
+export async function addNote(
+  em: EntityManager,
+  input: NewNote,
+  { actor, now }: TicketActor,
+): Promise<Message> {
+  const given = parseInput(newNote, input);
+  return em.transactional(async (inside) => {
+    const ticket = await lockTicket(inside, given.ticketId);
+    const note = writeNote(inside, ticket, given.text, actor);
+    if (ticket.lastMessageAt < now) ticket.lastMessageAt = now;
+    await inside.flush();
+    await recordEvents(inside, actor.organizationId, [
+      { type: 'message.added', ticketId: ticket.id, messageId: note.id },
+      { type: 'ticket.updated', ticketId: ticket.id },
+    ]);
+    return note;
+  });
+}
+
+function writeNote(em: EntityManager, ticket: Ticket, note: string, actor: TicketActor['actor']): Message {
+  return em.create(Message, {
+    organization: em.getReference(Organization, actor.organizationId),
+    ticket,
+    kind: 'NOTE',
+    to: [],
+    cc: [],
+    subject: ticket.subject,
+    text: note,
+    strippedText: note,
+    author: em.getReference(User, actor.userId),
+  });
+}
+
+/** Locked and read anew: a reply that comes at this moment waits, and what the caller loaded before may be old. */
+async function lockTicket(em: EntityManager, id: string): Promise<Ticket> {
+  const ticket = await em.findOne(Ticket, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
+  if (ticket === null) throw new NotFoundError('The ticket');
+  return ticket;
+}
+
+async function findAssignee(em: EntityManager, id: string | null): Promise<User | null> {
+  if (id === null) return null;
+  const user = await em.findOne(User, { id, disabledAt: null });
+  if (user === null) throw new AssigneeNotAvailableError();
+  return user;
+}
+
+function isEqual(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((value, i) => value === other[i]);
+}
