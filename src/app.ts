@@ -2,6 +2,7 @@ import { ensureFirstOrganization } from './access/organizations.ts';
 import { createSessionWatch } from './access/session-watch.ts';
 import type { Config } from './config.ts';
 import { prepareDatabase } from './database.ts';
+import { schema } from './graphql/schema.ts';
 import { createJobMetrics } from './jobs/job-metrics.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
@@ -102,7 +103,13 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   let url: string | null = null;
   if (config.roles.has('api')) {
     const services = { database, clock, logger, publicUrl, events, sessions, microsoft365, mail };
-    const server = await startHttpServer({ services, config, metrics, draining: lifecycle.draining });
+    const server = await startHttpServer({
+      schema,
+      services,
+      config,
+      metrics,
+      draining: lifecycle.draining,
+    });
     lifecycle.defer('http server', () => server.close());
     url = server.url;
   }
