@@ -2,6 +2,7 @@ import type { EntitySchema } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import { DataloaderType, type EntityManager, type MigrationObject, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { freeBrokenConnections } from './broken-connections.ts';
 import { SECOND } from './clock.ts';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
@@ -39,7 +40,13 @@ export async function openDatabase({
     entities: [...entities],
     dataloader: DataloaderType.ALL,
     pool: { min: 0, max: poolSize },
-    driverOptions: { connectionTimeoutMillis: 10 * SECOND, statement_timeout: 60 * SECOND },
+    driverOptions: {
+      connectionTimeoutMillis: 10 * SECOND,
+      statement_timeout: 60 * SECOND,
+      // An open transaction that does nothing would hold back every event: see realtime/event-log.ts.
+      idle_in_transaction_session_timeout: 60 * SECOND,
+      onPoolCreated: freeBrokenConnections,
+    },
     forceUtcTimezone: true,
     extensions: [Migrator],
     migrations: { migrationsList: [...migrations], snapshot: false, silent: true },

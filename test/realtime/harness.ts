@@ -115,14 +115,23 @@ export function follow(
   };
 }
 
-/** Ends every LISTEN connection to the database, as a restarting server or a broken network would. */
-export async function killListeners(own: TestDatabase): Promise<number> {
+/** Ends every LISTEN connection to the database, as a broken network would. Returns how many there were. */
+export function killListeners(own: TestDatabase): Promise<number> {
+  return killConnections(own, "application_name = 'deskgraph-listen'");
+}
+
+/** Ends every connection to the database, as a restarting server would. Returns how many there were. */
+export function killAllConnections(own: TestDatabase): Promise<number> {
+  return killConnections(own, 'pid <> pg_backend_pid()');
+}
+
+async function killConnections(own: TestDatabase, condition: string): Promise<number> {
   const client = new pg.Client({ connectionString: own.url });
   await client.connect();
   try {
     const { rowCount } = await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name = 'deskgraph-listen' and datname = current_database()`,
+        where datname = current_database() and ${condition}`,
     );
     return rowCount ?? 0;
   } finally {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Database } from '../../src/platform/database.ts';
 import { readEnd, readTail } from '../../src/realtime/event-log.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
 import { cloneDatabase, createTestOrganization, type TestDatabase } from '../support/database.ts';
@@ -6,6 +7,7 @@ import { eventually } from '../support/wait.ts';
 import {
   commitEvents,
   follow,
+  killAllConnections,
   killListeners,
   numbered,
   numberOf,
@@ -19,6 +21,15 @@ beforeAll(async () => {
   own = await cloneDatabase();
 });
 afterAll(() => own[Symbol.asyncDispose]());
+
+const isConnected = ({ em }: Database) =>
+  em
+    .fork()
+    .transactional((tx) => tx.execute('select 1'))
+    .then(
+      () => true,
+      () => false,
+    );
 
 const newOrganization = async () => (await createTestOrganization(own.database)).id;
 
@@ -115,6 +126,21 @@ test('killing the LISTEN connections in the middle of the stream loses nothing',
     });
   }
   expect((await reading).map(numberOf)).toEqual(range(0, 300));
+});
+
+test('losing every connection, those that read included, loses nothing', async () => {
+  const organization = await newOrganization();
+  const bus = await startProcess(own);
+  const follower = follow(bus, organization);
+  const reading = follower.take(30);
+  for (let round = 0; round < 3; round++) {
+    await commitEvents(own, organization, range(round * 10, round * 10 + 5));
+    expect(await killAllConnections(own)).toBeGreaterThan(0);
+    // The writer may find the connection dead in the first instant; it does not know about the killing.
+    await eventually('the writer has a connection', () => isConnected(own.database));
+    await commitEvents(own, organization, range(round * 10 + 5, round * 10 + 10));
+  }
+  expect((await reading).map(numberOf)).toEqual(range(0, 30));
 });
 
 test('the end of the log lies after every event that can be read and before every other', async () => {
