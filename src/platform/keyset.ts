@@ -1,4 +1,4 @@
-import type { EntityClass, FilterQuery, OrderDefinition } from '@mikro-orm/core';
+import type { EntityClass, EntityKey, FilterQuery, OrderDefinition } from '@mikro-orm/core';
 import { z } from 'zod';
 import { ExpectedError, InvalidInputError } from '../errors.ts';
 import type { EntityManager } from './database.ts';
@@ -63,8 +63,9 @@ export async function findPage<Entity extends Identified>(
 ): Promise<Page<Entity>> {
   const { size, isBackward } = pageSize(args);
   const conditions = [where];
-  if (args.after) conditions.push(beyond(order, args.after, 'after') as FilterQuery<Entity>);
-  if (args.before) conditions.push(beyond(order, args.before, 'before') as FilterQuery<Entity>);
+  const kind = kindOf(em.getMetadata(entity).properties[order.key as EntityKey<Entity>].runtimeType);
+  if (args.after) conditions.push(beyond(order, kind, args.after, 'after') as FilterQuery<Entity>);
+  if (args.before) conditions.push(beyond(order, kind, args.before, 'before') as FilterQuery<Entity>);
   const direction = isBackward ? opposite(order.direction) : order.direction;
   const found = await em.find(entity, { $and: conditions } as FilterQuery<Entity>, {
     orderBy: [{ [order.key]: direction }, { id: direction }] as unknown as OrderDefinition<Entity>,
@@ -103,13 +104,26 @@ function pageSize({ first, last }: PageArguments): { size: number; isBackward: b
 }
 
 /** Rows strictly beyond a cursor. The plain bound on the key comes first: it is what lets the index start there. */
-function beyond<Entity>(order: KeysetOrder<Entity>, cursor: string, side: 'after' | 'before'): object {
-  const { value, id } = decodeCursor(order, cursor);
+function beyond<Entity>(
+  order: KeysetOrder<Entity>,
+  kind: ValueKind,
+  cursor: string,
+  side: 'after' | 'before',
+): object {
+  const { value, id } = decodeCursor(order, kind, cursor);
   const isUp = (order.direction === 'asc') === (side === 'after');
   return {
     [order.key]: isUp ? { $gte: value } : { $lte: value },
     $or: [{ [order.key]: isUp ? { $gt: value } : { $lt: value } }, { id: isUp ? { $gt: id } : { $lt: id } }],
   };
+}
+
+/** What a cursor holds: a date, a number or a string. */
+type ValueKind = 'd' | 'n' | 's';
+
+function kindOf(runtimeType: string): ValueKind {
+  if (runtimeType === 'Date') return 'd';
+  return runtimeType === 'number' ? 'n' : 's';
 }
 
 const cursorShape = z.tuple([
@@ -134,17 +148,19 @@ function encodeCursor<Entity extends Identified>(order: KeysetOrder<Entity>, row
 
 function decodeCursor<Entity>(
   order: KeysetOrder<Entity>,
+  expectedKind: ValueKind,
   cursor: string,
 ): { value: Date | number | string; id: string } {
   const parsed = cursorShape.safeParse(parseJson(cursor));
   if (!parsed.success) throw new InvalidCursorError();
   const [name, kind, raw, id] = parsed.data;
-  if (name !== `${order.key} ${order.direction}` || !isStorable(kind, raw)) throw new InvalidCursorError();
+  const isOurs = name === `${order.key} ${order.direction}` && kind === expectedKind;
+  if (!isOurs || !isStorable(kind, raw)) throw new InvalidCursorError();
   return { value: kind === 'd' ? new Date(raw) : raw, id };
 }
 
 /** Whether PostgreSQL takes the value: a forged cursor must be refused here and not fail there. */
-function isStorable(kind: 'd' | 'n' | 's', raw: string | number): boolean {
+function isStorable(kind: ValueKind, raw: string | number): boolean {
   if (kind === 'n') return Number.isSafeInteger(raw);
   if (typeof raw !== 'string') return false;
   if (kind === 's') return !raw.includes('\u0000') && raw.isWellFormed();
