@@ -1,6 +1,5 @@
 import DataLoader from 'dataloader';
 import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
-import { authenticateApiKey } from './authenticate-api-key.ts';
 import { grants, type Permission, permissionsOf, type Role } from './permissions.ts';
 
 /** Who makes a request, and what they may do. A snapshot: {@link reloadSession} reads it again. */
@@ -42,18 +41,6 @@ export function toSession(row: SessionRow): Session {
 /** Whether the session holds the permission. */
 export function can(session: Session, permission: Permission): boolean {
   return grants(session.role, permission);
-}
-
-/**
- * The session behind an `Authorization` header (RFC 6750: `Bearer <credential>`), or null when there is none, or none
- * that is valid.
- */
-export async function authenticate(
-  database: Database,
-  authorization: string | null | undefined,
-): Promise<Session | null> {
-  const [, credential] = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(authorization?.trim() ?? '') ?? [];
-  return credential === undefined ? null : authenticateApiKey(database, credential);
 }
 
 /**

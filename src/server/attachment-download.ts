@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Context, Hono } from 'hono';
-import { authenticate, can } from '../access/session.ts';
+import { authenticate } from '../access/authenticate.ts';
+import { can } from '../access/session.ts';
 import { NotFoundError } from '../errors.ts';
 import { ForbiddenError, UnauthenticatedError } from '../graphql/authorization-errors.ts';
 import { decodeId } from '../graphql/global-id.ts';

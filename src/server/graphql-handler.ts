@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
-import { authenticate, reloadSession, type Session } from '../access/session.ts';
+import { authenticate } from '../access/authenticate.ts';
+import { reloadSession, type Session } from '../access/session.ts';
 import { UnauthenticatedError } from '../graphql/authorization-errors.ts';
 import { createEngine } from '../graphql/engine.ts';
 import type { Caller } from '../graphql/execution.ts';

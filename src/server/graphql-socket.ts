@@ -8,7 +8,8 @@ import {
 } from 'graphql';
 import { CloseCode, type Context, type ExecutionResult, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { authenticate, reloadSession, type Session } from '../access/session.ts';
+import { authenticate } from '../access/authenticate.ts';
+import { reloadSession, type Session } from '../access/session.ts';
 import { ExpectedError, toError } from '../errors.ts';
 import type { Caller, OpenStream } from '../graphql/execution.ts';
 import { MAX_BODY_BYTES, MAX_OPERATIONS_PER_SOCKET } from '../graphql/limits.ts';

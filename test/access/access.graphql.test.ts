@@ -2,7 +2,7 @@ import { graphql } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SYSTEM } from '../../src/access/actor.ts';
 import { createApiKey } from '../../src/access/api-keys.ts';
-import { authenticateApiKey } from '../../src/access/authenticate-api-key.ts';
+import { authenticateApiKey } from '../../src/access/authenticate.ts';
 import type { Session } from '../../src/access/session.ts';
 import { createSessionWatch } from '../../src/access/session-watch.ts';
 import { createContext } from '../../src/graphql/context.ts';

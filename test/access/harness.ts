@@ -1,6 +1,6 @@
 import { SYSTEM } from '../../src/access/actor.ts';
 import { createApiKey } from '../../src/access/api-keys.ts';
-import { authenticateApiKey } from '../../src/access/authenticate-api-key.ts';
+import { authenticateApiKey } from '../../src/access/authenticate.ts';
 import type { Role } from '../../src/access/permissions.ts';
 import type { Session } from '../../src/access/session.ts';
 import type { User } from '../../src/access/user.entity.ts';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SYSTEM } from '../../src/access/actor.ts';
 import { ApiKey } from '../../src/access/api-key.entity.ts';
 import { revokeApiKey } from '../../src/access/api-keys.ts';
-import { authenticateApiKey } from '../../src/access/authenticate-api-key.ts';
+import { authenticateApiKey } from '../../src/access/authenticate.ts';
 import { Organization } from '../../src/access/organization.entity.ts';
 import { createOrganization, ensureFirstOrganization } from '../../src/access/organizations.ts';
 import { updateUser } from '../../src/access/users.ts';

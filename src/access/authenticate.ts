@@ -7,6 +7,18 @@ import { SESSION_COLUMNS, type Session, type SessionRow, toSession } from './ses
 const LAST_USED_RESOLUTION = MINUTE;
 
 /**
+ * The session behind an `Authorization` header (RFC 6750: `Bearer <credential>`), or null when there is none, or none
+ * that is valid.
+ */
+export async function authenticate(
+  database: Database,
+  authorization: string | null | undefined,
+): Promise<Session | null> {
+  const [, credential] = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(authorization?.trim() ?? '') ?? [];
+  return credential === undefined ? null : authenticateApiKey(database, credential);
+}
+
+/**
  * The session of an API key, or null when the key is unknown or revoked or its user disabled.
  *
  * The row is found by the key's SHA-256. The time of an index look-up tells at most something about digests, and nobody
