@@ -49,19 +49,21 @@ export interface SessionWatchOptions {
 export function createSessionWatch({ database, notifications, logger }: SessionWatchOptions): SessionWatch {
   const watched = new Map<AbortController, Session>();
 
-  const check = (isMeant: (session: Session) => boolean) => {
+  const check = (controller: AbortController, session: Session) => {
+    reloadSession(database, session).then(
+      (now) => {
+        if (now === null || now.role !== session.role) controller.abort(new SessionEndedError());
+      },
+      (thrown) => {
+        // Fails closed: whoever cannot be shown to be still allowed is asked to come again.
+        logger.warn({ err: toError(thrown) }, 'could not check a session; ending its streams');
+        controller.abort(new SessionEndedError());
+      },
+    );
+  };
+  const checkAll = (isMeant: (session: Session) => boolean) => {
     for (const [controller, session] of watched) {
-      if (!isMeant(session)) continue;
-      reloadSession(database, session).then(
-        (now) => {
-          if (now === null || now.role !== session.role) controller.abort(new SessionEndedError());
-        },
-        (thrown) => {
-          // Fails closed: whoever cannot be shown to be still allowed is asked to come again.
-          logger.warn({ err: toError(thrown) }, 'could not check a session; ending its streams');
-          controller.abort(new SessionEndedError());
-        },
-      );
+      if (isMeant(session)) check(controller, session);
     }
   };
 
@@ -69,17 +71,19 @@ export function createSessionWatch({ database, notifications, logger }: SessionW
     onMessage(payload) {
       const which = parseChange(payload);
       if (!which) return logger.warn('a session notification could not be read');
-      check((session) =>
+      checkAll((session) =>
         'apiKeyId' in which ? session.apiKeyId === which.apiKeyId : session.userId === which.userId,
       );
     },
-    onListening: () => check(() => true),
+    onListening: () => checkAll(() => true),
   });
 
   return {
     watch(session) {
       const controller = new AbortController();
       watched.set(controller, session);
+      // The session was read a moment ago: what was announced between then and now was announced to nobody.
+      check(controller, session);
       return {
         signal: controller.signal,
         [Symbol.dispose]: () => {

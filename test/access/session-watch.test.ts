@@ -103,6 +103,14 @@ test('a key revoked while the LISTEN connection was down ends its sessions when 
   await aborted(watched.signal);
 });
 
+test('a key revoked between signing in and being watched ends at once as well', async () => {
+  const { em, agent } = await setUp();
+  const watch = await startWatch();
+  await revokeApiKey(em(), { actor: SYSTEM, apiKeyId: agent.apiKeyId });
+  using late = watch.watch(agent.session);
+  await aborted(late.signal);
+});
+
 test('a session that is no longer watched costs nothing', async () => {
   const { agent } = await setUp();
   const watch = await startWatch();
