@@ -1,10 +1,9 @@
 import type { Plugin } from '@envelop/core';
-import { NoSchemaIntrospectionCustomRule } from 'graphql';
-import { documentLimitsRule } from './document-limits.ts';
 import { type Caller, executeOnce, executeStream } from './execution.ts';
 import type { createMaskError } from './mask-error.ts';
 import { parseDocument } from './parse-document.ts';
 import type { Services } from './services.ts';
+import { validateDocument } from './validate-document.ts';
 
 /** What the engine needs. */
 export interface EngineOptions {
@@ -27,13 +26,8 @@ export function createEngine({
     onParse({ setParseFn }) {
       setParseFn(parseDocument);
     },
-    onValidate({ addValidationRule }) {
-      addValidationRule(documentLimitsRule);
-      if (!isProduction) return undefined;
-      addValidationRule(NoSchemaIntrospectionCustomRule);
-      return ({ result }) => {
-        for (const error of result) error.message = error.message.replace(/ Did you mean .*\?$/s, '');
-      };
+    onValidate({ setValidationFn }) {
+      setValidationFn((schema, document) => validateDocument(schema, document, { isProduction }));
     },
     onExecute({ setExecuteFn }) {
       setExecuteFn((args) => executeOnce(args, { services, maskError, caller: args.contextValue.caller }));

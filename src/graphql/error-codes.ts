@@ -1,70 +1,124 @@
-/**
- * Every code that an error of the API can carry, with what it means. Codes are public: they appear in the schema as
- * `ErrorCode` and in `extensions.code`, and are never reused for another meaning. A test compares this list with the
- * `ExpectedError`s of the source, both ways.
- */
-export const ERROR_CODES = {
-  // The request itself
+import type { GraphErrorCode } from '../microsoft365/graph-error.ts';
+import type { SignInErrorCode } from '../microsoft365/sign-in-error.ts';
+
+/** The request itself, and the server's answer to any request. */
+const REQUEST_CODES = {
   UNAUTHENTICATED: 'No credentials were sent, or they are unknown, revoked or expired.',
   FORBIDDEN: 'The credentials are known; their role does not have the permission that this needs.',
+  FOREIGN_ORIGIN: 'A browser sent this from a page of an origin that is not allowed.',
   NOT_FOUND: 'The id does not exist, or belongs to another organization: both answer the same.',
   INVALID_INPUT: 'The shape of an argument is right and its value is not; the message names it.',
+  INVALID_CURSOR: 'The cursor is not one that this list or stream gave out.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
   GRAPHQL_VALIDATION_FAILED: 'The document is GraphQL and does not fit the schema.',
   BAD_REQUEST: 'The HTTP request is not a GraphQL request, or its variables do not fit.',
-  LIMIT_EXCEEDED:
-    'The document or the request is larger than a documented limit allows; the message names it.',
-  TOO_MANY_CONNECTIONS: 'The credential already holds as many connections as it may.',
-  TIMEOUT: 'The request took longer than it may.',
+  LIMIT_EXCEEDED: 'The document or the request is larger than a documented limit; the message names it.',
+  TOO_MANY_STREAMS: 'The API key already holds as many WebSockets and event streams as it may.',
+  TOO_MANY_OPERATIONS: 'The WebSocket already runs as many operations as it may.',
+  TIMEOUT: 'The operation took longer than it may and was ended.',
   INTERNAL_SERVER_ERROR: 'Something unexpected; the log has it under the correlation id of the answer.',
-  // Access
-  OWNER_REQUIRED: 'Only an OWNER may make, change or issue keys for an OWNER.',
-  LAST_OWNER: 'The change would leave the organization without an enabled OWNER.',
-  USER_DISABLED: 'The user is disabled.',
+} as const;
+
+/** Streams that end. */
+const STREAM_CODES = {
   SESSION_ENDED:
-    'The key was revoked, or its user disabled or given another role, while the stream was open.',
-  // Lists and streams
-  INVALID_CURSOR: 'The cursor is malformed, or not one of this list.',
-  CURSOR_EXPIRED:
-    'Events after the cursor are no longer kept: read the state anew, then subscribe without it.',
-  SLOW_CONSUMER: 'Events came faster than they were taken. Resume with the last cursor received.',
-  // Microsoft 365: integrations and signing in
-  INTEGRATION_EXISTS: 'The organization has an integration with this cloud, tenant and client id.',
-  INVALID_STATE: 'The sign-in was not started here, or was completed already.',
-  SIGN_IN_EXPIRED: 'The sign-in took longer than ten minutes.',
+    'The API key was revoked, or its user disabled or given another role, while a stream was open.',
+  SLOW_CONSUMER: 'The events came faster than they were taken. Nothing is lost: resume with the last cursor.',
+  CURSOR_EXPIRED: 'The events that followed the cursor are no longer kept.',
+  SERVER_STOPPING: 'The server is stopping. Nothing is lost: connect again and resume with the last cursor.',
+} as const;
+
+/** Users and keys. */
+const ACCESS_CODES = {
+  OWNER_REQUIRED: 'Only an OWNER may make, change or act for an OWNER.',
+  LAST_OWNER: 'The organization would be left without an OWNER.',
+  USER_DISABLED: 'The user is disabled.',
+} as const;
+
+/** Integrations and signing in at Microsoft. */
+const SIGN_IN_CODES = {
+  INTEGRATION_EXISTS: 'The organization already has an integration for this app registration.',
+  INVALID_STATE: 'The sign-in was not started here, or it was completed already.',
+  SIGN_IN_EXPIRED: 'The sign-in took too long.',
   CONSENT_DECLINED: 'The permissions were not granted.',
-  ADMIN_APPROVAL_NEEDED: 'Only an administrator of the Microsoft tenant may grant the permissions.',
-  REDIRECT_URI_MISMATCH: 'The app registration does not list the redirect URI of this server.',
+  ADMIN_APPROVAL_NEEDED: 'Only an administrator at Microsoft can grant these permissions.',
+  REDIRECT_URI_MISMATCH: 'The app registration does not know the redirect URI of this server.',
   SECRET_INVALID: 'Microsoft does not accept the client secret.',
   SECRET_EXPIRED: 'The client secret has expired.',
-  APP_NOT_FOUND: 'Microsoft does not know the app registration in the tenant.',
-  ACCESS_BLOCKED: 'Microsoft does not let the account use the app.',
+  APP_NOT_FOUND: 'Microsoft does not know the app registration in this tenant.',
+  ACCESS_BLOCKED: 'Microsoft does not let this account use the app.',
   TOKEN_EXCHANGE_FAILED: 'Microsoft did not give out tokens for the sign-in.',
   SIGN_IN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached.',
-  PROFILE_FETCH_FAILED: 'The sign-in worked, and the profile of the account could not be read.',
-  // Microsoft 365: accounts and mailboxes
-  SIGN_IN_REQUIRED: 'The account has to sign in again.',
-  CONSENT_REQUIRED: 'Permissions of the account are missing.',
-  CREDENTIAL_REFUSED: 'Microsoft no longer accepts the app registration or its client secret.',
-  LOGIN_UNAVAILABLE: 'The sign-in service of Microsoft does not answer at the moment; it is tried again.',
-  MAILBOX_ACCESS_DENIED: 'Microsoft 365 does not let the account into the mailbox.',
-  MAILBOX_NOT_FOUND: 'Microsoft 365 does not know the mailbox.',
-  MAILBOX_NOT_ENABLED: 'The mailbox is not in Exchange Online.',
-  FOLDER_NOT_FOUND: 'The mailbox does not have the folder.',
-  FOLDER_EXISTS: 'The mailbox has a folder of that name.',
-  ITEM_NOT_FOUND: 'The mail is no longer in the mailbox.',
+  PROFILE_FETCH_FAILED: 'The profile of the account could not be read.',
+} as const satisfies Record<SignInErrorCode, string> & Record<string, string>;
+
+/** Mailboxes at Microsoft 365. */
+const GRAPH_CODES = {
+  MAILBOX_ACCESS_DENIED: 'The account may not use the mailbox.',
+  MAILBOX_NOT_FOUND: 'Microsoft knows no mailbox of this address.',
+  MAILBOX_NOT_ENABLED: 'The mailbox is not an Exchange Online mailbox.',
+  FOLDER_NOT_FOUND: 'The folder does not exist any more.',
+  ITEM_NOT_FOUND: 'The message or file does not exist any more in the mailbox.',
+  FOLDER_EXISTS: 'A folder of this name exists already.',
   QUOTA_EXCEEDED: 'The mailbox is full.',
-  THROTTLED: 'Microsoft 365 asked to slow down; it is tried again.',
-  GRAPH_UNAVAILABLE: 'Microsoft Graph does not answer as it should at the moment; it is tried again.',
+  THROTTLED: 'Microsoft asked to wait; it is tried again.',
+  GRAPH_UNAVAILABLE: 'Microsoft Graph could not be reached; it is tried again.',
   GRAPH_TIMEOUT: 'Microsoft Graph did not answer in time; it is tried again.',
-  DELTA_EXPIRED: 'The bookmark in a folder expired; the folder is read again.',
-  PAGE_UNREADABLE: 'A damaged mail stands in the way; mails are read one by one.',
-  REQUEST_REFUSED: 'Microsoft Graph did not accept a request.',
-  FOREIGN_LINK: 'A link in an answer led outside of Microsoft Graph and was not followed.',
+  DELTA_EXPIRED: 'The bookmark of the folder expired; the folder is read again.',
+  PAGE_UNREADABLE: 'A damaged mail keeps a part of the folder from being read.',
+  SIGN_IN_REQUIRED: 'The account must sign in again.',
+  CONSENT_REQUIRED: 'Permissions must be granted again.',
+  CREDENTIAL_REFUSED: 'Microsoft refuses the client secret of the integration.',
+  LOGIN_UNAVAILABLE: 'The login service of Microsoft could not be reached; it is tried again.',
+  REQUEST_REFUSED: 'Microsoft Graph did not accept a request of ours.',
+  FOREIGN_LINK: 'An answer pointed outside of Microsoft Graph and was not followed.',
   UNEXPECTED_ANSWER: 'Microsoft Graph answered in an unknown form.',
-  // The process
+} as const satisfies Record<GraphErrorCode, string>;
+
+/** Mailboxes and their settings here, and reading them. */
+const MAILBOX_CODES = {
+  UNKNOWN_FOLDER: 'The mailbox has no such folder.',
+  INVALID_FOLDER_NAME: 'The name of the folder is empty, too long or has characters that are refused.',
+  ARCHIVE_FOLDER_REQUIRED: 'Archiving was asked for without a folder to archive to.',
+  ARCHIVE_FOLDER_IS_WATCHED: 'The archive folder is the folder that is watched.',
+  INCOMING_DISABLED: 'Incoming mail is switched off for the mailbox.',
+  INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
+  PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',
+} as const;
+
+/** Tickets, messages and files. */
+const TICKETING_CODES = {
+  TICKET_CHANGED: 'Somebody else changed the ticket in the meantime.',
+  ASSIGNEE_NOT_AVAILABLE: 'The user cannot be given tickets.',
+  ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
+  TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',
+  ATTACHMENT_NOT_STORED: 'The file could not be fetched from the mailbox.',
+} as const;
+
+/** Starting the process; never seen by clients. */
+const PROCESS_CODES = {
   INVALID_CONFIGURATION: 'The environment of the server has faults.',
-} as const satisfies Record<string, string>;
+  DATA_DIRECTORY_IN_USE: 'Another process uses the data directory.',
+  EMBEDDED_DATABASE_UNAVAILABLE: 'The embedded database cannot run on this machine.',
+} as const;
+
+/**
+ * Every code that an error or a problem can carry over the API, with what it means. Codes are public: they appear in the
+ * schema as `ErrorCode` and in `extensions.code`, and are never reused for another meaning. A test compares this list
+ * with the errors of the source.
+ */
+export const ERROR_CODES = {
+  ...REQUEST_CODES,
+  ...STREAM_CODES,
+  ...ACCESS_CODES,
+  ...SIGN_IN_CODES,
+  ...GRAPH_CODES,
+  ...MAILBOX_CODES,
+  ...TICKETING_CODES,
+} as const;
+
+/** Codes of errors that end the process before it serves anybody. */
+export const STARTUP_ERROR_CODES: Readonly<Record<string, string>> = PROCESS_CODES;
 
 /** A code that an error of the API can carry. */
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -7,7 +7,7 @@ export function parseDocument(source: string | Source): DocumentNode {
     return parse(source, { maxTokens: MAX_TOKENS });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    const isTooLong = error.message.includes(`more than ${MAX_TOKENS} tokens`);
+    const isTooLong = error.message.includes('tokens. Parsing aborted');
     throw new GraphQLError(
       isTooLong ? `The request has more than ${MAX_TOKENS} tokens, which is the limit.` : error.message,
       {
