@@ -18,10 +18,10 @@ export function parseMessageIds(header: string): string[] {
   return [...ids.slice(0, 1), ...ids.slice(1 - MOST_IDS)];
 }
 
-/** Ids that stand without brackets: words with something on both sides of an `@`. */
+/** Ids that stand without brackets, or with one of two: words with something on both sides of an `@`. */
 function bareIds(header: string): string[] {
   return header
-    .split(/[\s,;]+/)
+    .split(/[\s,;<>]+/)
     .map((word) => word.replaceAll(/^["'(]+|["')]+$/g, ''))
     .filter((word) => /^[^@]+@[^@]+$/.test(word));
 }

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import type { AccountStatus } from '../../src/microsoft365/account.entity.ts';
+import {
+  aadstsNumber,
+  classifyEntraError,
+  ENTRA_OUTCOMES,
+  type EntraOutcome,
+  refreshRefusal,
+} from '../../src/microsoft365/entra-error.ts';
+import { SignInError, signInErrorCode } from '../../src/microsoft365/sign-in-error.ts';
+
+describe('what a refusal comes down to', () => {
+  test.each<[string | null, string | null, EntraOutcome | null]>([
+    ['invalid_grant', 'AADSTS70000: Provided grant is invalid or malformed.', 'SIGN_IN_REQUIRED'],
+    ['invalid_grant', 'AADSTS700082: The refresh token has expired due to inactivity.', 'SIGN_IN_REQUIRED'],
+    [
+      'invalid_grant',
+      'AADSTS50173: The provided grant has expired due to it being revoked',
+      'SIGN_IN_REQUIRED',
+    ],
+    ['interaction_required', 'AADSTS50076: you must use multi-factor authentication', 'SIGN_IN_REQUIRED'],
+    ['invalid_grant', 'AADSTS65001: The user or administrator has not consented', 'CONSENT_REQUIRED'],
+    ['access_denied', 'AADSTS65004: User declined to consent', 'CONSENT_DECLINED'],
+    ['consent_required', 'AADSTS90094: Admin consent is required', 'ADMIN_APPROVAL_NEEDED'],
+    ['invalid_request', 'AADSTS50011: The redirect URI does not match', 'REDIRECT_URI_MISMATCH'],
+    ['invalid_client', 'AADSTS7000215: Invalid client secret provided.', 'SECRET_INVALID'],
+    ['invalid_client', 'AADSTS7000222: The provided client secret keys are expired.', 'SECRET_EXPIRED'],
+    ['unauthorized_client', 'AADSTS700016: Application was not found in the directory', 'APP_NOT_FOUND'],
+    ['invalid_request', "AADSTS90002: Tenant 'x' not found.", 'APP_NOT_FOUND'],
+    ['invalid_resource', 'AADSTS500011: The resource principal was not found', 'APP_NOT_FOUND'],
+    ['access_denied', 'AADSTS53003: Access has been blocked by Conditional Access', 'ACCESS_BLOCKED'],
+    ['invalid_grant', 'AADSTS50057: The user account is disabled.', 'ACCESS_BLOCKED'],
+    ['invalid_grant', 'AADSTS90033: A transient error has occurred. Please try again.', 'UNAVAILABLE'],
+    ['invalid_grant', 'AADSTS50196: The server terminated an operation: client loop', 'UNAVAILABLE'],
+    ['temporarily_unavailable', null, 'UNAVAILABLE'],
+    ['server_error', '', 'UNAVAILABLE'],
+    ['invalid_grant', 'no number here', 'SIGN_IN_REQUIRED'],
+    ['invalid_grant', 'AADSTS9999999: a number nobody knows', 'SIGN_IN_REQUIRED'],
+    ['access_denied', null, 'CONSENT_DECLINED'],
+    ['something_new', 'AADSTS9999999: a number nobody knows', null],
+    [null, null, null],
+  ])('%s, %s: %s', (error, description, outcome) => {
+    expect(classifyEntraError(error, description)).toBe(outcome);
+  });
+
+  test('the number is read from the description, and from nothing that merely looks like one', () => {
+    expect(aadstsNumber('AADSTS50173: gone')).toBe(50173);
+    expect(aadstsNumber('trace 50173')).toBeNull();
+    expect(aadstsNumber('AADSTS12')).toBeNull();
+  });
+});
+
+describe('what a refused refresh means for the account', () => {
+  test.each<[EntraOutcome | null, AccountStatus]>([
+    ['SIGN_IN_REQUIRED', 'NEEDS_SIGN_IN'],
+    ['ACCESS_BLOCKED', 'NEEDS_SIGN_IN'],
+    ['CONSENT_REQUIRED', 'NEEDS_CONSENT'],
+    ['ADMIN_APPROVAL_NEEDED', 'NEEDS_CONSENT'],
+    ['SECRET_INVALID', 'CREDENTIAL_EXPIRED'],
+    ['SECRET_EXPIRED', 'CREDENTIAL_EXPIRED'],
+    ['APP_NOT_FOUND', 'CREDENTIAL_EXPIRED'],
+    ['UNAVAILABLE', 'UNREACHABLE'],
+    [null, 'UNREACHABLE'],
+  ])('%s: %s', (outcome, status) => {
+    expect(refreshRefusal(outcome).status).toBe(status);
+  });
+});
+
+test('every outcome of a sign-in has a sentence and a remedy', () => {
+  for (const outcome of [...ENTRA_OUTCOMES, null]) {
+    const error = new SignInError(signInErrorCode(outcome), { microsoftCode: 'AADSTS1234' });
+    expect(error.message).toContain('AADSTS1234');
+    expect(error.remedy.length).toBeGreaterThan(20);
+  }
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { DeltaExpiredError, type GraphErrorCode } from '../../src/microsoft365/graph-error.ts';
+import { type GraphSubject, toGraphError } from '../../src/microsoft365/graph-failure.ts';
+
+const now = new Date('2026-11-21T08:00:00Z');
+const answerOf = (status: number, code: string | null, headers: Record<string, string> = {}) => ({
+  status,
+  header: (name: string) => headers[name] ?? null,
+  body:
+    code === null
+      ? '<html>'
+      : { error: { code, message: 'Sentence of Microsoft.', innerError: { 'request-id': 'r' } } },
+});
+
+test.each<[number, string | null, GraphSubject, GraphErrorCode]>([
+  [404, 'ErrorItemNotFound', 'ITEM', 'ITEM_NOT_FOUND'],
+  [404, 'ErrorItemNotFound', 'FOLDER', 'FOLDER_NOT_FOUND'],
+  [400, 'ErrorInvalidIdMalformed', 'FOLDER', 'FOLDER_NOT_FOUND'],
+  [404, 'errorfoldernotfound', 'ITEM', 'FOLDER_NOT_FOUND'],
+  [404, 'ResourceNotFound', 'FOLDER', 'MAILBOX_NOT_FOUND'],
+  [404, 'ErrorInvalidUser', 'ITEM', 'MAILBOX_NOT_FOUND'],
+  [404, 'MailboxNotEnabledForRESTAPI', 'ITEM', 'MAILBOX_NOT_ENABLED'],
+  [404, null, 'ITEM', 'ITEM_NOT_FOUND'],
+  [403, 'ErrorAccessDenied', 'FOLDER', 'MAILBOX_ACCESS_DENIED'],
+  [403, null, 'FOLDER', 'MAILBOX_ACCESS_DENIED'],
+  [401, 'InvalidAuthenticationToken', 'ITEM', 'SIGN_IN_REQUIRED'],
+  [409, 'ErrorFolderExists', 'MAILBOX', 'FOLDER_EXISTS'],
+  [429, 'ApplicationThrottled', 'ITEM', 'THROTTLED'],
+  [509, null, 'ITEM', 'THROTTLED'],
+  [503, 'ErrorTooManyObjectsOpened', 'ITEM', 'THROTTLED'],
+  [507, 'ErrorQuotaExceeded', 'ITEM', 'QUOTA_EXCEEDED'],
+  [500, 'ErrorInternalServerError', 'FOLDER', 'GRAPH_UNAVAILABLE'],
+  [502, null, 'ITEM', 'GRAPH_UNAVAILABLE'],
+  [410, 'syncStateNotFound', 'FOLDER', 'DELTA_EXPIRED'],
+  [400, 'SyncStateInvalid', 'FOLDER', 'DELTA_EXPIRED'],
+  [404, 'ResyncRequired', 'FOLDER', 'DELTA_EXPIRED'],
+  [302, null, 'ITEM', 'FOREIGN_LINK'],
+  [400, 'BadRequest', 'ITEM', 'REQUEST_REFUSED'],
+])('%i %s about %s is %s', (status, code, subject, expected) => {
+  expect(toGraphError(answerOf(status, code), subject, now).code).toBe(expected);
+});
+
+describe('the error', () => {
+  test('keeps what support asks for, and says since when', () => {
+    const error = toGraphError(
+      answerOf(403, 'ErrorAccessDenied', { 'request-id': 'r-header' }),
+      'FOLDER',
+      now,
+    );
+    expect(error.toProblem(now)).toEqual({
+      code: 'MAILBOX_ACCESS_DENIED',
+      message: expect.any(String),
+      remedy: expect.any(String),
+      since: '2026-11-21T08:00:00.000Z',
+      microsoftCode: 'ErrorAccessDenied',
+      requestId: 'r-header',
+    });
+    expect(
+      toGraphError(answerOf(503, 'x', { 'retry-after': '1.5' }), 'ITEM', now).retryAfterMilliseconds,
+    ).toBe(1_500);
+  });
+
+  test('of an expired cursor has a class of its own', () => {
+    expect(toGraphError(answerOf(410, null), 'FOLDER', now)).toBeInstanceOf(DeltaExpiredError);
+  });
+});
