@@ -144,7 +144,7 @@ function describe(
     position,
     name: one.kind === 'ITEM' ? itemFileName(one.name) : safeFileName(one.name),
     content_type: one.kind === 'ITEM' ? 'message/rfc822' : contentType(one.contentType),
-    size_bytes: Math.max(0, Math.trunc(one.sizeBytes) || 0),
+    size_bytes: Math.min(Math.max(0, Math.trunc(one.sizeBytes) || 0), 2 ** 31 - 1), // what GraphQL can say
     content_id: one.contentId === null ? null : bounded(cleanLine(one.contentId), 500),
     is_inline: one.isInline,
     link: one.link === null ? null : safeLink(one.link),

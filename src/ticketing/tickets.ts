@@ -2,7 +2,7 @@ import { LockMode } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Organization } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
-import { NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { parseInput } from '../platform/parse-input.ts';
 import { recordEvents } from '../realtime/record.ts';
@@ -38,26 +38,25 @@ const newTicket = z.object({
   text,
   requesterEmail: z.email().max(320).toLowerCase(),
   requesterName: line(200).nullish(),
-  priority: z.enum(TICKET_PRIORITIES).default('NORMAL'),
+  priority: z.enum(TICKET_PRIORITIES).nullish(),
   assigneeId: z.uuid().nullish(),
-  tags: tags.default([]),
+  tags: tags.nullish(),
 });
 
 const ticketChange = z.object({
   id: z.uuid(),
-  status: z.enum(TICKET_STATUSES).optional(),
-  priority: z.enum(TICKET_PRIORITIES).optional(),
-  /** Null takes the assignee away. */
+  status: z.enum(TICKET_STATUSES).nullish(),
+  priority: z.enum(TICKET_PRIORITIES).nullish(),
   assigneeId: z.uuid().nullish(),
-  tags: tags.optional(),
-  subject: subject.optional(),
-  expectedVersion: z.int().positive().optional(),
+  tags: tags.nullish(),
+  subject: subject.nullish(),
+  expectedVersion: z.int().nullish(),
 });
 
 const newNote = z.object({ ticketId: z.uuid(), text });
 
 export type NewTicket = z.input<typeof newTicket>;
-/** What is left out stays as it is. */
+/** What is left out or null stays as it is, but for the assignee: null takes it away. */
 export type TicketChange = z.input<typeof ticketChange>;
 export type NewNote = z.input<typeof newNote>;
 
@@ -68,12 +67,17 @@ export async function getTicket(em: EntityManager, id: string): Promise<Ticket> 
   return ticket;
 }
 
-/** The ticket with this id or this number, or null. Both given: the ticket that has both. Neither: null. */
+/**
+ * The ticket with this id or this number, or null; given both, the ticket that has both. Throws InvalidInputError when
+ * neither is given.
+ */
 export async function findTicket(
   em: EntityManager,
   { id, number }: { id?: string | null | undefined; number?: number | null | undefined },
 ): Promise<Ticket | null> {
-  if (id == null && number == null) return null;
+  if (id == null && number == null) {
+    throw new InvalidInputError('id', 'Neither an id nor a number was given.', 'Give "id" or "number".');
+  }
   return em.findOne(Ticket, { ...(id == null ? {} : { id }), ...(number == null ? {} : { number }) });
 }
 
@@ -102,10 +106,10 @@ export async function createTicket(
       organization: inside.getReference(Organization, organizationId),
       number,
       subject: given.subject,
-      priority: given.priority,
+      priority: given.priority ?? 'NORMAL',
       requester: inside.getReference(Contact, contactId),
       assignee,
-      tags: given.tags,
+      tags: given.tags ?? [],
       lastMessageAt: now,
     });
     const note = writeNote(inside, ticket, given.text, actor);
@@ -132,11 +136,11 @@ export async function updateTicket(
   const given = parseInput(ticketChange, input);
   return em.transactional(async (inside) => {
     const ticket = await lockTicket(inside, given.id);
-    if (given.expectedVersion !== undefined && given.expectedVersion !== ticket.version) {
+    if (given.expectedVersion != null && given.expectedVersion !== ticket.version) {
       throw new TicketChangedError(ticket.number);
     }
     const before = ticket.version;
-    if (given.status !== undefined) {
+    if (given.status != null) {
       const state = withStatus(
         { status: ticket.status, closedAt: ticket.closedAt ?? null },
         given.status,
@@ -145,9 +149,9 @@ export async function updateTicket(
       ticket.status = state.status;
       ticket.closedAt = state.closedAt;
     }
-    if (given.priority !== undefined) ticket.priority = given.priority;
-    if (given.subject !== undefined) ticket.subject = given.subject;
-    if (given.tags !== undefined && !isEqual(given.tags, ticket.tags)) ticket.tags = given.tags;
+    if (given.priority != null) ticket.priority = given.priority;
+    if (given.subject != null) ticket.subject = given.subject;
+    if (given.tags != null && !isEqual(given.tags, ticket.tags)) ticket.tags = given.tags;
     if (given.assigneeId !== undefined && given.assigneeId !== (ticket.assignee?.id ?? null)) {
       inside.assign(ticket, { assignee: await findAssignee(inside, given.assigneeId) });
     }

@@ -236,11 +236,11 @@ describe('updateTicket', () => {
       NotFoundError,
     );
     await expect(getTicket(team.fork(), id)).rejects.toThrow(NotFoundError);
-    expect([
-      await findTicket(team.fork(), { id }),
-      await findTicket(team.fork(), { number }),
-      await findTicket(other.fork(), {}),
-    ]).toEqual([null, null, null]);
+    expect([await findTicket(team.fork(), { id }), await findTicket(team.fork(), { number })]).toEqual([
+      null,
+      null,
+    ]);
+    await expect(findTicket(other.fork(), {})).rejects.toThrow(InvalidInputError);
     expect(await findTicket(other.fork(), { number })).toMatchObject({ id });
   });
 });

@@ -1,0 +1,129 @@
+import { builder, enumType } from '../graphql/builder.ts';
+import { connectionType } from '../graphql/connection.ts';
+import { decodeId } from '../graphql/global-id.ts';
+import { loadByIds } from '../graphql/load-by-ids.ts';
+import { ProblemType } from '../graphql/problem.graphql.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { InboundMessage } from './inbound-message.entity.ts';
+import { type InboundMessageFilter, listInboundMessages } from './inbound-message-list.ts';
+import { Message } from './message.entity.ts';
+import { Ticket } from './ticket.entity.ts';
+
+const InboundOutcomeEnum = enumType(
+  'InboundOutcome',
+  'What became of a message that was seen in a mailbox.',
+  {
+    TICKET_CREATED: 'It opened a ticket.',
+    REPLY_ADDED: 'It joined a ticket.',
+    IGNORED: 'It was left alone; `reason` says why.',
+    FAILED: 'It could not be processed; `problem` says why. It is tried again.',
+  },
+);
+
+const InboundReasonEnum = enumType('InboundReason', 'Why a message became what it became.', {
+  NEW_CONVERSATION: 'It belongs to nothing that is known.',
+  REFERENCES: 'Its In-Reply-To or References header names a message of the ticket.',
+  TICKET_TOKEN: 'Its subject names the ticket, and its sender takes part in it.',
+  CONVERSATION: 'Outlook groups it with the ticket, under the same subject, and its sender takes part in it.',
+  TICKETS_OFF: 'It is no reply, and the mailbox does not open tickets.',
+  DRAFT: 'Nobody has sent it.',
+  DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
+  PROCESSING_ERROR: 'It could not be read or stored.',
+});
+
+const ArchiveStateEnum = enumType('ArchiveState', 'Where archiving a message in its mailbox stands.', {
+  NOT_WANTED: 'It stays where it is.',
+  DUE: 'It is about to be moved to the archive folder.',
+  DONE: 'It was moved.',
+  FAILED: 'It could not be moved.',
+});
+
+builder.node(InboundMessage, {
+  name: 'InboundMessage',
+  description:
+    'The ledger row of one message that was seen in a mailbox, and what became of it. Every message seen has exactly one.',
+  authScopes: { permission: 'inbound-message:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(InboundMessage),
+  fields: (t) => ({
+    mailbox: t.field({
+      type: Mailbox,
+      description: 'Where it was seen.',
+      resolve: ({ mailbox }) => mailbox.loadOrFail(),
+    }),
+    internetMessageId: t.exposeString('internetMessageId', {
+      nullable: true,
+      description: 'The Message-ID of RFC 5322 with its angle brackets; null when it has none.',
+    }),
+    subject: t.exposeString('subject', { description: 'Its subject.' }),
+    from: t.exposeString('fromAddress', {
+      nullable: true,
+      description: 'The address of its sender, by its own word; null when it names none.',
+    }),
+    receivedAt: t.expose('receivedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When Exchange received it.',
+    }),
+    outcome: t.expose('outcome', { type: InboundOutcomeEnum, description: 'What became of it.' }),
+    reason: t.expose('reason', { type: InboundReasonEnum, description: 'Why, for programs.' }),
+    explanation: t.exposeString('explanation', { description: 'Why, for people, in a sentence.' }),
+    ticket: t.field({
+      type: Ticket,
+      nullable: true,
+      description: 'The ticket that it belongs to; for a copy, the ticket of the original.',
+      resolve: ({ ticket }) => ticket?.loadOrFail() ?? null,
+    }),
+    message: t.field({
+      type: Message,
+      nullable: true,
+      description: 'The message that it became.',
+      resolve: ({ message }) => message?.loadOrFail() ?? null,
+    }),
+    problem: t.field({
+      type: ProblemType,
+      nullable: true,
+      description: 'Why it failed.',
+      resolve: ({ problem }) => problem ?? null,
+    }),
+    attempts: t.exposeInt('attempts', { description: 'How often processing it was tried.' }),
+    archiveState: t.expose('archiveState', {
+      type: ArchiveStateEnum,
+      description: 'Whether it was archived in its mailbox.',
+    }),
+    archivedAt: t.expose('archivedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was moved to the archive folder.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first seen.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the row last changed.' }),
+  }),
+});
+
+const InboundMessageFilterInput = builder.inputType('InboundMessageFilter', {
+  description: 'Which rows of the ledger; all conditions that are given hold at once.',
+  fields: (t) => ({
+    mailboxId: t.id({ description: 'Seen in this mailbox.' }),
+    outcome: t.field({ type: [InboundOutcomeEnum], description: 'With one of these outcomes.' }),
+    internetMessageId: t.string({ description: 'With this Message-ID, angle brackets included.' }),
+  }),
+});
+
+builder.queryField('inboundMessages', (t) =>
+  t.connection(
+    {
+      type: InboundMessage,
+      description: 'The ledger: every message that was seen in a mailbox, the newest first.',
+      authScopes: { permission: 'inbound-message:read' },
+      args: { filter: t.arg({ type: InboundMessageFilterInput, description: 'Only these.' }) },
+      resolve: (_root, { filter, ...page }, { em }) =>
+        listInboundMessages(em, { ...page, filter: filter ? inboundMessageFilter(filter) : null }),
+    },
+    connectionType(InboundMessage, 'InboundMessage'),
+  ),
+);
+
+function inboundMessageFilter(input: typeof InboundMessageFilterInput.$inferInput): InboundMessageFilter {
+  return { ...input, mailboxId: input.mailboxId ? decodeId('Mailbox', input.mailboxId) : null };
+}

@@ -1,0 +1,138 @@
+import { User } from '../access/user.entity.ts';
+import { builder, enumType } from '../graphql/builder.ts';
+import { encodeGlobalId } from '../graphql/global-id.ts';
+import { loadByIds } from '../graphql/load-by-ids.ts';
+import { ProblemType } from '../graphql/problem.graphql.ts';
+import { Attachment } from './attachment.entity.ts';
+import { type Correspondent, Message } from './message.entity.ts';
+import { attachmentsOf } from './message-list.ts';
+import { Ticket } from './ticket.entity.ts';
+
+const MessageKindEnum = enumType('MessageKind', 'What a message is.', {
+  INBOUND: 'Mail from outside.',
+  OUTBOUND: 'Mail to outside.',
+  NOTE: 'Written here, seen by people of the organization only.',
+});
+
+const AttachmentStateEnum = enumType('AttachmentState', 'Where the content of a file is.', {
+  PENDING: 'Still at Microsoft; it is being fetched.',
+  STORED: 'Here; it can be downloaded.',
+  TOO_LARGE: 'Over the limit; it was left at Microsoft.',
+  LINK: 'Only a link to a file elsewhere.',
+  FAILED: 'It could not be fetched; `problem` says why.',
+});
+
+const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
+  description: 'A mail address, with the name that it was written with.',
+  authScopes: { permission: 'ticket:read' },
+  fields: (t) => ({
+    name: t.exposeString('name', { nullable: true, description: 'The name; null when none was given.' }),
+    emailAddress: t.exposeString('emailAddress', {
+      description: 'The address as the mail says it, in lower case. Anybody can write any address.',
+    }),
+  }),
+});
+
+builder.node(Message, {
+  name: 'Message',
+  description: 'One mail or note of a ticket.',
+  authScopes: { permission: 'ticket:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(Message),
+  fields: (t) => ({
+    ticket: t.field({
+      type: Ticket,
+      description: 'The ticket that it belongs to.',
+      resolve: ({ ticket }) => ticket.loadOrFail(),
+    }),
+    kind: t.expose('kind', { type: MessageKindEnum, description: 'What it is.' }),
+    from: t.field({
+      type: CorrespondentType,
+      nullable: true,
+      description: 'Who sent it, by its own word; null for notes and for mail that does not say.',
+      resolve: ({ from }) => from ?? null,
+    }),
+    to: t.field({ type: [CorrespondentType], description: 'To whom it went.', resolve: ({ to }) => to }),
+    cc: t.field({ type: [CorrespondentType], description: 'Who got a copy.', resolve: ({ cc }) => cc }),
+    author: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who wrote it here; null for mail from outside.',
+      resolve: ({ author }) => author?.loadOrFail() ?? null,
+    }),
+    subject: t.exposeString('subject', { description: 'Its subject, as the mail has it.' }),
+    text: t.exposeString('text', { description: 'The whole body as plain text.' }),
+    html: t.exposeString('html', {
+      nullable: true,
+      description:
+        'The body as HTML that is safe to show: no scripts, styles or forms. Remote images have their address in `data-remote-src`; `cid:` addresses name the `contentId` of an attachment. Null when the mail had none.',
+    }),
+    strippedText: t.exposeString('strippedText', {
+      description: 'What it adds, without quoted history. Never empty when `text` is not.',
+    }),
+    attachments: t.field({
+      type: [Attachment],
+      description: 'Its files, in their order. They follow within moments of the message.',
+      complexity: 20,
+      resolve: ({ id }, _args, { em }) => attachmentsOf(em, id),
+    }),
+    internetMessageId: t.exposeString('internetMessageId', {
+      nullable: true,
+      description: 'The Message-ID of RFC 5322 with its angle brackets; null for notes.',
+    }),
+    sentAt: t.expose('sentAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was sent, by its own word.',
+    }),
+    receivedAt: t.expose('receivedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When Exchange received it; null for what was written here.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it became known here.' }),
+  }),
+});
+
+builder.node(Attachment, {
+  name: 'Attachment',
+  description: 'A file of a message.',
+  authScopes: { permission: 'ticket:read' },
+  id: { resolve: ({ id }) => id },
+  loadMany: loadByIds(Attachment),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'A file name that is safe on every system.' }),
+    contentType: t.exposeString('contentType', {
+      description: 'Its media type, by the word of the mail. Do not trust it.',
+    }),
+    sizeBytes: t.exposeInt('sizeBytes', {
+      description: 'Its size in bytes: exact once it is stored, as Microsoft tells it before.',
+    }),
+    contentId: t.exposeString('contentId', {
+      nullable: true,
+      description: 'How `cid:` addresses in the HTML name it.',
+    }),
+    isInline: t.exposeBoolean('isInline', { description: 'Whether it is shown inside the body.' }),
+    state: t.expose('state', { type: AttachmentStateEnum, description: 'Where its content is.' }),
+    sha256: t.exposeString('sha256', {
+      nullable: true,
+      description: 'The SHA-256 of its content in hexadecimal; null until it is stored.',
+    }),
+    link: t.exposeString('link', {
+      nullable: true,
+      description: 'Where the file is when it is only a link; null when Microsoft does not tell.',
+    }),
+    problem: t.field({
+      type: ProblemType,
+      nullable: true,
+      description: 'Why its content is not here.',
+      resolve: ({ problem }) => problem ?? null,
+    }),
+    downloadUrl: t.string({
+      nullable: true,
+      description: 'Where to download it, with the same Authorization header; null until it is stored.',
+      resolve: ({ id, state }, _args, { services }) =>
+        state === 'STORED' ? `${services.publicUrl}/attachments/${encodeGlobalId('Attachment', id)}` : null,
+    }),
+  }),
+});
