@@ -8,6 +8,7 @@ import '../ticketing/contacts.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
 import '../ticketing/messages.graphql.ts';
 import '../ticketing/tickets.graphql.ts';
+import '../ticketing/tickets.subscriptions.graphql.ts';
 import './errors.graphql.ts';
 import './problem.graphql.ts';
 import { builder } from './builder.ts';
