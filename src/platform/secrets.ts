@@ -1,6 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { toError } from '../errors.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
@@ -40,7 +42,11 @@ export function createSecretBox(keys: readonly EncryptionKey[]): SecretBox {
         throw new Error(`A secret is sealed under the key "${name ?? ''}", which is not configured.`);
       }
       const body = Buffer.from(encoded, 'base64url');
-      const decipher = createDecipheriv(ALGORITHM, key, body.subarray(0, NONCE_BYTES))
+      // GCM takes shorter tags too, and those can be guessed.
+      if (body.length < NONCE_BYTES + TAG_BYTES) throw new Error('A sealed secret is too short to be whole.');
+      const decipher = createDecipheriv(ALGORITHM, key, body.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
         .setAAD(Buffer.from(context))
         .setAuthTag(body.subarray(-TAG_BYTES));
       return (
@@ -54,35 +60,53 @@ export function createSecretBox(keys: readonly EncryptionKey[]): SecretBox {
  * Reads `name:base64key` entries separated by commas. Throws a sentence that names the faulty entry, never its key.
  */
 export function parseEncryptionKeys(text: string): EncryptionKey[] {
+  const names = new Set<string>();
   return text.split(',').map((entry, index) => {
-    const [name, encoded] = entry.trim().split(':');
+    const [name, encoded, ...more] = entry.trim().split(':');
     const key = Buffer.from(encoded ?? '', 'base64');
-    if (!name || !/^[\w-]{1,32}$/.test(name) || key.length !== KEY_BYTES) {
+    if (!name || !/^[\w-]{1,32}$/.test(name) || key.length !== KEY_BYTES || more.length > 0) {
       throw new Error(
         `entry ${index + 1} must be name:key, the key being ${KEY_BYTES} random bytes in base64`,
       );
     }
+    // Values carry the name of their key: what one of two keys of a name has sealed, the other could not open.
+    if (names.has(name)) throw new Error(`entry ${index + 1} repeats the name "${name}"`);
+    names.add(name);
     return { name, key };
   });
 }
 
 /**
  * The keys of a data directory: made at the first start, read at every later one. Losing the file loses every token and
- * credential sealed under it, so back it up with the database.
+ * credential sealed under it, so back it up with the database. Throws when the file holds no keys: it is never replaced.
  */
 export async function loadOrCreateKeyFile(dataDirectory: string): Promise<EncryptionKey[]> {
   const file = join(dataDirectory, 'encryption.key');
   await mkdir(dataDirectory, { recursive: true });
+  if (!existsSync(file)) await createKeyFile(file);
+  const text = await readFile(file, 'utf8');
   try {
-    // `wx` makes the race of two first starts harmless: one writes, the other reads.
-    await writeFile(file, `local:${randomBytes(KEY_BYTES).toString('base64')}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-    });
+    return parseEncryptionKeys(text.trim());
+  } catch (thrown) {
+    throw new Error(`The key file ${file} cannot be read: ${toError(thrown).message}.`, { cause: thrown });
+  }
+}
+
+/**
+ * Linked into its place when it is whole: of two first starts one places its file, and both read that one. Writing in
+ * place would let the other, or the start after a crash, read an empty file.
+ */
+async function createKeyFile(file: string): Promise<void> {
+  const draft = `${file}.${randomToken(8)}`;
+  const text = `local:${randomBytes(KEY_BYTES).toString('base64')}\n`;
+  try {
+    await writeFile(draft, text, { mode: 0o600, flush: true });
+    await link(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
-  return parseEncryptionKeys((await readFile(file, 'utf8')).trim());
 }
 
 /** The SHA-256 of a secret of high entropy, for look-up without keeping the secret. Not for passwords. */
