@@ -37,12 +37,25 @@ export class ConfigError extends ExpectedError {
   }
 }
 
+/** An address that paths are put after. */
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .refine((url) => !/[?#]/.test(url), 'must end before any "?" or "#"')
   .transform((url) => url.replace(/\/+$/, ''));
 
+/** As browsers send it: scheme, host and port; anything more would never be equal to it. */
+const origin = httpUrl.refine(
+  (url) => URL.canParse(url) && new URL(url).origin === url,
+  'must be an origin, such as https://desk.example, in lower case and without a path',
+);
+
 const environment = z.object({
-  PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().max(65_535, 'must be at most 65535'))
+    .default(4000),
   HOST: z.string().min(1).default('127.0.0.1'),
   PUBLIC_URL: httpUrl.optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
@@ -69,7 +82,7 @@ const environment = z.object({
   DESKGRAPH_CORS_ORIGINS: z
     .string()
     .transform((text) => text.split(',').map((origin) => origin.trim()))
-    .pipe(z.array(httpUrl))
+    .pipe(z.array(origin))
     .optional(),
   NODE_ENV: z.string().default('development'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
