@@ -2,15 +2,18 @@ import { toError } from '../errors.ts';
 import { SECOND } from './clock.ts';
 import type { Logger } from './logger.ts';
 
-/** How long what runs may take to finish after `draining`, before `abandon` fires. */
-const ABANDON_AFTER = 10 * SECOND;
-/** How long one release may take before the stop goes on without it. */
-const RELEASE_DEADLINE = 20 * SECOND;
+/** How long a stop is patient. */
+export interface StopDeadlines {
+  /** How long what runs may take to finish after `draining`, before `abandon` fires. */
+  abandonMilliseconds?: number;
+  /** How long one release may take before the stop goes on without it. */
+  releaseMilliseconds?: number;
+}
 
 /**
  * Owns everything that the process acquired, and gives it back in the reverse order.
  *
- * A stop has two stages: `draining` says "take no new work", `abandon` (ten seconds later) says "let go of what runs".
+ * A stop has two stages: `draining` says "take no new work", `abandon` (ten seconds later, unless told otherwise) says "let go of what runs".
  * A release that fails or hangs does not keep the others from running: the first failure is thrown at the end.
  */
 export class Lifecycle implements AsyncDisposable {
@@ -18,10 +21,12 @@ export class Lifecycle implements AsyncDisposable {
   readonly #draining = new AbortController();
   readonly #abandon = new AbortController();
   readonly #logger: Logger;
+  readonly #deadlines: Required<StopDeadlines>;
   #stopped: Promise<void> | undefined;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, deadlines: StopDeadlines = {}) {
     this.#logger = logger;
+    this.#deadlines = { abandonMilliseconds: 10 * SECOND, releaseMilliseconds: 20 * SECOND, ...deadlines };
   }
 
   /** Aborts when the process must take no new work. */
@@ -53,12 +58,12 @@ export class Lifecycle implements AsyncDisposable {
     this.#draining.abort(new Error('The process is stopping.'));
     const abandonTimer = setTimeout(
       () => this.#abandon.abort(new Error('The process is stopping and gave up waiting.')),
-      ABANDON_AFTER,
+      this.#deadlines.abandonMilliseconds,
     );
     let failure: Error | undefined;
     for (const { name, release } of this.#releases.toReversed()) {
       try {
-        await withDeadline(name, Promise.resolve(release()));
+        await withDeadline(name, Promise.resolve(release()), this.#deadlines.releaseMilliseconds);
       } catch (thrown) {
         const error = toError(thrown);
         this.#logger.error({ err: error, release: name }, 'could not release');
@@ -71,12 +76,12 @@ export class Lifecycle implements AsyncDisposable {
   }
 }
 
-async function withDeadline(name: string, work: Promise<unknown>): Promise<void> {
+async function withDeadline(name: string, work: Promise<unknown>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new Error(`Releasing ${name} took longer than ${RELEASE_DEADLINE / SECOND} s.`)),
-      RELEASE_DEADLINE,
+      () => reject(new Error(`Releasing ${name} took longer than ${milliseconds / SECOND} s.`)),
+      milliseconds,
     );
   });
   try {
