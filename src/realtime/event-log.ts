@@ -85,7 +85,7 @@ export async function refuseExpired(
   position: LogPosition,
 ): Promise<void> {
   const [row] = await forkAcrossOrganizations(database).execute<{ expired: boolean }[]>(
-    `select ?::xid8 >= pg_snapshot_xmax(pg_current_snapshot())
+    `select ?::xid8 > pg_snapshot_xmax(pg_current_snapshot())
          or exists (select from event_watermark
                      where organization_id = ?::uuid and (transaction, position) > (?::xid8, ?::bigint)) as expired`,
     [position.transaction.toString(), organizationId, ...parameters(position)],
