@@ -13,7 +13,12 @@ import { createGraphClient, type GraphObserver } from './graph-client.ts';
 import { createGraphGate } from './graph-gate.ts';
 import { createGraphTransport } from './graph-transport.ts';
 import type { Integration } from './integration.entity.ts';
-import { createIntegration, type NewIntegration } from './integrations.ts';
+import {
+  createIntegration,
+  type NewCredential,
+  type NewIntegration,
+  rotateCredential,
+} from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
 import { redirectUriOf, type SignInRequest, startSignIn } from './sign-in.ts';
@@ -48,6 +53,8 @@ export interface Microsoft365 {
   readonly redirectUri: string;
   /** See `integrations.ts`. */
   createIntegration(em: EntityManager, organizationId: string, input: NewIntegration): Promise<Integration>;
+  /** See `integrations.ts`. */
+  rotateCredential(em: EntityManager, integrationId: string, input: NewCredential): Promise<Integration>;
   /** See `sign-in.ts`. */
   startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
   /** See `complete-sign-in.ts`. Throws `SignInError`. */
@@ -75,6 +82,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     tokens,
     redirectUri: redirectUriOf(publicUrl),
     createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),
+    rotateCredential: (em, integrationId, input) => rotateCredential(em, secretBox, integrationId, input),
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
   };

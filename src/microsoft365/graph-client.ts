@@ -102,7 +102,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
           if (scope.signal.aborted || !(error instanceof GraphError)) throw error;
           if (error.status === 401) {
             if (rejected !== undefined) {
-              await tokens.giveUp(scope.mailbox, error.requestId);
+              await tokens.giveUp(scope.mailbox, token.value, error.requestId);
               throw error;
             }
             rejected = token.value;

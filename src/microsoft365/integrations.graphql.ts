@@ -189,6 +189,31 @@ mutation('createIntegration', {
   }),
 });
 
+mutation('rotateCredential', {
+  description:
+    'Replaces the client secret of an integration. Accounts that Microsoft refused because of the old one heal by themselves.',
+  permission: 'integration:manage',
+  input: (t) => ({
+    integrationId: t.id({ required: true, description: 'Which integration.' }),
+    clientSecret: t.string({
+      required: true,
+      description: 'The value of the new client secret. It is sealed, and never shown again.',
+    }),
+    credentialExpiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the new client secret expires, as Microsoft shows beside it.',
+    }),
+  }),
+  payload: { integration: { type: Integration, description: 'The integration.' } },
+  errors: [NotFoundError, InvalidInputError],
+  resolve: async ({ integrationId, clientSecret, credentialExpiresAt }, { em, services }) => ({
+    integration: await services.microsoft365.rotateCredential(em, decodeId('Integration', integrationId), {
+      clientSecret,
+      credentialExpiresAt: credentialExpiresAt ?? null,
+    }),
+  }),
+});
+
 mutation('startSignIn', {
   description:
     'Starts a sign-in to Microsoft 365, also of an account that has to sign in again. Open the URL in a browser within ten minutes; it works once.',

@@ -68,6 +68,29 @@ export async function createIntegration(
   return integration;
 }
 
+/** A new client secret for an integration. */
+export interface NewCredential {
+  clientSecret: string;
+  credentialExpiresAt: Date | null;
+}
+
+/**
+ * Replaces the client secret and writes it. Accounts that failed for want of a good one heal at their next use.
+ * Throws `NotFoundError` and `InvalidInputError`.
+ */
+export async function rotateCredential(
+  em: EntityManager,
+  secretBox: SecretBox,
+  integrationId: string,
+  { clientSecret, credentialExpiresAt }: NewCredential,
+): Promise<Integration> {
+  const integration = await getIntegration(em, integrationId);
+  integration.sealedClientSecret = secretBox.seal(checkSecret(clientSecret), secretContext(integrationId));
+  integration.credentialExpiresAt = credentialExpiresAt;
+  await em.flush();
+  return integration;
+}
+
 /** The integration with this id. Throws `NotFoundError`, also for one of another organization. */
 export async function getIntegration(em: EntityManager, id: string): Promise<Integration> {
   const integration = await em.findOne(Integration, { id });
@@ -93,7 +116,6 @@ function secretContext(integrationId: string): string {
 function checkNewIntegration(input: NewIntegration): NewIntegration {
   const tenantId = input.tenantId.trim().toLowerCase();
   const clientId = input.clientId.trim().toLowerCase();
-  const clientSecret = input.clientSecret.trim();
   if (!Object.hasOwn(CLOUDS, input.cloud)) {
     throw new InvalidInputError('cloud', 'The cloud is not known.', `Use ${Object.keys(CLOUDS).join(', ')}.`);
   }
@@ -111,6 +133,11 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy "Application (client) ID" from the overview of the app registration.',
     );
   }
+  return { ...input, tenantId, clientId, clientSecret: checkSecret(input.clientSecret) };
+}
+
+function checkSecret(text: string): string {
+  const clientSecret = text.trim();
   // A secret's id looks like a UUID; it is what people paste most often instead of the value.
   if (clientSecret === '' || clientSecret.length > LONGEST_SECRET || isUuid(clientSecret)) {
     throw new InvalidInputError(
@@ -119,5 +146,5 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy the column "Value" of the client secret; it is shown only when the secret is made.',
     );
   }
-  return { ...input, tenantId, clientId, clientSecret };
+  return clientSecret;
 }

@@ -155,7 +155,7 @@ export interface MailApi {
   ): Promise<IncomingAttachment[]>;
   /**
    * The content, streamed. A `LINK` has none. Read it to its end, leave the loop or abort `signal`: until then it holds
-   * one of the mailbox's four slots.
+   * one of the mailbox's four slots, and calls that need all four (folders, moves) wait: make none from inside the loop.
    */
   readAttachment(
     mailbox: MailboxAccess,

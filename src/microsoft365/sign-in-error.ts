@@ -25,11 +25,11 @@ const REASONS = {
   ],
   SECRET_INVALID: [
     'Microsoft does not accept the client secret.',
-    'Copy the value of the client secret, not its id, and make the integration with it.',
+    'Copy the value of the client secret, not its id, and enter it with rotateCredential.',
   ],
   SECRET_EXPIRED: [
     'The client secret has expired.',
-    'Make a new client secret in the app registration and use it for the integration.',
+    'Make a new client secret in the app registration and enter it with rotateCredential.',
   ],
   APP_NOT_FOUND: [
     'Microsoft does not know the app registration in this tenant.',

@@ -11,12 +11,16 @@ import type { CloudName } from './clouds.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
 import { GraphError, type GraphErrorCode } from './graph-error.ts';
+import { createGraphGate } from './graph-gate.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes, readMsalFailure } from './msal.ts';
 import { openTokenCache, sealTokenCache } from './token-cache.ts';
 
 /** A token that lasts no longer than this is replaced before it is used. */
 const RENEW_BEFORE_MILLISECONDS = 5 * MINUTE;
+
+/** The longest that a visit waits for its turn. */
+const VISIT_MILLISECONDS = 2 * MINUTE;
 
 export interface TokenDeps {
   database: Database;
@@ -48,15 +52,26 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
   const { database, clock, logger } = deps;
   const inMemory = new Map<string, AccessToken>();
   const visits = new Map<string, Promise<Visit>>();
+  const gate = createGraphGate();
 
   /** Callers that want the same at the same time share one visit, and one database connection. */
   function visitOnce(account: AccountReference, rejected: string | undefined): Promise<Visit> {
     const key = account.accountId;
     const underWay = visits.get(key);
     if (underWay !== undefined) return underWay;
-    const visit = visitAccount(deps, account, rejected).finally(() => visits.delete(key));
+    const visit = visitInTurn(account, rejected).finally(() => visits.delete(key));
     visits.set(key, visit);
     return visit;
+  }
+
+  /** A visit holds a connection while Microsoft answers, so only a few are made at a time: the pool is for everybody. */
+  async function visitInTurn(account: AccountReference, rejected: string | undefined): Promise<Visit> {
+    const leave = await gate.enter('visits', 1, AbortSignal.timeout(VISIT_MILLISECONDS));
+    try {
+      return await visitAccount(deps, account, rejected);
+    } finally {
+      leave();
+    }
   }
 
   return {
@@ -65,13 +80,19 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       if (known !== undefined && known.value !== rejected && lasts(known.expiresAt, clock)) return known;
       inMemory.delete(account.accountId);
       // The visit does not end with one caller's signal: others may wait for it, and a rotated token must be stored.
-      const visit = await raceSignal(visitOnce(account, rejected), signal);
+      let visit = await raceSignal(visitOnce(account, rejected), signal);
+      // A visit under way may have been made by somebody who did not know yet that the token is refused.
+      if ('token' in visit && visit.token.value === rejected) {
+        visit = await raceSignal(visitOnce(account, rejected), signal);
+      }
       if ('error' in visit) throw visit.error;
       inMemory.set(account.accountId, visit.token);
       return visit.token;
     },
     forget: (accountId) => void inMemory.delete(accountId),
-    async giveUp({ organizationId, accountId }, requestId) {
+    async giveUp({ organizationId, accountId }, refused, requestId) {
+      // Somebody signed in meanwhile: what was refused is no longer what is used.
+      if (inMemory.get(accountId)?.value !== refused) return;
       inMemory.delete(accountId);
       const error = new GraphError('SIGN_IN_REQUIRED', MESSAGES.SIGN_IN_REQUIRED ?? '', { requestId });
       await forkFor(database, organizationId).transactional(async (em) => {

@@ -42,6 +42,8 @@ const CREATE = `mutation ($input: CreateIntegrationInput!) { createIntegration(i
   ... on Error { code message remedy } } }`;
 const START = `mutation ($input: StartSignInInput!) { startSignIn(input: $input) { __typename
   ... on StartSignInPayload { authorizationUrl } ... on Error { code message remedy } } }`;
+const ROTATE = `mutation ($input: RotateCredentialInput!) { rotateCredential(input: $input) { __typename
+  ... on RotateCredentialPayload { integration { id credentialExpiresAt } } ... on Error { code message } } }`;
 const LIST = `{ integrations { edges { node { id accounts { edges { node {
   id emailAddress displayName status grantedPermissions problem { code } integration { id } } } } } } } }`;
 
@@ -135,6 +137,7 @@ describe('forbids', () => {
     for (const [source, variables] of [
       [CREATE, { input: INPUT }],
       [START, { input: { integrationId: 'x' } }],
+      [ROTATE, { input: { integrationId: 'x', clientSecret: 'y' } }],
       [LIST, {}],
       ['{ microsoft365Setup { redirectUri } }', {}],
     ] as const) {
@@ -161,6 +164,14 @@ describe('forbids', () => {
     }
     const theft = await run(stranger, START, { input: { integrationId } });
     expect(theft.data?.['startSignIn']).toMatchObject({ code: 'NOT_FOUND' });
+    const rotation = { input: { integrationId, clientSecret: 'mine now' } };
+    expect((await run(stranger, ROTATE, rotation)).data?.['rotateCredential']).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    expect((await run(owner, ROTATE, rotation)).data?.['rotateCredential']).toEqual({
+      __typename: 'RotateCredentialPayload',
+      integration: { id: integrationId, credentialExpiresAt: null },
+    });
   });
 });
 

@@ -5,6 +5,7 @@ import {
   getIntegration,
   type NewIntegration,
   openRegistration,
+  rotateCredential,
 } from '../../src/microsoft365/integrations.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
@@ -40,6 +41,20 @@ test('makes an integration: ids in lower case, the secret sealed and never in JS
   expect(stored.sealedClientSecret).not.toContain('s3cret');
   expect(JSON.stringify(stored)).not.toMatch(/s3cret|sealed|v1\.test/);
   expect(openRegistration(secretBox, stored).clientSecret).toBe('s3cret~value');
+});
+
+test('a new secret takes the place of the old one; a bad one does not', async () => {
+  const { id: organizationId } = await createTestOrganization(own.database);
+  const { id } = await create(organizationId);
+  const em = () => forkFor(own.database, organizationId);
+  const credentialExpiresAt = new Date('2028-01-01T00:00:00Z');
+  await rotateCredential(em(), secretBox, id, { clientSecret: 'new~value', credentialExpiresAt });
+  await expect(
+    rotateCredential(em(), secretBox, id, { clientSecret: ' ', credentialExpiresAt: null }),
+  ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'clientSecret' });
+  const stored = await getIntegration(em(), id);
+  expect(openRegistration(secretBox, stored).clientSecret).toBe('new~value');
+  expect(stored.credentialExpiresAt).toEqual(credentialExpiresAt);
 });
 
 describe('refuses', () => {

@@ -138,16 +138,17 @@ describe('asks for a person', () => {
     expect((await accountOf(access)).status).toBe('NEEDS_CONSENT');
   });
 
-  test('when the client secret is no longer good: CREDENTIAL_EXPIRED, and heals with the secret', async () => {
+  test('when the client secret is no longer good: CREDENTIAL_EXPIRED, until a good one is entered', async () => {
     const access = await mailboxInNeedOfRefresh();
-    const account = await accountOf(access);
-    const { clientId } = await forkFor(stage.database, access.organizationId).findOneOrFail(Integration, {
-      id: account.integration.id,
+    const em = forkFor(stage.database, access.organizationId);
+    const { id, clientId } = await em.findOneOrFail(Integration, {
+      id: (await accountOf(access)).integration.id,
     });
     await stage.control('POST', '/apps', { clientId, secret: 'another-secret-than-ours' });
     await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     expect((await accountOf(access)).status).toBe('CREDENTIAL_EXPIRED');
-    await stage.control('POST', '/apps', { clientId, secret: null });
+    const credential = { clientSecret: 'another-secret-than-ours', credentialExpiresAt: null };
+    await stage.microsoft365.rotateCredential(em, id, credential);
     await read(stage.microsoft365, access);
     expect((await accountOf(access)).status).toBe('ACTIVE');
   });
@@ -158,6 +159,26 @@ describe('asks for a person', () => {
     await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
     expect((await accountOf(access)).status).toBe('NEEDS_SIGN_IN');
   });
+});
+
+test('many accounts at once leave the database to others, and all get their tokens', async () => {
+  const mailboxes: MailboxAccess[] = [];
+  for (let index = 0; index < 8; index += 1) mailboxes.push(await mailboxInNeedOfRefresh());
+  await stage.control('POST', '/faults', { latencyMs: 100, count: 8, pathPattern: '/oauth2/v2.0/token' });
+  const reads = Promise.all(mailboxes.map((access) => read(stage.microsoft365, access)));
+  const inTransaction = () =>
+    forkFor(stage.database, 'none').execute<{ count: number }[]>(
+      `select count(*)::int as count from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`,
+    );
+  let most = 0;
+  let isDone = false;
+  void reads.finally(() => {
+    isDone = true;
+  });
+  while (!isDone) most = Math.max(most, (await inTransaction())[0]?.count ?? 0);
+  expect((await reads).every((folder) => folder?.wellKnownName === 'inbox')).toBe(true);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(4);
 });
 
 describe('does not ask for a person', () => {
