@@ -195,7 +195,7 @@ export class FirstTables extends Migration {
         position integer not null,
         name text not null,
         content_type text not null,
-        size_bytes bigint not null,
+        size_bytes integer not null,
         content_id text,
         is_inline boolean not null default false,
         link text,

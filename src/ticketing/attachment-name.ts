@@ -14,7 +14,7 @@ const UNSAFE = /[<>:"/\\|?*\p{Cc}\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g
  * `exe.txt` of `txt.exe`), no reserved name, bounded, and never empty. The extension survives the cutting.
  */
 export function safeFileName(name: string): string {
-  const line = cleanLine(name.slice(0, 4_000));
+  const line = cleanLine(name.slice(-4_000));
   const safe = line
     .slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1)
     .replace(UNSAFE, '_')

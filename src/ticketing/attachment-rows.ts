@@ -126,7 +126,7 @@ export async function putAttachmentRows(
      select id, ?::uuid, ?::uuid, position, name, content_type, size_bytes, content_id,
        is_inline, link, state, problem, ?::timestamptz, ?::timestamptz
      from json_to_recordset(?::json) as row(id uuid, position integer, name text, content_type text,
-       size_bytes bigint, content_id text, is_inline boolean, link text, state text, problem jsonb)`,
+       size_bytes integer, content_id text, is_inline boolean, link text, state text, problem jsonb)`,
     [organizationId, messageId, now, now, JSON.stringify(rows)],
   );
   return rows.filter(({ state }) => state === 'PENDING');

@@ -73,7 +73,7 @@ builder.node(Message, {
     attachments: t.field({
       type: [Attachment],
       description: 'Its files, in their order. They follow within moments of the message.',
-      complexity: 20,
+      complexity: { field: 1, multiplier: 3 }, // most messages have few files, and a page's are one query
       resolve: ({ id }, _args, { em }) => attachmentsOf(em, id),
     }),
     internetMessageId: t.exposeString('internetMessageId', {
