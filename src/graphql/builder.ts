@@ -43,12 +43,24 @@ import ScopeAuthPlugin, { type AuthFailure, AuthScopeFailureType } from '@pothos
 import { type GraphQLNamedType, isObjectType } from 'graphql';
 import { grants, type Permission } from '../access/permissions.ts';
 import type { ExpectedError } from '../errors.ts';
+import { SECOND } from '../platform/clock.ts';
 import { ForbiddenError, UnauthenticatedError } from './authorization-errors.ts';
 import { fieldComplexity } from './complexity.ts';
 import type { GraphQLContext } from './context.ts';
 import { parseDateTime } from './date-time.ts';
 import { ERROR_CODES, errorCodeOf } from './error-codes.ts';
 import { encodeGlobalId, parseGlobalId } from './global-id.ts';
+import {
+  MAX_ALIASES,
+  MAX_BODY_BYTES,
+  MAX_COMPLEXITY,
+  MAX_DEPTH,
+  MAX_OPERATIONS_PER_SOCKET,
+  MAX_ROOT_FIELDS,
+  MAX_STREAMS_PER_KEY,
+  MAX_TOKENS,
+  OPERATION_TIMEOUT,
+} from './limits.ts';
 
 /** What the builder knows about our schema besides its fields. */
 export interface SchemaShape {
@@ -127,11 +139,19 @@ export const builder = new SchemaBuilder<SchemaShape>({
   complexity: { disabled: true, fieldComplexity },
 });
 
-builder.queryType({ description: 'Everything that can be read.', authScopes: { authenticated: true } });
+builder.queryType({
+  description:
+    'Everything that can be read. An operation may have at most ' +
+    `${MAX_DEPTH} levels of fields, ${MAX_COMPLEXITY} points of complexity (a field costs one, times the sizes of the pages ` +
+    `around it), ${MAX_ROOT_FIELDS} root fields, ${MAX_ALIASES} aliases and ${MAX_TOKENS} tokens; a request ` +
+    `${MAX_BODY_BYTES} bytes and ${OPERATION_TIMEOUT / SECOND} seconds.`,
+  authScopes: { authenticated: true },
+});
 builder.mutationType({ description: 'Everything that can be done.', authScopes: { authenticated: true } });
 builder.subscriptionType({
   description:
-    'Everything that can be listened to. Each event has a cursor; "after" resumes: what was missed comes first, in order.',
+    'Everything that can be listened to. Each event has a cursor; "after" resumes: what was missed comes first, in order. ' +
+    `One WebSocket runs at most ${MAX_OPERATIONS_PER_SOCKET} operations; one API key holds at most ${MAX_STREAMS_PER_KEY} WebSockets and event streams.`,
   authScopes: { authenticated: true },
 });
 

@@ -144,14 +144,13 @@ export function serveGraphQLSocket(
     }
     // The socket may have closed while its credentials were looked up.
     if (socket.readyState !== socket.OPEN) connection.stream[Symbol.dispose]();
-    connection.stream.signal.addEventListener(
-      'abort',
-      () =>
-        connection.stream?.signal.reason instanceof ServerStoppingError
-          ? socket.close(GOING_AWAY, 'Going away')
-          : socket.close(CloseCode.Forbidden, 'Forbidden'),
-      { once: true },
-    );
+    const { signal } = connection.stream;
+    const end = () =>
+      signal.reason instanceof ServerStoppingError
+        ? socket.close(GOING_AWAY, 'Going away')
+        : socket.close(CloseCode.Forbidden, 'Forbidden');
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
     return true;
   }
 
