@@ -86,9 +86,10 @@ function boundedSubject(subject: string): string {
   return bounded(cleanLine(subject), MAX_SUBJECT_LENGTH);
 }
 
-/** An invalid date would fail the statement of the whole page. */
+/** An invalid date, or one of a year that PostgreSQL reads otherwise, would fail the statement of the whole page. */
 function validDate(date: Date | null): Date | null {
-  return date === null || Number.isNaN(date.getTime()) ? null : date;
+  const year = date?.getUTCFullYear() ?? Number.NaN;
+  return year >= 1 && year <= 9_999 ? date : null;
 }
 
 /** Over the body as it came, not as it is stored: a better sanitiser must not make known mail new. */

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { withCpuDeadline } from '../../src/platform/cpu-deadline.ts';
+
+test('gives what the work gives, and throws what it throws', () => {
+  expect(withCpuDeadline(1_000, () => [1, 2])).toEqual([1, 2]);
+  expect(() => withCpuDeadline(1_000, () => JSON.parse('{'))).toThrow(SyntaxError);
+});
+
+test('ends a regular expression that would never end, and works again afterwards', () => {
+  const begin = performance.now();
+  expect(() => withCpuDeadline(50, () => /^(a+)+$/.test(`${'a'.repeat(60)}b`))).toThrow(/timed out/);
+  expect(performance.now() - begin).toBeLessThan(2_000);
+  expect(withCpuDeadline(1_000, () => 'still here')).toBe('still here');
+});
