@@ -3,6 +3,7 @@ import { createOrganizationCommand, migrateCommand } from './commands.ts';
 import { type Config, readConfig } from './config.ts';
 import { ExpectedError, toError } from './errors.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
+import { onStopSignal } from './platform/stop-signals.ts';
 
 const USAGE = `Usage:
   npm start                              starts Deskgraph
@@ -28,7 +29,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   const app = await createApp(config, logger);
   let isStopping = false;
   const stop = (reason: string, exitCode: number) => {
-    if (isStopping) process.exit(1);
+    if (isStopping) return;
     isStopping = true;
     logger.info({ reason }, 'stopping');
     app[Symbol.asyncDispose]().then(
@@ -36,8 +37,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
       () => process.exit(1),
     );
   };
-  process.on('SIGINT', () => stop('SIGINT', 0));
-  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  onStopSignal((signal) => stop(signal, 0));
   // What nobody caught leaves the process in a state that nobody knows: stop, and say so with the exit code.
   const crash = (thrown: unknown) => {
     logger.fatal({ err: toError(thrown) }, 'an error that nobody caught');

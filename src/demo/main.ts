@@ -15,6 +15,7 @@ import { SECOND } from '../platform/clock.ts';
 import { Lifecycle } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logger.ts';
 import { randomToken } from '../platform/secrets.ts';
+import { onStopSignal } from '../platform/stop-signals.ts';
 import { connect } from './client.ts';
 import { deliverStory } from './postman.ts';
 import { connectMailbox } from './set-up.ts';
@@ -96,18 +97,13 @@ function welcome(url: string, emulatorUrl: string, apiKey: string): string {
 }
 
 function stopOnSignals(): void {
-  let isStopping = false;
-  const stop = () => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
+  onStopSignal(() => {
     print('\n  Stopping …');
     lifecycle.stop().then(
       () => process.exit(0),
       () => process.exit(1),
     );
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  });
 }
 
 function print(text: string): void {

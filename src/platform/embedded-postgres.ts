@@ -7,14 +7,15 @@
  * and leave signals to our own shutdown (it hooks SIGINT and stops the database first; ours must stop last).
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { ExpectedError } from '../errors.ts';
 import { SECOND } from './clock.ts';
+import { tryLockFile } from './file-lock.ts';
 import type { Logger } from './logger.ts';
 import { randomToken } from './secrets.ts';
 
@@ -22,6 +23,7 @@ import { randomToken } from './secrets.ts';
 const START_DEADLINE_SECONDS = 60;
 const STOP_DEADLINE_SECONDS = 15;
 const USER = 'deskgraph';
+const DRAFT = 'postgres.new-';
 /** The advisory lock that says "a live process owns this data directory". Any constant, never changed. */
 const OWNER_LOCK = 4_010_000_001;
 /** `nobody`: PostgreSQL refuses to run as root, and this user exists on every Linux. */
@@ -63,28 +65,42 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const { dataDirectory, logger } = options;
   const cluster = join(dataDirectory, 'postgres');
   const passwordFile = join(dataDirectory, 'postgres.password');
-  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const binaries = await loadBinaries();
-  await using _starting = await lockStart(dataDirectory);
+  // Keeps two first starts from running initdb in the same folder: between them no server exists yet whose lock could
+  // tell them apart.
+  using starting = tryLockFile(join(dataDirectory, 'starting.lock'));
+  if (!starting) throw new DataDirectoryInUseError(dataDirectory);
   if (!(await exists(join(cluster, 'PG_VERSION')))) await initialise(binaries, cluster, passwordFile);
   const password = (await readFile(passwordFile, 'utf8')).trim();
   const urlOf = (port: number, database: string) =>
     `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`;
 
+  await removeForeignPidFile(cluster, logger);
   const leftRunning = await findRunning(cluster, (port) => urlOf(port, 'postgres'));
   const server = leftRunning ?? (await start(binaries, cluster, urlOf, options));
-  const owner = await takeOwnership(urlOf(server.port, 'postgres'), dataDirectory);
-  if (leftRunning)
-    logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
-  owner.on('error', (err) => logger.error({ err }, 'lost the connection that owns the data directory'));
-  await createDatabaseOnce(owner);
-  return {
-    url: urlOf(server.port, USER),
-    async stop() {
-      await owner.end().catch(() => undefined);
-      await stopServer(server.pid);
-    },
-  };
+  try {
+    const owner = await takeOwnership(urlOf(server.port, 'postgres'), dataDirectory);
+    if (leftRunning)
+      logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
+    let isStopping = false;
+    owner.on('error', (err) => {
+      if (!isStopping) logger.error({ err }, 'lost the connection that owns the data directory');
+    });
+    await createDatabaseOnce(owner);
+    return {
+      url: urlOf(server.port, USER),
+      async stop() {
+        isStopping = true;
+        // Ownership ends with the server, not before: otherwise the next process could adopt a server that stops.
+        await stopServer(server.pid);
+        await owner.end().catch(() => undefined);
+      },
+    };
+  } catch (error) {
+    if (!leftRunning) await stopServer(server.pid);
+    throw error;
+  }
 }
 
 /**
@@ -98,26 +114,6 @@ export async function findEmbeddedPostgres(dataDirectory: string): Promise<strin
     `postgres://${USER}:${password.trim()}@127.0.0.1:${port}/${database}`;
   const server = await findRunning(join(dataDirectory, 'postgres'), (port) => urlOf(port, USER));
   return server ? urlOf(server.port, USER) : null;
-}
-
-/**
- * Keeps two first starts from running initdb in the same folder: between them no server exists yet whose lock could
- * tell them apart. A file left by a killed process counts for nothing.
- */
-async function lockStart(dataDirectory: string): Promise<AsyncDisposable> {
-  const file = join(dataDirectory, 'starting.pid');
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await writeFile(file, String(process.pid), { flag: 'wx' });
-      return { [Symbol.asyncDispose]: () => rm(file, { force: true }) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const pid = Number(await readFile(file, 'utf8').catch(() => ''));
-    if (pid > 0 && pid !== process.pid && isAlive(pid)) break;
-    await rm(file, { force: true });
-  }
-  throw new DataDirectoryInUseError(dataDirectory);
 }
 
 interface Binaries {
@@ -155,14 +151,21 @@ function unprivileged(command: string, args: readonly string[]): [string, string
   return ['setpriv', [...drop, ...keep, '--', command, ...args]];
 }
 
+/**
+ * Makes the cluster in a draft folder and moves it into its place when it is whole: initdb writes PG_VERSION first, so
+ * after a crash nothing in a folder tells a whole cluster from half of one. Every draft has a name of its own, since the
+ * initdb of a killed process may still be writing to the last one.
+ */
 async function initialise(binaries: Binaries, cluster: string, passwordFile: string): Promise<void> {
-  // A crash in the middle of initdb leaves a folder that initdb refuses: without PG_VERSION it holds nothing of worth.
-  await rm(cluster, { recursive: true, force: true });
-  await mkdir(cluster, { recursive: true, mode: 0o700 });
+  const parent = dirname(cluster);
+  for (const name of await readdir(parent)) {
+    if (name.startsWith(DRAFT)) await rm(join(parent, name), { recursive: true }).catch(() => undefined);
+  }
+  const draft = await mkdtemp(join(parent, DRAFT));
   await writeFile(passwordFile, `${randomToken()}\n`, { mode: 0o600 });
-  if (process.getuid?.() === 0) await chown(cluster, UNPRIVILEGED_ID, UNPRIVILEGED_ID);
+  if (process.getuid?.() === 0) await chown(draft, UNPRIVILEGED_ID, UNPRIVILEGED_ID);
   const [command, args] = unprivileged(binaries.initdb, [
-    `--pgdata=${cluster}`,
+    `--pgdata=${draft}`,
     `--username=${USER}`,
     `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
@@ -171,15 +174,16 @@ async function initialise(binaries: Binaries, cluster: string, passwordFile: str
     '--no-instructions',
   ]);
   await promisify(execFile)(command, args, { timeout: START_DEADLINE_SECONDS * SECOND });
+  await rm(cluster, { recursive: true, force: true });
+  await rename(draft, cluster);
 }
 
 async function start(
   binaries: Binaries,
   cluster: string,
   urlOf: (port: number, database: string) => string,
-  { logger, flags = [] }: EmbeddedPostgresOptions,
+  { flags = [] }: EmbeddedPostgresOptions,
 ): Promise<RunningServer> {
-  await removeForeignPidFile(cluster, logger);
   const port = await freePort();
   const [command, args] = unprivileged(binaries.postgres, [
     ...['-D', cluster, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
@@ -201,8 +205,14 @@ async function start(
 }
 
 async function waitUntilReady(child: ChildProcess, url: string, lastWords: () => string): Promise<void> {
+  let failure: Error | undefined;
+  child.once('error', (error) => {
+    failure = error;
+  });
   for (let waited = 0; waited < START_DEADLINE_SECONDS * SECOND; waited += 50) {
-    if (child.exitCode !== null) throw new Error(`PostgreSQL did not start: ${lastWords()}`);
+    if (failure) throw new Error('PostgreSQL could not be run.', { cause: failure });
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`PostgreSQL did not start: ${lastWords()}`);
     if (await answers(url)) return;
     await sleep(50);
   }
@@ -218,7 +228,7 @@ async function findRunning(
   const lines = await readPidFile(cluster);
   const pid = Number(lines?.[0]);
   const port = Number(lines?.[3]);
-  if (!Number.isInteger(pid) || !Number.isInteger(port) || port === 0 || !isAlive(pid)) return undefined;
+  if (!Number.isInteger(port) || port === 0 || !isAlive(pid)) return undefined;
   for (let attempt = 0; attempt < 20; attempt++) {
     if (await answers(urlOf(port))) return { pid, port };
     if (!isAlive(pid)) return undefined;
@@ -233,7 +243,7 @@ async function findRunning(
  */
 async function removeForeignPidFile(cluster: string, logger: Logger): Promise<void> {
   const pid = Number((await readPidFile(cluster))?.[0]);
-  if (!Number.isInteger(pid) || !isAlive(pid)) return;
+  if (!isAlive(pid)) return;
   const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => undefined);
   if (program === undefined || program.trim() === 'postgres') return;
   logger.warn({ pid, program: program.trim() }, 'removed a stale postmaster.pid');
@@ -248,10 +258,14 @@ async function takeOwnership(url: string, dataDirectory: string): Promise<pg.Cli
     keepAlive: true,
   });
   await client.connect();
-  const { rows } = await client.query<{ owned: boolean }>('select pg_try_advisory_lock($1) as owned', [
-    OWNER_LOCK,
-  ]);
-  if (rows[0]?.owned) return client;
+  // The server may need a moment to notice that the owner before us was killed.
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const { rows } = await client.query<{ owned: boolean }>('select pg_try_advisory_lock($1) as owned', [
+      OWNER_LOCK,
+    ]);
+    if (rows[0]?.owned) return client;
+    await sleep(100);
+  }
   await client.end();
   throw new DataDirectoryInUseError(dataDirectory);
 }
@@ -263,9 +277,13 @@ async function createDatabaseOnce(owner: pg.Client): Promise<void> {
 
 async function stopServer(pid: number): Promise<void> {
   // SIGINT is PostgreSQL's "fast shutdown": it ends connections, writes a checkpoint and exits.
-  if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  signalServer(pid, 'SIGINT');
   for (let waited = 0; waited < STOP_DEADLINE_SECONDS * SECOND && isAlive(pid); waited += 20) await sleep(20);
-  if (isAlive(pid)) process.kill(pid, 'SIGQUIT');
+  signalServer(pid, 'SIGQUIT');
+}
+
+function signalServer(pid: number, signal: NodeJS.Signals): void {
+  if (isAlive(pid)) process.kill(pid, signal);
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -288,6 +306,8 @@ async function readPidFile(cluster: string): Promise<string[] | undefined> {
 }
 
 function isAlive(pid: number): boolean {
+  // PostgreSQL writes a negative number while it runs alone, for initdb; to `kill` that would be a group of processes.
+  if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;

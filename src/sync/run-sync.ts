@@ -41,7 +41,9 @@ export async function runSync(
   const em = forkFor(deps.database, organizationId, signal);
   const mailbox = await em.findOne(Mailbox, { id: mailboxId });
   if (!mailbox) return;
-  const { run, state } = await takeRun(em, mailbox, deps.clock);
+  const taken = await takeRun(em, mailbox, deps.clock);
+  if (!taken) return;
+  const { run, state } = taken;
   const counter = { requests: 0 };
   const { folder, receiveFrom } = mailbox;
   let problem: GraphError | null = null;

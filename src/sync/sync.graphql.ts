@@ -7,7 +7,6 @@ import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { getMailbox } from '../mailboxes/mailboxes.ts';
-import { streamEvents } from '../realtime/stream.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { requestSync } from './request-sync.ts';
 import { requestRetry } from './retry-inbound-message.ts';
@@ -15,6 +14,7 @@ import { InboundMessageNotFailedError, IncomingDisabledError } from './sync-erro
 import { SyncRun } from './sync-run.entity.ts';
 import { listSyncRuns } from './sync-run-list.ts';
 import { readSyncStatus, SyncStatus } from './sync-status.ts';
+import { type SyncStatusEvent, syncStatusEvents } from './sync-status-stream.ts';
 
 errorType(IncomingDisabledError, 'Incoming mail is switched off for the mailbox.');
 errorType(InboundMessageNotFailedError, 'The message has not failed.');
@@ -168,11 +168,6 @@ mutation('retryInboundMessage', {
   }),
 });
 
-interface SyncStatusEvent {
-  cursor: string;
-  mailboxId: string;
-}
-
 const SyncStatusEventType = builder.objectRef<SyncStatusEvent>('SyncStatusEvent').implement({
   description: 'The sync of a mailbox has changed.',
   authScopes: { permission: 'mailbox:read' },
@@ -205,23 +200,10 @@ builder.subscriptionField('syncStatusChanged', (t) =>
     },
     subscribe: (_root, { mailboxId, after }, { actor, services, signal }) =>
       syncStatusEvents(
-        streamEvents(services.events, {
-          organizationId: actor.organizationId,
-          types: ['sync-status.changed'],
-          after,
-          signal,
-        }),
+        services.events,
+        { organizationId: actor.organizationId, after, signal },
         mailboxId ? decodeId('Mailbox', mailboxId) : null,
       ),
     resolve: (event) => event,
   }),
 );
-
-async function* syncStatusEvents(
-  events: AsyncIterable<{ cursor: string; event: { mailboxId: string } }>,
-  only: string | null,
-): AsyncGenerator<SyncStatusEvent> {
-  for await (const { cursor, event } of events) {
-    if (only === null || event.mailboxId === only) yield { cursor, mailboxId: event.mailboxId };
-  }
-}

@@ -12,13 +12,15 @@ export interface TakenRun {
 }
 
 /**
- * Takes the waiting run, and closes those that a killed process left open. Without a waiting one (the job was given back
- * after a crash) a new run with the trigger `RECOVERY` goes on from the stored cursor.
+ * Takes the waiting run, and closes those that a killed process left open: without a waiting one, a new run with the
+ * trigger `RECOVERY` then goes on from the stored cursor. Null when nothing waits and nothing was left: an earlier job
+ * has done this one's work.
  */
-export async function takeRun(em: EntityManager, mailbox: Mailbox, clock: Clock): Promise<TakenRun> {
+export async function takeRun(em: EntityManager, mailbox: Mailbox, clock: Clock): Promise<TakenRun | null> {
   return em.transactional(async (tx) => {
     const now = clock.now();
     const open = await tx.find(SyncRun, { mailbox: mailbox.id, state: { $in: ['QUEUED', 'RUNNING'] } });
+    if (open.length === 0) return null;
     for (const left of open.filter(({ state }) => state === 'RUNNING')) {
       tx.assign(left, { state: 'INTERRUPTED', finishedAt: now });
     }

@@ -194,7 +194,7 @@ export async function control<Answer = unknown>(
   });
   if (!response.ok)
     throw new Error(`The emulator refused ${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as Answer;
+  return (response.status === 204 ? null : await response.json()) as Answer;
 }
 
 /** A TCP port that was free a moment ago. */

@@ -34,10 +34,13 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
   const url = `http://127.0.0.1:${env['PORT']}`;
   await eventually('the server is ready', async () => {
     if (child.exitCode !== null) throw new Error(`The server ended: ${output}`);
-    return fetch(`${url}/readyz`).then(
+    return fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
       ({ ok }) => ok,
       () => false,
     );
+  }).catch((error: Error) => {
+    child.kill('SIGKILL');
+    throw new Error(`${error.message}\n${output}`);
   });
   return {
     child,
