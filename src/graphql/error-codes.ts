@@ -70,6 +70,7 @@ const GRAPH_CODES = {
   CONSENT_REQUIRED: 'Permissions must be granted again.',
   CREDENTIAL_REFUSED: 'Microsoft refuses the client secret of the integration.',
   LOGIN_UNAVAILABLE: 'The login service of Microsoft could not be reached; it is tried again.',
+  ANSWER_TOO_LARGE: 'Microsoft Graph answered with more than can be held; pages are read in smaller parts.',
   REQUEST_REFUSED: 'Microsoft Graph did not accept a request of ours.',
   FOREIGN_LINK: 'An answer pointed outside of Microsoft Graph and was not followed.',
   UNEXPECTED_ANSWER: 'Microsoft Graph answered in an unknown form.',

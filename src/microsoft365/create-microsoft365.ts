@@ -41,6 +41,8 @@ export interface Microsoft365Deps {
   observer?: GraphObserver;
   /** For tests: how long one request of Graph may take, in milliseconds. */
   attemptMilliseconds?: number;
+  /** For tests: how large one answer of Graph may be, in bytes. */
+  largestAnswerBytes?: number;
   /** For tests: in [0, 1), decides how long waits between attempts are. */
   random?: () => number;
 }
@@ -76,6 +78,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     observer: deps.observer ?? {},
     random,
     ...(deps.attemptMilliseconds === undefined ? {} : { attemptMilliseconds: deps.attemptMilliseconds }),
+    ...(deps.largestAnswerBytes === undefined ? {} : { largestAnswerBytes: deps.largestAnswerBytes }),
   });
   return {
     mail: createMailApi({ client, clock, random }),

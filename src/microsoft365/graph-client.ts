@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type Clock, delay, MINUTE, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
+import { type Clock, delay, HOUR, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
 import { type Deadline, startDeadline } from './deadline.ts';
+import { readFailure, readJson, readStream, timeoutError, unreachableError } from './graph-answer.ts';
 import { GraphError } from './graph-error.ts';
-import { type GraphSubject, toGraphError } from './graph-failure.ts';
+import type { GraphSubject } from './graph-failure.ts';
 import { type GraphGate, SLOTS_PER_MAILBOX } from './graph-gate.ts';
 import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts';
 import type { GraphTransport } from './graph-transport.ts';
@@ -11,8 +12,10 @@ import type { MailboxAccess, RequestCounter } from './mail.ts';
 
 /** How long one attempt may take from sending to the end of its answer, or a stream may stand still. */
 const ATTEMPT_MILLISECONDS = 30 * SECOND;
-/** The longest that a stream may last. */
-const STREAM_MILLISECONDS = 15 * MINUTE;
+/** A pause outlasts its call; a date in the far future, by whatever mistake, shall not close a mailbox until a restart. */
+const LONGEST_PAUSE_MILLISECONDS = HOUR;
+/** JSON beyond this is not read: a page of a hundred huge mails would take the process down with it. */
+const LARGEST_ANSWER_BYTES = 100 * 1_024 * 1_024;
 const IMMUTABLE_IDS = 'IdType="ImmutableId"';
 
 /** One call of Graph, whatever number of requests it takes. */
@@ -69,6 +72,17 @@ export interface GraphClientDeps {
   random(): number;
   /** For tests: how long an attempt may take. */
   attemptMilliseconds?: number;
+  /** For tests: how large an answer in JSON may be. */
+  largestAnswerBytes?: number;
+}
+
+/** How far the attempts of a call have come. */
+interface Progress {
+  attempts: number;
+  startedAt: number;
+  budget: RetryBudget;
+  lane: string;
+  signal: AbortSignal;
 }
 
 /** What an attempt may do with a good answer. */
@@ -87,7 +101,10 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     const budget = call.budget ?? DEFAULT_BUDGET;
     const startedAt = monotonicMilliseconds();
     // Waiting for a slot counts as well: a line that does not move ends for its callers, too.
-    const wholeDeadline = startDeadline(budget.milliseconds + ATTEMPT_MILLISECONDS, timeoutError(call));
+    const wholeDeadline = startDeadline(
+      budget.milliseconds + ATTEMPT_MILLISECONDS,
+      timeoutError(call.operation),
+    );
     const signal = AbortSignal.any([scope.signal, wholeDeadline.signal]);
     let rejected: string | undefined;
     try {
@@ -108,38 +125,49 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
             rejected = token.value;
             continue;
           }
-          const decision = decideRetry(
-            {
-              status: error.status,
-              retryAfterMilliseconds: error.retryAfterMilliseconds,
-              attempts,
-              elapsedMilliseconds: monotonicMilliseconds() - startedAt,
-              isRepeatable: (call.isRepeatable ?? call.method === 'GET') && error.isTransient,
-            },
+          await waitOrGiveUp(call, error, {
+            attempts,
+            startedAt,
             budget,
-            deps.random(),
-          );
-          const { retryAfterMilliseconds } = error;
-          if (decision.action === 'GIVE_UP') {
-            // The next caller shall not run into what this one was told.
-            if (retryAfterMilliseconds !== null) {
-              gate.pause(laneOf(token, scope), Math.min(retryAfterMilliseconds, 5 * MINUTE));
-            }
-            throw error;
-          }
-          const { waitMilliseconds } = decision;
-          observer.onRetry?.({
-            operation: call.operation,
-            status: error.status,
-            waitSeconds: waitMilliseconds / SECOND,
+            lane: laneOf(token, scope),
+            signal,
           });
-          if (decision.pausesMailbox) gate.pause(laneOf(token, scope), waitMilliseconds);
-          else await delay(waitMilliseconds, signal);
         }
       }
     } finally {
       wholeDeadline.clear();
     }
+  }
+
+  /** Waits until the next attempt may be made; throws the error when there shall be none. */
+  async function waitOrGiveUp(
+    call: GraphCall,
+    error: GraphError,
+    { attempts, startedAt, budget, lane, signal }: Progress,
+  ): Promise<void> {
+    const { status, retryAfterMilliseconds } = error;
+    const decision = decideRetry(
+      {
+        status,
+        retryAfterMilliseconds,
+        attempts,
+        elapsedMilliseconds: monotonicMilliseconds() - startedAt,
+        isRepeatable: (call.isRepeatable ?? call.method === 'GET') && error.isTransient,
+      },
+      budget,
+      deps.random(),
+    );
+    if (decision.action === 'GIVE_UP') {
+      // The next caller shall not run into what this one was told.
+      if (retryAfterMilliseconds !== null) {
+        gate.pause(lane, Math.min(retryAfterMilliseconds, LONGEST_PAUSE_MILLISECONDS));
+      }
+      throw error;
+    }
+    const { waitMilliseconds } = decision;
+    observer.onRetry?.({ operation: call.operation, status, waitSeconds: waitMilliseconds / SECOND });
+    if (decision.pausesMailbox) gate.pause(lane, waitMilliseconds);
+    else await delay(waitMilliseconds, signal);
   }
 
   async function attempt<T>(
@@ -151,7 +179,10 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
   ): Promise<T> {
     const slots = call.takesWholeMailbox === true ? SLOTS_PER_MAILBOX : 1;
     const leave = await gate.enter(laneOf(token, scope), slots, signal);
-    const deadline = startDeadline(deps.attemptMilliseconds ?? ATTEMPT_MILLISECONDS, timeoutError(call));
+    const deadline = startDeadline(
+      deps.attemptMilliseconds ?? ATTEMPT_MILLISECONDS,
+      timeoutError(call.operation),
+    );
     const release = () => {
       deadline.clear();
       leave();
@@ -172,7 +203,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
         signal: AbortSignal.any([scope.signal, deadline.signal]),
       });
       status = response.status;
-      if (!response.ok) throw await failureOf(response, call.subject, clock.now());
+      if (!response.ok) throw await readFailure(response, call.subject, clock.now());
       const keep = () => {
         isKept = true;
         return release;
@@ -180,7 +211,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
       return await read({ response, deadline, keep });
     } catch (error) {
       if (scope.signal.aborted) throw scope.signal.reason;
-      throw error instanceof GraphError ? error : unreachable(call, error);
+      throw error instanceof GraphError ? error : unreachableError(call.operation, error);
     } finally {
       if (!isKept) release();
       const seconds = (monotonicMilliseconds() - startedAt) / SECOND;
@@ -189,13 +220,16 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
   }
 
   return {
-    json: (call, scope) => perform(call, scope, ({ response }) => readJson(response)),
+    json: (call, scope) =>
+      perform(call, scope, ({ response }) =>
+        readJson(response, deps.largestAnswerBytes ?? LARGEST_ANSWER_BYTES),
+      ),
     stream: (call, scope) =>
       perform(call, scope, async ({ response, deadline, keep }) => {
         const release = keep();
         // A stream that nobody begins to read, or stops reading, gives its slot back all the same.
         AbortSignal.any([scope.signal, deadline.signal]).addEventListener('abort', release, { once: true });
-        return readStream(response, call, scope.signal, deadline, release);
+        return readStream(response, call.operation, scope.signal, deadline, release);
       }),
     async pause(mailbox, milliseconds) {
       const token = await tokens.get(mailbox, AbortSignal.timeout(ATTEMPT_MILLISECONDS));
@@ -219,70 +253,6 @@ function headersOf({ preferences = [] }: GraphCall): Record<string, string> {
   };
 }
 
-async function failureOf(response: Response, subject: GraphSubject, now: Date): Promise<GraphError> {
-  const text = await response.text();
-  let body: unknown = null;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy's error page: the status has to do.
-  }
-  return toGraphError(
-    { status: response.status, header: (name) => response.headers.get(name), body },
-    subject,
-    now,
-  );
-}
-
-async function readJson(response: Response): Promise<unknown> {
-  const text = await response.text();
-  if (text === '') return null;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph answered with something that is not JSON.', {
-      status: response.status,
-      requestId: response.headers.get('request-id'),
-      cause,
-    });
-  }
-}
-
-async function* readStream(
-  response: Response,
-  call: GraphCall,
-  signal: AbortSignal,
-  deadline: Deadline,
-  release: () => void,
-): AsyncGenerator<Uint8Array> {
-  const openedAt = monotonicMilliseconds();
-  try {
-    for await (const chunk of response.body ?? []) {
-      const left = STREAM_MILLISECONDS - (monotonicMilliseconds() - openedAt);
-      // The reader's own time is limited only as a whole: what is being timed here is Microsoft.
-      deadline.restart(Math.max(0, left));
-      yield chunk;
-      if (deadline.signal.aborted) throw deadline.signal.reason;
-      deadline.restart();
-    }
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    throw error instanceof GraphError ? error : unreachable(call, error);
-  } finally {
-    release();
-  }
-}
-
 function paused(retryAfterMilliseconds: number): GraphError {
   return new GraphError('THROTTLED', 'Microsoft 365 asked us to slow down.', { retryAfterMilliseconds });
-}
-
-function timeoutError({ operation }: GraphCall): GraphError {
-  return new GraphError('GRAPH_TIMEOUT', `Microsoft Graph did not answer in time (${operation}).`);
-}
-
-function unreachable({ operation }: GraphCall, cause: unknown): GraphError {
-  return new GraphError('GRAPH_UNAVAILABLE', `Microsoft Graph could not be reached (${operation}).`, {
-    cause,
-  });
 }

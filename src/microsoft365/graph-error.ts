@@ -19,6 +19,8 @@ const REMEDIES = {
     'Nothing to do: it is tried again. If it lasts, check the network between here and Microsoft 365.',
   DELTA_EXPIRED: 'Nothing to do: the folder is read again from a point in time.',
   PAGE_UNREADABLE: 'Find the damaged mail in the folder with Outlook and remove it, then run the sync again.',
+  ANSWER_TOO_LARGE:
+    'Nothing to do for a page of mail: it is read in smaller parts. A single mail stays out: it is too large.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
   CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
   CREDENTIAL_REFUSED:

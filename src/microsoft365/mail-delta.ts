@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Clock, MINUTE } from '../platform/clock.ts';
-import { runBatch } from './graph-batch.ts';
-import type { GraphClient, GraphScope } from './graph-client.ts';
+import { type BatchOutcome, type BatchPart, runBatch } from './graph-batch.ts';
+import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
 import type { DeltaPage, DeltaRequest, IncomingMail } from './mail.ts';
@@ -98,12 +98,12 @@ async function readPage({ client }: DeltaDeps, scope: GraphScope, target: string
         { cause: parsed.error },
       );
     } catch (error) {
-      // 504: the page took too long to put together. An outage (503, no answer) has nothing to do with the page.
-      const mayBeThePage = error instanceof GraphError && (error.status === 500 || error.status === 504);
-      if (!mayBeThePage) throw error;
+      if (!(error instanceof GraphError) || !mayBeThePage(error)) throw error;
       failure = error;
     }
   }
+  // Silence even for a single mail is an outage.
+  if (failure?.code === 'GRAPH_TIMEOUT') throw failure;
   throw new GraphError(
     'PAGE_UNREADABLE',
     'Microsoft 365 cannot give out the next mail of the folder.',
@@ -116,6 +116,11 @@ async function readPage({ client }: DeltaDeps, scope: GraphScope, target: string
           cause: failure,
         },
   );
+}
+
+/** 504 and a deadline: the page took too long to put together or to send. A 503 has nothing to do with the page. */
+function mayBeThePage({ status, code }: GraphError): boolean {
+  return status === 500 || status === 504 || code === 'ANSWER_TOO_LARGE' || code === 'GRAPH_TIMEOUT';
 }
 
 function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mails' | 'unreadable'> {
@@ -133,23 +138,17 @@ function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mail
 
 /** The mails of a page of ids. One that Microsoft cannot give out stays alone; one that is gone meanwhile is no loss. */
 async function fetchOneByOne(
-  { client, clock, random }: DeltaDeps,
+  deps: DeltaDeps,
   scope: GraphScope,
   items: readonly unknown[],
 ): Promise<Pick<DeltaPage, 'mails' | 'unreadable'>> {
+  const { clock } = deps;
   const ids = items.map(readId).filter((id) => id !== null);
-  const outcomes = await runBatch(
-    client,
-    { clock, random },
-    'message.get',
-    ids.map((id) => ({ method: 'GET', path: mailPath(scope, id), subject: 'ITEM' })),
-    scope,
-  );
   const found: unknown[] = [];
   const unreadable: DeltaPage['unreadable'] = [];
-  for (const [index, outcome] of outcomes.entries()) {
+  for (const [index, outcome] of (await fetchAll(deps, scope, ids)).entries()) {
     if ('json' in outcome) found.push(outcome.json);
-    else if (outcome.error.status === 500) {
+    else if (outcome.error.status === 500 || outcome.error.code === 'ANSWER_TOO_LARGE') {
       unreadable.push({
         graphMessageId: ids[index] ?? null,
         problem: outcome.error.toProblem(clock.now()),
@@ -158,6 +157,31 @@ async function fetchOneByOne(
   }
   const read = readAll(clock, found);
   return { mails: read.mails, unreadable: [...unreadable, ...read.unreadable] };
+}
+
+/** Twenty mails in a request; each in its own when twenty are more than can be held. */
+async function fetchAll(
+  { client, clock, random }: DeltaDeps,
+  scope: GraphScope,
+  ids: readonly string[],
+): Promise<BatchOutcome[]> {
+  const parts: BatchPart[] = ids.map((id) => ({ method: 'GET', path: mailPath(scope, id), subject: 'ITEM' }));
+  try {
+    return await runBatch(client, { clock, random }, 'message.get', parts, scope);
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.code !== 'ANSWER_TOO_LARGE') throw error;
+  }
+  const outcomes: BatchOutcome[] = [];
+  for (const { path } of parts) {
+    try {
+      const call: GraphCall = { operation: 'message.get', method: 'GET', target: path, subject: 'ITEM' };
+      outcomes.push({ json: await client.json(call, scope) });
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error;
+      outcomes.push({ error });
+    }
+  }
+  return outcomes;
 }
 
 /** Where a mail is read from, with everything that is asked for. */

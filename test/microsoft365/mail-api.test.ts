@@ -142,6 +142,24 @@ describe('delta', () => {
     expect(idsOf(await round(access, lastCursor(pages)))).toEqual([fresh]);
   });
 
+  test('a page that is too large to hold is read in smaller parts, and a mail that is stays alone', async () => {
+    const { access } = await stage.mailbox();
+    const ids: string[] = [];
+    for (let index = 0; index < 30; index += 1) {
+      const text = 'x'.repeat(index === 12 ? 300_000 : 20_000);
+      ids.push(await stage.post(access.emailAddress, { text }));
+    }
+    const { mail: small } = stage.anotherProcess({ largestAnswerBytes: 280_000 });
+    const request = { folderId: 'inbox', receivedFrom: yesterday() };
+    const first = await small.readDelta(access, request, signal);
+    expect(first.mails.length).toBe(5);
+    const oneByOne = await small.readDelta(access, { ...request, oneByOne: true }, signal);
+    expect(idsOf([oneByOne])).toEqual(ids.filter((_, index) => index !== 12));
+    expect(oneByOne.unreadable).toEqual([
+      { graphMessageId: ids[12], problem: expect.objectContaining({ code: 'ANSWER_TOO_LARGE' }) },
+    ]);
+  });
+
   test('does not follow a cursor that leads to another host', async () => {
     const { access } = await stage.mailbox();
     const cursor = 'http://127.0.0.1:9/v1.0/me/mailFolders/inbox/messages/delta?$deltatoken=x';
