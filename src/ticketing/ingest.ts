@@ -114,6 +114,7 @@ export async function recordFailedMail(em: EntityManager, failed: FailedMail): P
     from: failed.fromAddress ? { name: null, emailAddress: failed.fromAddress } : null,
     receivedAt: failed.receivedAt ?? null,
   });
+  await lockTicketNumbers(em, organizationId); // first, as everybody: two that lock in different orders would deadlock
   const rows = await claimLedgerRows(em, organizationId, mailbox.id, [summary], now);
   const inboundMessageId = rows.get(failed.graphMessageId);
   if (inboundMessageId === undefined) return null;

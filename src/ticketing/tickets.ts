@@ -95,13 +95,14 @@ export async function createTicket(
   return em.transactional(async (inside) => {
     const { organizationId } = actor;
     const assignee = await findAssignee(inside, given.assigneeId ?? null);
+    // Before the contact, in the order in which ingest takes them: the other way round the two would deadlock over a
+    // person who writes at this moment.
+    const number = await takeTicketNumbers(inside, organizationId, 1);
     const requester = { name: given.requesterName ?? null, emailAddress: given.requesterEmail };
     const contacts = await findOrCreateContacts(inside, organizationId, [requester], now);
     const contactId = contacts.get(requester.emailAddress);
     if (contactId === undefined)
       throw new Error('the requester was deleted while the ticket was being opened');
-    // Last of all: from here on the organization's other new tickets wait.
-    const number = await takeTicketNumbers(inside, organizationId, 1);
     const ticket = inside.create(Ticket, {
       organization: inside.getReference(Organization, organizationId),
       number,

@@ -3,9 +3,10 @@ import { Mailbox } from '../../src/mailboxes/mailbox.entity.ts';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import { Integration } from '../../src/microsoft365/integration.entity.ts';
 import type { IncomingMail } from '../../src/microsoft365/mail.ts';
-import { type Database, forkFor } from '../../src/platform/database.ts';
+import { type Database, forkAcrossOrganizations, forkFor } from '../../src/platform/database.ts';
 import { type IngestResult, ingestMails } from '../../src/ticketing/ingest.ts';
 import { createTestOrganization } from '../support/database.ts';
+import { eventually } from '../support/wait.ts';
 
 /** When the tests' mail is taken in. */
 export const NOW = new Date('2026-11-21T10:00:00Z');
@@ -110,5 +111,15 @@ export function ingest(
   return forkFor(database, organizationId).transactional(async (em) => {
     const mailbox = await em.findOneOrFail(Mailbox, desk.mailbox.id);
     return ingestMails(em, { organizationId, mailbox, mails, now });
+  });
+}
+
+/** Waits until some transaction of this database waits for a lock of another. */
+export function waitUntilBlocked(database: Database): Promise<unknown> {
+  return eventually('somebody waits for a lock', async () => {
+    const rows = await forkAcrossOrganizations(database).execute<object[]>(
+      `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+    );
+    return rows.length > 0;
   });
 }

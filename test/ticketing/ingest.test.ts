@@ -9,7 +9,7 @@ import { ingestMails, ingestOneAgain, recordFailedMail } from '../../src/ticketi
 import { Message } from '../../src/ticketing/message.entity.ts';
 import { Ticket } from '../../src/ticketing/ticket.entity.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
-import { addMailbox, createDesk, type Desk, ingest, mail, NOW } from './fixtures.ts';
+import { addMailbox, createDesk, type Desk, ingest, mail, NOW, waitUntilBlocked } from './fixtures.ts';
 
 let own: TestDatabase;
 beforeAll(async () => {
@@ -345,7 +345,7 @@ describe('exactly once', () => {
         now: NOW,
       });
       replying = ingest(own.database, { ...desk, mailbox: other }, [reply]);
-      await waitUntilBlocked(desk);
+      await waitUntilBlocked(own.database);
     });
     expect(await replying).toMatchObject({ created: 0, appended: 1 });
   });
@@ -455,15 +455,3 @@ test('a page of a hundred mails takes a constant number of statements', async ()
   expect(few).toBeGreaterThan(10);
   expect(await count(100)).toBe(few);
 });
-
-/** Waits until somebody waits for the lock of this organization. */
-async function waitUntilBlocked(desk: Desk): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (performance.now() < deadline) {
-    const [row] = await em(desk).execute<{ count: string }[]>(
-      `select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-    );
-    if (Number(row?.count) > 0) return;
-  }
-  throw new Error('nobody waits');
-}

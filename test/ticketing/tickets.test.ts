@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Organization } from '../../src/access/organization.entity.ts';
 import { User } from '../../src/access/user.entity.ts';
 import { InvalidInputError, NotFoundError } from '../../src/errors.ts';
+import type { IncomingMail } from '../../src/microsoft365/mail.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { Contact } from '../../src/ticketing/contact.entity.ts';
+import { ingestMails } from '../../src/ticketing/ingest.ts';
 import { Message } from '../../src/ticketing/message.entity.ts';
 import { Ticket } from '../../src/ticketing/ticket.entity.ts';
 import { afterReply, withStatus } from '../../src/ticketing/ticket-state.ts';
@@ -18,7 +20,7 @@ import {
   updateTicket,
 } from '../../src/ticketing/tickets.ts';
 import { cloneDatabase, createTestOrganization, type TestDatabase } from '../support/database.ts';
-import { createDesk, ingest, mail, NOW } from './fixtures.ts';
+import { createDesk, ingest, mail, NOW, waitUntilBlocked } from './fixtures.ts';
 
 let own: TestDatabase;
 beforeAll(async () => {
@@ -104,6 +106,33 @@ describe('createTicket', () => {
     const tickets = await em.find(Ticket, {}, { orderBy: { number: 'asc' } });
     expect(tickets.map(({ number }) => number)).toEqual(Array.from({ length: 11 }, (_, i) => i + 1));
     expect(await em.count(Contact, { emailAddress: 'carla@customer.example' })).toBe(1);
+  });
+
+  test('does not deadlock with mail of the same new person that comes in at this moment', async () => {
+    const desk = await createDesk(own.database);
+    const fork = () => forkFor(own.database, desk.organizationId);
+    const em = fork();
+    const user = em.create(User, {
+      organization: em.getReference(Organization, desk.organizationId),
+      name: 'A',
+      role: 'AGENT',
+    });
+    await em.flush();
+    const by = { actor: { organizationId: desk.organizationId, userId: user.id }, now: NOW };
+    const page = (mails: IncomingMail[]) => ({
+      organizationId: desk.organizationId,
+      mailbox: desk.mailbox,
+      mails,
+      now: NOW,
+    });
+    let opening: Promise<Ticket> | undefined;
+    await fork().transactional(async (inside) => {
+      await ingestMails(inside, page([mail()]));
+      opening = createTicket(fork(), { ...input, requesterEmail: 'new@customer.example' }, by);
+      await waitUntilBlocked(own.database);
+      await ingestMails(inside, page([mail({ from: { name: null, emailAddress: 'new@customer.example' } })]));
+    });
+    expect((await opening)?.number).toBe(3);
   });
 
   const refused: [name: string, change: Partial<NewTicket>, field: string][] = [
