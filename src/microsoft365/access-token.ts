@@ -23,7 +23,7 @@ export interface AccessTokens {
    */
   get(account: AccountReference, signal: AbortSignal, rejected?: string): Promise<AccessToken>;
   /** Drops the token in memory: the account signed in anew, and may have been granted more. */
-  forget(accountId: string): void;
+  forget(account: AccountReference): void;
   /** Graph refused a token that was fresh: a person has to sign in again, unless somebody did so meanwhile. */
   giveUp(account: AccountReference, refused: string, requestId: string | null): Promise<void>;
 }

@@ -72,7 +72,7 @@ export async function completeSignIn(
   const result = await exchangeCode(deps, msal, integration, attempt, answer.code);
   const profile = await fetchProfile(deps, integration, result.accessToken);
   const account = await connectAccount(deps, organizationId, integration.id, msal, result, profile);
-  deps.tokens.forget(account.id);
+  deps.tokens.forget({ organizationId, accountId: account.id });
   deps.logger.info({ organizationId, accountId: account.id }, 'account connected');
   return { account, organizationId, returnTo: attempt.returnTo ?? null };
 }

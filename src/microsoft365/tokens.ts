@@ -56,7 +56,7 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
 
   /** Callers that want the same at the same time share one visit, and one database connection. */
   function visitOnce(account: AccountReference, rejected: string | undefined): Promise<Visit> {
-    const key = account.accountId;
+    const key = keyOf(account);
     const underWay = visits.get(key);
     if (underWay !== undefined) return underWay;
     const visit = visitInTurn(account, rejected).finally(() => visits.delete(key));
@@ -66,7 +66,12 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
 
   /** A visit holds a connection while Microsoft answers, so only a few are made at a time: the pool is for everybody. */
   async function visitInTurn(account: AccountReference, rejected: string | undefined): Promise<Visit> {
-    const leave = await gate.enter('visits', 1, AbortSignal.timeout(VISIT_MILLISECONDS));
+    let leave: () => void;
+    try {
+      leave = await gate.enter('visits', 1, AbortSignal.timeout(VISIT_MILLISECONDS));
+    } catch (cause) {
+      return { error: failure('LOGIN_UNAVAILABLE', null, null, cause) };
+    }
     try {
       return await visitAccount(deps, account, rejected);
     } finally {
@@ -76,9 +81,10 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
 
   return {
     async get(account, signal, rejected) {
-      const known = inMemory.get(account.accountId);
+      const key = keyOf(account);
+      const known = inMemory.get(key);
       if (known !== undefined && known.value !== rejected && lasts(known.expiresAt, clock)) return known;
-      inMemory.delete(account.accountId);
+      inMemory.delete(key);
       // The visit does not end with one caller's signal: others may wait for it, and a rotated token must be stored.
       let visit = await raceSignal(visitOnce(account, rejected), signal);
       // A visit under way may have been made by somebody who did not know yet that the token is refused.
@@ -86,14 +92,15 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
         visit = await raceSignal(visitOnce(account, rejected), signal);
       }
       if ('error' in visit) throw visit.error;
-      inMemory.set(account.accountId, visit.token);
+      inMemory.set(key, visit.token);
       return visit.token;
     },
-    forget: (accountId) => void inMemory.delete(accountId),
-    async giveUp({ organizationId, accountId }, refused, requestId) {
+    forget: (account) => void inMemory.delete(keyOf(account)),
+    async giveUp(reference, refused, requestId) {
+      const { organizationId, accountId } = reference;
       // Somebody signed in meanwhile: what was refused is no longer what is used.
-      if (inMemory.get(accountId)?.value !== refused) return;
-      inMemory.delete(accountId);
+      if (inMemory.get(keyOf(reference))?.value !== refused) return;
+      inMemory.delete(keyOf(reference));
       const error = new GraphError('SIGN_IN_REQUIRED', MESSAGES.SIGN_IN_REQUIRED ?? '', { requestId });
       await forkFor(database, organizationId).transactional(async (em) => {
         const account = await em.findOne(
@@ -154,6 +161,11 @@ async function visitAccount(
       return { error };
     }
   });
+}
+
+/** Memory is sealed off by organization like every query: an account's id alone opens nothing. */
+function keyOf({ organizationId, accountId }: AccountReference): string {
+  return `${organizationId} ${accountId}`;
 }
 
 function toToken(

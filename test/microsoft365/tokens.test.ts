@@ -206,10 +206,14 @@ describe('does not ask for a person', () => {
   });
 });
 
-test('an account of another organization has no token to give', async () => {
+test('an account of another organization has no token to give, from the database or from memory', async () => {
   const [mine, foreign] = [await stage.mailbox(), await stage.mailbox()];
   const stolen = { ...foreign.access, organizationId: mine.access.organizationId };
-  await expect(read(stage.anotherProcess(), stolen)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+  await read(stage.microsoft365, foreign.access);
+  for (const microsoft365 of [stage.microsoft365, stage.anotherProcess()]) {
+    await expect(read(microsoft365, stolen)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+  }
+  expect((await accountOf(foreign.access)).status).toBe('ACTIVE');
 });
 
 test("one account's sealed cache does not open as another's", async () => {
