@@ -8,6 +8,7 @@ import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
+import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
@@ -74,6 +75,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     publicUrl,
     loginUrl: config.microsoftLoginUrl,
     graphUrl: config.microsoftGraphUrl,
+    observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
       await ensurePrimaryMailbox(em, account);
     },
