@@ -216,6 +216,8 @@ export class FirstTables extends Migration {
         content bytea not null,
         primary key (attachment_id, position)
       );
+      -- Files are mostly compressed already: trying it again only costs time.
+      alter table attachment_chunk alter column content set storage external;
 
       create table inbound_message (
         id uuid primary key,

@@ -53,6 +53,30 @@ const DROPPED = 'x-dropped';
 /** Images inside the HTML itself. SVG is left out: it is a document that can hold scripts. */
 const EMBEDDED_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]*$/i;
 
+const OPTIONS: sanitize.IOptions = {
+  allowedTags: ALLOWED_TAGS,
+  allowedAttributes: {
+    '*': ['dir', 'lang', 'title', 'align', 'valign', 'bgcolor'],
+    a: ['href', 'rel'],
+    img: ['src', 'data-remote-src', 'alt', 'width', 'height'],
+    table: ['border', 'cellpadding', 'cellspacing', 'width'],
+    td: ['colspan', 'rowspan', 'width', 'height'],
+    th: ['colspan', 'rowspan', 'width', 'height'],
+    col: ['span', 'width'],
+    font: ['color', 'size', 'face'],
+    ol: ['start', 'type'],
+  },
+  allowedSchemes: ['http', 'https', 'mailto', 'tel'],
+  allowedSchemesByTag: { img: ['cid', 'data'] },
+  allowProtocolRelative: false,
+  nonTextTags: NON_TEXT_TAGS,
+  parseStyleAttributes: false,
+  // Outlook quotes nest by tables; what lies deeper than this is kept as text without its elements.
+  nestingLimit: 200,
+  enforceHtmlBoundary: false,
+  transformTags: { a: secureLink, img: holdBackImage },
+};
+
 /**
  * HTML that is safe to put into a page. Scripts, styles, forms and frames are gone; links go to `http`, `https`, `mailto`
  * and `tel` only and carry `rel="noopener noreferrer nofollow"`.
@@ -64,29 +88,7 @@ const EMBEDDED_IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]*
  * The style attribute is dropped as well: it can load images and lay text over the page around it.
  */
 export function sanitizeMailHtml(html: string): string {
-  return sanitize(html, {
-    allowedTags: ALLOWED_TAGS,
-    allowedAttributes: {
-      '*': ['dir', 'lang', 'title', 'align', 'valign', 'bgcolor'],
-      a: ['href', 'rel'],
-      img: ['src', 'data-remote-src', 'alt', 'width', 'height'],
-      table: ['border', 'cellpadding', 'cellspacing', 'width'],
-      td: ['colspan', 'rowspan', 'width', 'height'],
-      th: ['colspan', 'rowspan', 'width', 'height'],
-      col: ['span', 'width'],
-      font: ['color', 'size', 'face'],
-      ol: ['start', 'type'],
-    },
-    allowedSchemes: ['http', 'https', 'mailto', 'tel'],
-    allowedSchemesByTag: { img: ['cid', 'data'] },
-    allowProtocolRelative: false,
-    nonTextTags: NON_TEXT_TAGS,
-    parseStyleAttributes: false,
-    // Outlook quotes nest by tables; what lies deeper than this is kept as text without its elements.
-    nestingLimit: 200,
-    enforceHtmlBoundary: false,
-    transformTags: { a: secureLink, img: holdBackImage },
-  });
+  return sanitize(html, OPTIONS);
 }
 
 function secureLink(tagName: string, attribs: sanitize.Attributes): sanitize.Tag {
