@@ -10,7 +10,7 @@ import { currentCorrelationId, type Logger } from '../platform/logger.ts';
 export function createMaskError(logger: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const original = error instanceof GraphQLError ? originalOf(error) : error;
-    if (original instanceof GraphQLError) return original;
+    if (original instanceof GraphQLError) return withCodeAndRemedy(original);
     const place = error instanceof GraphQLError ? placeOf(error) : {};
     if (original instanceof ExpectedError) {
       const { code, remedy } = original;
@@ -29,6 +29,21 @@ export function createMaskError(logger: Logger): (error: unknown) => GraphQLErro
       },
     });
   };
+}
+
+/** What the libraries refuse (variables that do not fit, a body that is not JSON), with what they leave out. */
+function withCodeAndRemedy(error: GraphQLError): GraphQLError {
+  const { originalError: parserError, ...extensions } = error.extensions;
+  if (extensions['code'] && extensions['remedy']) return error;
+  const { message, source, positions } = error;
+  // A body that is not JSON is no GraphQL request at all, so its status is 400 for every media type.
+  if (parserError) extensions['http'] = { status: 400 };
+  return new GraphQLError(message, {
+    ...placeOf(error),
+    ...(source && { source }),
+    ...(positions && { positions }),
+    extensions: { code: 'BAD_REQUEST', remedy: 'Correct the request as the message says.', ...extensions },
+  });
 }
 
 /** What was thrown below GraphQL's wrapping; the error itself, with its place, when GraphQL made it. */

@@ -28,7 +28,12 @@ export function validateDocument(
     ...(isProduction ? [NoSchemaIntrospectionCustomRule] : []),
   ];
   const errors = validate(schema, document, rules, { maxErrors: MAX_ERRORS, hideSuggestions: isProduction });
-  return errors.map((error) => (error.message === ABORTED ? tooManyRepetitions() : error));
+  return errors.map((error) => (error.message === ABORTED ? tooManyRepetitions() : withRemedy(error)));
+}
+
+function withRemedy(error: GraphQLError): GraphQLError {
+  error.extensions['remedy'] ??= 'Correct the document; the schema describes every field and argument.';
+  return error;
 }
 
 function tooManyRepetitions(): GraphQLError {

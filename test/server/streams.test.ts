@@ -4,6 +4,7 @@ import { SYSTEM } from '../../src/access/actor.ts';
 import { revokeApiKey } from '../../src/access/api-keys.ts';
 import { updateUser } from '../../src/access/users.ts';
 import { forkAcrossOrganizations, forkFor } from '../../src/platform/database.ts';
+import { eventually } from '../support/wait.ts';
 import {
   type Results,
   startTestServer,
@@ -37,10 +38,10 @@ async function firstTick(
   first.finally(() => {
     hasCome = true;
   });
-  while (!hasCome) {
+  await eventually('the subscription stands', async () => {
     await server.emit(organizationId, 'warm-up');
-    await Promise.race([first, new Promise((resolve) => setTimeout(resolve, 50))]);
-  }
+    return hasCome;
+  });
   return first;
 }
 
