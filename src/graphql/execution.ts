@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { SessionEndedError } from '../access/access-errors.ts';
 import type { Session } from '../access/session.ts';
-import { toError } from '../errors.ts';
+import { ExpectedError, toError } from '../errors.ts';
 import { SECOND } from '../platform/clock.ts';
 import { refuseComplexity } from './complexity.ts';
 import { createContext } from './context.ts';
@@ -145,10 +145,20 @@ async function withDeadline(
     }, OPERATION_TIMEOUT);
   });
   try {
-    return await Promise.race([run(AbortSignal.any([callerSignal, deadline.signal])), timedOut]);
+    const result = await Promise.race([run(AbortSignal.any([callerSignal, deadline.signal])), timedOut]);
+    // Whatever failed then failed because it was ended: that is no error of ours to be logged.
+    return callerSignal.aborted ? { errors: [endedError(callerSignal.reason)] } : result;
   } finally {
     clearTimeout(timer);
   }
+}
+
+function endedError(reason: unknown): GraphQLError {
+  return reason instanceof ExpectedError
+    ? new GraphQLError(reason.message, { originalError: reason })
+    : new GraphQLError('The caller left before the answer.', {
+        extensions: { code: 'BAD_REQUEST', remedy: 'Stay connected until the answer comes.' },
+      });
 }
 
 function timeoutError(): GraphQLError {

@@ -17,9 +17,7 @@ export function createMaskError(logger: Logger): (error: unknown) => GraphQLErro
       return new GraphQLError(original.message, { ...place, extensions: { code, remedy } });
     }
     const correlationId = currentCorrelationId();
-    // Whoever asked has gone: their signal ended the query, and nobody reads this answer.
-    const level = toError(original).name === 'AbortError' ? 'debug' : 'error';
-    logger[level]({ err: toError(original), path: place.path?.join('.') }, 'unexpected error in GraphQL');
+    logger.error({ err: toError(original), path: place.path?.join('.') }, 'unexpected error in GraphQL');
     return new GraphQLError('Unexpected error.', {
       ...place,
       extensions: {

@@ -70,9 +70,12 @@ export function createGraphQLHandler(options: GraphQLHandlerOptions): GraphQLHan
       if (authorization !== null && session === null)
         return jsonError(401, new UnauthenticatedError(), accept);
       const response = await yoga.fetch(request, { caller: callerOf(request, session) });
-      if (response.headers.get('content-type')?.startsWith('text/html')) {
+      const type = response.headers.get('content-type');
+      if (type?.startsWith('text/html')) {
         response.headers.set('Content-Security-Policy', GRAPHIQL_POLICY);
       }
+      // A proxy that collects what it passes on would hold events back.
+      if (type?.startsWith('text/event-stream')) response.headers.set('X-Accel-Buffering', 'no');
       return response;
     },
   };

@@ -16,6 +16,8 @@ import { OpenStreams } from './open-streams.ts';
 const HEADERS_TIMEOUT = 10 * SECOND;
 /** How long a client may take to send a request. */
 const REQUEST_TIMEOUT = 30 * SECOND;
+/** How long an idle connection is kept: longer than load balancers do (60 s), so that they close it and never race us. */
+const KEEP_ALIVE_TIMEOUT = 65 * SECOND;
 /** How long a stop waits for answers under way before it cuts the connections. */
 const CLOSE_DEADLINE = 5 * SECOND;
 
@@ -69,7 +71,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     routes: [oauthCallback(services), attachmentDownload(services), ...routes],
   });
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT, requestTimeout: REQUEST_TIMEOUT },
+    {
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    },
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),
   );
   const sockets = serveGraphQLSocket(server, { services, handler: graphql, streams, origins });

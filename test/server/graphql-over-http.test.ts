@@ -1,7 +1,7 @@
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from './harness.ts';
-import { probeSchema } from './probe-schema.ts';
+import { probeSchema, waiters } from './probe-schema.ts';
 
 let server: TestServer;
 let production: TestServer;
@@ -128,6 +128,22 @@ test('reads and writes instants in UTC', async () => {
   const query = '{ instant(at: "2026-11-21T09:30:00.5+02:00") }';
   const { data } = await server.graphql(query, { key: secret });
   expect(data).toEqual({ instant: '2026-11-21T07:30:00.500Z' });
+});
+
+test('what runs for somebody who has gone is told so, and is no error of ours', async () => {
+  const { secret } = await server.key('VIEWER');
+  const controller = new AbortController();
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` };
+  const body = '{"query":"{ waiting }"}';
+  const request = server.fetch('/graphql', { method: 'POST', headers, body, signal: controller.signal });
+  await expect.poll(() => waiters.started).toBe(1);
+  const before = server.log.length;
+  controller.abort();
+  await expect(request).rejects.toThrow();
+  await expect.poll(() => waiters.ended).toBe(1);
+  await server.fetch('/livez');
+  const errors = server.log.slice(before).filter((line) => JSON.parse(line).level >= 50);
+  expect(errors).toEqual([]);
 });
 
 describe('limits of a request', () => {

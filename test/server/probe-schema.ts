@@ -12,6 +12,9 @@ import { Contact } from '../../src/ticketing/contact.entity.ts';
 
 /* A small schema made with the real builder, for what engine and server promise whatever the domains offer. */
 
+/** How many `waiting` queries have begun, and have learnt that their caller has gone. */
+export const waiters = { started: 0, ended: 0 };
+
 interface Probe {
   depth: number;
 }
@@ -72,6 +75,18 @@ builder.queryFields((t) => ({
     description: 'Fails as one may expect.',
     resolve: () => {
       throw new ExpectedError('NOT_FOUND', 'It is not here.', 'Look elsewhere.');
+    },
+  }),
+  waiting: t.string({
+    description: 'Reads from the database once nobody waits for it any more.',
+    resolve: (_root, _args, { signal, em }) => {
+      waiters.started += 1;
+      return new Promise<string>((resolve, reject) =>
+        signal.addEventListener('abort', () => {
+          waiters.ended += 1;
+          em.count(Contact).then(String).then(resolve, reject);
+        }),
+      );
     },
   }),
   instant: t.field({
