@@ -3,7 +3,9 @@ import type { Job } from './define-job.ts';
 
 /**
  * Enqueues one job for each input in the caller's transaction, in one statement however many there are. Otherwise as
- * `enqueue`. Throws a ZodError when an input does not fit; nothing is enqueued then.
+ * `enqueue`: a job that waits under the same key is replaced. Two inputs of one call must not have the same key.
+ *
+ * Throws a ZodError when an input does not fit; nothing is enqueued then.
  */
 export async function enqueueMany<Input>(
   em: EntityManager,
@@ -11,15 +13,17 @@ export async function enqueueMany<Input>(
   inputs: readonly Input[],
 ): Promise<void> {
   if (inputs.length === 0) return;
-  const rows = inputs.map((input) => ({
+  const specs = inputs.map((input) => ({
+    identifier: job.name,
     payload: job.input.parse(input),
-    queue: job.queue?.(input) ?? null,
-    key: job.key ? `${job.name}:${job.key(input)}` : null,
+    queue_name: job.queue?.(input) ?? null,
+    max_attempts: job.maxAttempts,
+    job_key: job.key ? `${job.name}:${job.key(input)}` : null,
   }));
   await em.execute(
-    `select graphile_worker.add_job(?, payload := row.payload, queue_name := row.queue, max_attempts := ?,
-       job_key := row.key, job_key_mode := 'replace')
-     from json_to_recordset(?::json) as row(payload json, queue text, key text)`,
-    [job.name, job.maxAttempts, JSON.stringify(rows)],
+    `select from graphile_worker.add_jobs(array(
+       select spec from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
+     ))`,
+    [JSON.stringify(specs)],
   );
 }
