@@ -18,6 +18,11 @@ export interface SyncDependencies {
   clock: Clock;
 }
 
+/** Microsoft answers with an error wherever one mail is part of the answer; one by one, the others can still be had. */
+function isPageUnreadable(error: unknown): boolean {
+  return error instanceof GraphError && error.code === 'PAGE_UNREADABLE';
+}
+
 /** Graph's links lead in a circle, twice in one run. */
 function loopError(): GraphError {
   return new GraphError(
@@ -92,18 +97,21 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
   let round = newRound(from, clock.now(), stored === null);
   let hasRestarted = false;
   let hasExpired = false;
+  let oneByOne = false;
   const followed = new Set<string>();
   for (;;) {
     signal.throwIfAborted();
     const request: DeltaRequest =
-      cursor === null ? { folderId, receivedFrom: round.start } : { folderId, cursor };
+      cursor === null ? { folderId, receivedFrom: round.start, oneByOne } : { folderId, cursor };
     let page: DeltaPage;
     try {
       page = await mail.readDelta(access, request, signal);
     } catch (error) {
-      // Once per run: a fresh link that has expired already is Microsoft's trouble, not an old bookmark.
-      if (!(error instanceof DeltaExpiredError) || hasExpired) throw error;
-      hasExpired = true;
+      // Each once per run: a fresh link that has expired already is Microsoft's trouble, not an old bookmark, and what
+      // cannot be read one by one cannot be read.
+      if (error instanceof DeltaExpiredError && !hasExpired) hasExpired = true;
+      else if (isPageUnreadable(error) && !oneByOne) oneByOne = true;
+      else throw error;
       cursor = null;
       round = newRound(from, clock.now(), true);
       continue;

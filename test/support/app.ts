@@ -185,9 +185,10 @@ export async function control<Answer = unknown>(
   emulatorUrl: string,
   path: string,
   body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
 ): Promise<Answer> {
   const response = await fetch(`${emulatorUrl}/_emulator/${path}`, {
-    method: body === undefined ? 'GET' : 'POST',
+    method,
     ...(body === undefined
       ? {}
       : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),

@@ -151,6 +151,44 @@ test('a poison message becomes FAILED alone, and can be tried again once the cau
   expect((await tickets(desk)).map(({ subject }) => subject).sort()).toEqual(['Also good', 'Good', 'Poison']);
 });
 
+test('a mail that Microsoft cannot give out fails alone: the others of its page become tickets', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  await desk.enable(mailboxId);
+  const delivered = await deliverMany(
+    app.emulator.url,
+    Array.from({ length: 12 }, (_, index) => ({ to: address, subject: `Mail ${index}` })),
+  );
+  await control(
+    app.emulator.url,
+    `mailboxes/${address}/quirks`,
+    { corruptMessages: [delivered[5]?.id] },
+    'PUT',
+  );
+  expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 11, failed: 1 });
+  expect((await ledger(desk)).filter(({ outcome }) => outcome === 'FAILED')).toHaveLength(1);
+  await deliver(app.emulator.url, { to: address, subject: 'Afterwards' });
+  expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
+});
+
+test.each([
+  ['links that repeat', { repeatedLinks: 1 }],
+  ['empty pages', { emptyPages: 2 }],
+])('%s in a delta query neither loop nor lose mail', async (_name, quirks) => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  await desk.enable(mailboxId);
+  await deliverMany(
+    app.emulator.url,
+    Array.from({ length: 230 }, (_, index) => ({ to: address, subject: `Mail ${index}` })),
+  );
+  await control(app.emulator.url, `mailboxes/${address}/quirks`, quirks, 'PUT');
+  await desk.sync(mailboxId);
+  await control(app.emulator.url, `mailboxes/${address}/quirks`, {}, 'PUT');
+  expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await countRows(desk, 'ticket')).toBe(230);
+});
+
 test('any number of hints are one waiting run', async () => {
   const desk = await app.newDesk();
   const { mailboxId } = await desk.connectMailbox();
