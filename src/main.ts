@@ -26,16 +26,19 @@ async function main(): Promise<void> {
 
 /** Runs until a signal: the first stops in good order, the second at once. */
 async function serve(config: Config, logger: Logger): Promise<void> {
-  const app = await createApp(config, logger);
+  // Signals are heard from the beginning: one that comes during the start waits for it, and leaves no database behind.
+  const starting = createApp(config, logger);
   let isStopping = false;
   const stop = (reason: string, exitCode: number) => {
     if (isStopping) return;
     isStopping = true;
     logger.info({ reason }, 'stopping');
-    app[Symbol.asyncDispose]().then(
-      () => process.exit(exitCode),
-      () => process.exit(1),
-    );
+    starting
+      .then((app) => app[Symbol.asyncDispose]())
+      .then(
+        () => process.exit(exitCode),
+        () => process.exit(1),
+      );
   };
   onStopSignal((signal) => stop(signal, 0));
   // What nobody caught leaves the process in a state that nobody knows: stop, and say so with the exit code.
@@ -45,6 +48,7 @@ async function serve(config: Config, logger: Logger): Promise<void> {
   };
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
+  const app = await starting;
   if (app.mintedKey !== null) {
     process.stdout.write(
       `\nThe API key of the OWNER, shown this once. Keep it safe:\n\n  ${app.mintedKey}\n\n`,

@@ -83,6 +83,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const owner = await takeOwnership(urlOf(server.port, 'postgres'), dataDirectory);
     if (leftRunning)
       logger.warn({ pid: server.pid }, 'adopted the database that a killed process left running');
+    const forget = stopAtExit(server.pid);
     let isStopping = false;
     owner.on('error', (err) => {
       if (!isStopping) logger.error({ err }, 'lost the connection that owns the data directory');
@@ -94,6 +95,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         isStopping = true;
         // Ownership ends with the server, not before: otherwise the next process could adopt a server that stops.
         await stopServer(server.pid);
+        forget();
         await owner.end().catch(() => undefined);
       },
     };
@@ -196,7 +198,9 @@ async function start(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     lastWords = (lastWords + text).slice(-2_000);
   });
+  const forget = child.pid === undefined ? () => undefined : stopAtExit(child.pid);
   await waitUntilReady(child, urlOf(port, 'postgres'), () => lastWords);
+  forget();
   // The child must not keep this process alive: its lifetime is the lifecycle's business.
   child.unref();
   (child.stderr as unknown as { unref(): void }).unref();
@@ -273,6 +277,15 @@ async function takeOwnership(url: string, dataDirectory: string): Promise<pg.Cli
 async function createDatabaseOnce(owner: pg.Client): Promise<void> {
   const { rowCount } = await owner.query('select 1 from pg_database where datname = $1', [USER]);
   if (rowCount === 0) await owner.query(`create database ${USER}`);
+}
+
+/** Sees to it that a hard exit leaves no server behind either. Gives what takes that back. */
+function stopAtExit(pid: number): () => void {
+  const stop = () => {
+    if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  };
+  process.on('exit', stop);
+  return () => process.off('exit', stop);
 }
 
 async function stopServer(pid: number): Promise<void> {
