@@ -1,3 +1,4 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import { authenticate } from '../access/authenticate.ts';
@@ -12,11 +13,38 @@ import { jsonError, RefusedRequestError } from './json-error.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { isForeignOrigin, type OriginPolicy } from './request-origin.ts';
 
-/** GraphiQL brings its own scripts from a CDN; it is never shown in production. */
+/** GraphiQL's scripts and styles are inside its page; it is never shown in production. */
 const GRAPHIQL_POLICY =
-  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: https://unpkg.com; worker-src blob:; " +
-  "style-src 'unsafe-inline' https://unpkg.com; font-src data: https://unpkg.com; img-src 'self' data: https:; " +
-  "connect-src 'self' https://unpkg.com; frame-ancestors 'none'; base-uri 'none'";
+  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; " +
+  "style-src 'unsafe-inline'; font-src data:; img-src 'self' data: https:; " +
+  "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/** What GraphiQL shows first. */
+const FIRST_QUERY = `# Put your API key into the headers below: { "authorization": "Bearer dg_…" }
+{
+  viewer {
+    role
+    organization {
+      name
+    }
+  }
+  tickets(first: 10) {
+    edges {
+      node {
+        number
+        subject
+        status
+        requester {
+          emailAddress
+        }
+      }
+    }
+  }
+}
+
+# Or listen:
+# subscription { ticketCreated { cursor ticket { number subject } } }
+`;
 
 /** What GraphQL over HTTP needs. */
 export interface GraphQLHandlerOptions {
@@ -42,7 +70,11 @@ function createGraphQL({ schema, services, isProduction }: GraphQLHandlerOptions
     plugins: [createEngine({ services, maskError, isProduction })],
     maskedErrors: { maskError },
     graphqlEndpoint: '/graphql',
-    graphiql: isProduction ? false : { title: 'Deskgraph', subscriptionsProtocol: 'WS' },
+    graphiql: isProduction
+      ? false
+      : { title: 'Deskgraph', subscriptionsProtocol: 'WS', defaultQuery: FIRST_QUERY },
+    // With its scripts inside the page: the default loads them from a CDN, and would be empty offline.
+    renderGraphiQL,
     landingPage: false,
     // Each of these is done for every route in http-app.ts.
     cors: false,
