@@ -139,8 +139,20 @@ function refuse(
       ),
     };
   }
+  const { searchParams } = new URL(request.url);
+  const malformed = ['variables', 'extensions'].find((name) => !isJson(searchParams.get(name)));
+  if (malformed !== undefined) {
+    return {
+      status: 400,
+      error: new RefusedRequestError(
+        'BAD_REQUEST',
+        `The parameter "${malformed}" of the URL is not JSON.`,
+        'Encode it as JSON, then for the URL.',
+      ),
+    };
+  }
   // Following a link to GraphiQL is no forgery: it runs nothing.
-  const isPage = request.method === 'GET' && !new URL(request.url).searchParams.has('query');
+  const isPage = request.method === 'GET' && !searchParams.has('query');
   if (!isPage && isForeignOrigin((name) => request.headers.get(name), origins)) {
     return {
       status: 403,
@@ -164,4 +176,15 @@ function refuse(
     };
   }
   return null;
+}
+
+/** Whether a parameter can be read; one that is absent or empty counts as not given. */
+function isJson(parameter: string | null): boolean {
+  if (!parameter) return true;
+  try {
+    JSON.parse(parameter);
+    return true;
+  } catch {
+    return false;
+  }
 }

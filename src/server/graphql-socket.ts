@@ -190,9 +190,10 @@ export function serveGraphQLSocket(
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    // What is no URL must not throw here: nobody catches it, and the process would end.
+    const target = URL.parse(request.url ?? '/', 'http://localhost');
     const header = (name: string) => request.headers[name]?.toString();
-    if (pathname !== '/graphql') return refuseUpgrade(socket, '404 Not Found');
+    if (target?.pathname !== '/graphql') return refuseUpgrade(socket, '404 Not Found');
     if (isForeignOrigin(header, origins)) return refuseUpgrade(socket, '403 Forbidden');
     sockets.handleUpgrade(request, socket, head, (webSocket) =>
       sockets.emit('connection', webSocket, request),
@@ -237,7 +238,9 @@ function startHeartbeat(socket: WebSocket): () => void {
   return () => clearInterval(timer);
 }
 
+/** The socket is destroyed once the answer has left: it is no longer the server's, and a peer that stays would hold up its end. */
 function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
