@@ -8,6 +8,7 @@ import { type Database, type EntityManager, forkFor } from '../platform/database
 import type { Logger } from '../platform/logger.ts';
 import type { Problem } from '../platform/problem.ts';
 import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
+import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
 import { messageRetryDelay } from './sync-plan.ts';
 import { SyncState } from './sync-state.entity.ts';
@@ -52,9 +53,10 @@ export type StoredPage = { stateVersion: number } | null;
  * Throws {@link SupersededError}, and whatever the database throws when it is away.
  */
 export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): Promise<StoredPage> {
+  const read = await readMails(page.mails, owner.signal);
   try {
     return await inTransaction(owner, async (em, mailbox) => {
-      await storeMails(em, owner, mailbox, page.mails);
+      await storeMails(em, owner, mailbox, page.mails, read);
       return finishPage(em, owner, mailbox, page, move);
     });
   } catch (error) {
@@ -62,15 +64,19 @@ export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorM
     owner.logger.warn({ err: error }, 'a page could not be stored at once; storing it message by message');
   }
   for (const mail of page.mails) {
-    if ((await storeAlone(owner, mail)) === null) return null;
+    if ((await storeAlone(owner, mail, read)) === null) return null;
   }
   return inTransaction(owner, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
 }
 
-async function storeAlone(owner: PageOwner, mail: IncomingMail): Promise<boolean | null> {
+async function storeAlone(
+  owner: PageOwner,
+  mail: IncomingMail,
+  read: ReadonlyMap<IncomingMail, ReadMail>,
+): Promise<boolean | null> {
   try {
     return await inTransaction(owner, async (em, mailbox) => {
-      await storeMails(em, owner, mailbox, [mail]);
+      await storeMails(em, owner, mailbox, [mail], read);
       return true;
     });
   } catch (error) {
@@ -90,7 +96,12 @@ async function inTransaction<T>(
 ): Promise<T | null> {
   const fork = forkFor(owner.database, owner.organizationId, owner.signal);
   return fork.transactional(async (em) => {
-    const mailbox = await em.findOne(Mailbox, { id: owner.mailboxId });
+    // Locked, so that a change of the settings waits for the page: once it is saved, nothing comes by the old ones.
+    const mailbox = await em.findOne(
+      Mailbox,
+      { id: owner.mailboxId },
+      { lockMode: LockMode.PESSIMISTIC_READ },
+    );
     if (!mailbox?.incomingEnabled || mailbox.folder?.id !== owner.folderId) return null;
     return work(em, mailbox);
   });
@@ -101,11 +112,13 @@ async function storeMails(
   owner: PageOwner,
   mailbox: Mailbox,
   mails: readonly IncomingMail[],
+  read: ReadonlyMap<IncomingMail, ReadMail>,
 ): Promise<void> {
   const { receiveFrom } = mailbox;
   const wanted = mails.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
   const now = owner.clock.now();
-  const result = await ingestMails(em, { organizationId: owner.organizationId, mailbox, mails: wanted, now });
+  const { organizationId } = owner;
+  const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, now });
   for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
   await count(em, owner, mails.length, result);
   if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));

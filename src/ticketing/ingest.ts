@@ -1,4 +1,3 @@
-import { toError } from '../errors.ts';
 import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
@@ -11,7 +10,8 @@ import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
 import { claimLedgerRows, knownGraphMessageIds, type LedgerOutcome, settleLedger } from './ledger.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
-import { type MailSummary, type PreparedMail, prepareMail, summarizeMail } from './prepare-mail.ts';
+import { summarizeMail } from './prepare-mail.ts';
+import { type ReadMail, readMail } from './read-mails.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 
 /** A page of mail to take in. */
@@ -20,6 +20,8 @@ export interface IngestInput {
   /** The settings that decide (create tickets, archive) are read from this entity: load it in the same transaction. */
   mailbox: Mailbox;
   mails: readonly IncomingMail[];
+  /** What `readMails` made of them before the transaction; what is missing is read inside of it. */
+  read?: ReadonlyMap<IncomingMail, ReadMail>;
   now: Date;
 }
 
@@ -53,9 +55,6 @@ export interface FailedMail {
   receivedAt?: Date | null;
 }
 
-/** A mail after everything that needs no database: prepared, or poison. */
-type ReadMail = { summary: MailSummary } & ({ prepared: PreparedMail } | { error: Error });
-
 /** A claimed mail that cannot be processed. */
 interface PoisonMail {
   inboundMessageId: string;
@@ -74,14 +73,14 @@ interface PoisonMail {
  */
 export async function ingestMails(
   em: EntityManager,
-  { organizationId, mailbox, mails, now }: IngestInput,
+  { organizationId, mailbox, mails, read, now }: IngestInput,
 ): Promise<IngestResult> {
   const ids = mails.map(({ graphMessageId }) => graphMessageId);
   // Only spares work: a page that comes again costs one statement. The claim below is what decides.
   const known = await knownGraphMessageIds(em, organizationId, mailbox.id, ids);
   const fresh = new Map<string, ReadMail>();
   for (const mail of mails) {
-    if (!known.has(mail.graphMessageId)) fresh.set(mail.graphMessageId, readMail(mail));
+    if (!known.has(mail.graphMessageId)) fresh.set(mail.graphMessageId, read?.get(mail) ?? readMail(mail));
   }
   if (fresh.size === 0) return { ...nothing(), known: mails.length };
 
@@ -202,16 +201,6 @@ async function settle(
     failedInboundMessageIds: poison.map(({ inboundMessageId }) => inboundMessageId),
     failures: poison.map(({ error }) => error),
   };
-}
-
-/** One poisonous mail must not stop the others of its page. */
-function readMail(mail: IncomingMail): ReadMail {
-  const summary = summarizeMail(mail);
-  try {
-    return { summary, prepared: prepareMail(mail) };
-  } catch (thrown) {
-    return { summary, error: toError(thrown) };
-  }
 }
 
 function failedOutcome(inboundMessageId: string, problem: Problem): LedgerOutcome {
