@@ -118,16 +118,35 @@ test('SIGTERM ends it with 0 and leaves no database behind, nor the lock that wo
   expect(server.output()).not.toContain('"level":60');
 });
 
-test('SIGTERM during the start ends it and leaves no database behind', async () => {
+test('the same signal twice at once, as npm and a terminal send it, is one: it ends with 0', async () => {
+  const dataDirectory = await newDataDirectory();
+  const server = await start(dataDirectory);
+  const exited = once(server.child, 'exit');
+  server.child.kill('SIGINT');
+  server.child.kill('SIGTERM');
+  expect(await exited).toEqual([0, null]);
+  expect(await databasesOf(dataDirectory)).toEqual([]);
+});
+
+test('SIGTERM during the first start ends it with 0, leaves no database behind, and loses no key', async () => {
   const dataDirectory = await newDataDirectory();
   const child = spawnMain([], { PORT: String(await freePort()), DESKGRAPH_DATA_DIR: dataDirectory });
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
   await eventually('the database starts', () =>
     existsSync(join(dataDirectory, 'postgres', 'postmaster.pid')),
   );
   child.kill('SIGTERM');
-  await once(child, 'exit');
-  expect(child.exitCode).toBe(0);
+  expect(await once(child, 'close')).toEqual([0, null]);
   expect(await databasesOf(dataDirectory)).toEqual([]);
+
+  const server = await start(dataDirectory);
+  const [key = '', ...more] = [...keysIn(output), ...keysIn(server.output())];
+  expect(more).toEqual([]);
+  expect(await organizationOf(server, key)).toBe('Default');
+  expect(await server.stop()).toBe(0);
 });
 
 test('while it drains /readyz says no; a second signal ends it at once with another code, and leaves no database behind', async () => {

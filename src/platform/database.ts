@@ -56,6 +56,8 @@ export async function openDatabase({
 /** Brings the tables up to date; processes that start together wait for each other. */
 export async function migrate(database: Database, url: string): Promise<string[]> {
   const lock = new pg.Client({ connectionString: url });
+  // Losing the connection fails the query that waits; without a listener it would end the process as well.
+  lock.on('error', () => undefined);
   await lock.connect();
   try {
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -70,7 +72,10 @@ export async function migrate(database: Database, url: string): Promise<string[]
  * An entity manager that sees one organization and nothing else. `signal` ends its queries with it.
  */
 export function forkFor(database: Database, organizationId: string, signal?: AbortSignal): EntityManager {
-  const em = database.em.fork(signal ? { signal } : {}) as EntityManager;
+  // Without the strategy only the waiting would end, and the query would keep its connection until the server is done.
+  const em = database.em.fork(
+    signal ? { signal, inflightQueryAbortStrategy: 'cancel query' } : {},
+  ) as EntityManager;
   em.setFilterParams('organization', { organizationId });
   return em;
 }
