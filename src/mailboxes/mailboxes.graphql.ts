@@ -6,6 +6,7 @@ import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { Integration } from '../microsoft365/integration.entity.ts';
 import type { MailFolder } from '../microsoft365/mail.ts';
 import { updateMailbox } from '../sync/update-mailbox.ts';
 import { createMailFolder } from './incoming-settings.ts';
@@ -142,6 +143,28 @@ builder.node(Mailbox, {
 });
 
 const MailboxConnection = connectionType(Mailbox, 'Mailbox');
+builder.objectFields(Account, (t) => ({
+  mailboxes: t.connection(
+    {
+      type: Mailbox,
+      description: 'The mailboxes that it reads, the newest first.',
+      resolve: ({ id }, args, { em }) => listMailboxes(em, { ...args, accountId: id }),
+    },
+    MailboxConnection,
+  ),
+}));
+
+builder.objectFields(Integration, (t) => ({
+  mailboxes: t.connection(
+    {
+      type: Mailbox,
+      description: 'The mailboxes that are connected through it, the newest first.',
+      resolve: ({ id }, args, { em }) => listMailboxes(em, { ...args, integrationId: id }),
+    },
+    MailboxConnection,
+  ),
+}));
+
 builder.queryField('mailboxes', (t) =>
   t.connection(
     {

@@ -10,7 +10,13 @@ import { GraphError } from './graph-error.ts';
 import { Integration } from './integration.entity.ts';
 import { listAccounts, listIntegrations } from './integration-lists.ts';
 import { IntegrationExistsError } from './integrations.ts';
-import { describeSetup, type Microsoft365Setup, type RequiredPermission } from './setup.ts';
+import {
+  describeSetup,
+  type IntegrationPermission,
+  type Microsoft365Setup,
+  permissionsOfIntegration,
+  type RequiredPermission,
+} from './setup.ts';
 
 errorType(GraphError, 'Microsoft 365 did not do what was asked; the code says why, the remedy what to do.');
 errorType(
@@ -42,6 +48,50 @@ const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.
   DISCONNECTED: 'It was disconnected.',
 });
 
+const AccountKindEnum = enumType('AccountKind', 'What an account is.', {
+  USER: 'A person who signed in, or somebody who signed in for a team.',
+});
+
+const CredentialKindEnum = enumType(
+  'CredentialKind',
+  'How an integration proves to Microsoft that it is itself.',
+  {
+    CLIENT_SECRET: 'With a client secret.',
+  },
+);
+
+const CredentialType = builder.objectRef<Integration>('Credential').implement({
+  description: 'What an integration proves itself with. The secret itself is never shown.',
+  authScopes: { permission: 'integration:read' },
+  fields: (t) => ({
+    kind: t.field({
+      type: CredentialKindEnum,
+      description: 'What it is.',
+      resolve: () => 'CLIENT_SECRET' as const,
+    }),
+    expiresAt: t.expose('credentialExpiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it expires; null when nobody said.',
+    }),
+  }),
+});
+
+const IntegrationPermissionType = builder
+  .objectRef<IntegrationPermission>('IntegrationPermission')
+  .implement({
+    description:
+      'A delegated permission of Microsoft Graph, and whether an account of the integration has it.',
+    authScopes: { permission: 'integration:read' },
+    fields: (t) => ({
+      name: t.exposeString('name', { description: 'Its name, as the app registration lists it.' }),
+      purpose: t.exposeString('purpose', { description: 'What it is needed for.' }),
+      granted: t.exposeBoolean('granted', {
+        description: 'Whether it was granted to an account at its last sign-in.',
+      }),
+    }),
+  });
+
 builder.node(Account, {
   name: 'Account',
   description: 'A Microsoft account that signed in, and that an integration acts as.',
@@ -49,6 +99,7 @@ builder.node(Account, {
   id: { resolve: ({ id }) => id },
   loadMany: loadByIds(Account),
   fields: (t) => ({
+    kind: t.field({ type: AccountKindEnum, description: 'What it is.', resolve: () => 'USER' as const }),
     emailAddress: t.exposeString('emailAddress', { description: 'Its address, in lower case.' }),
     displayName: t.exposeString('displayName', { description: 'Its name in Microsoft 365.' }),
     status: t.expose('status', { type: AccountStatusEnum, description: 'Whether it can act.' }),
@@ -58,7 +109,7 @@ builder.node(Account, {
       description: 'Why it cannot act, and what to do; null when it can.',
       resolve: ({ problem }) => problem ?? null,
     }),
-    grantedPermissions: t.exposeStringList('grantedScopes', {
+    grantedScopes: t.exposeStringList('grantedScopes', {
       description: 'The permissions of Microsoft Graph that were granted at the last sign-in.',
     }),
     integration: t.field({
@@ -89,10 +140,15 @@ builder.node(Integration, {
       type: AuthorizationModeEnum,
       description: 'In whose name it acts.',
     }),
-    credentialExpiresAt: t.expose('credentialExpiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When the client secret expires; null when nobody said.',
+    credential: t.field({
+      type: CredentialType,
+      description: 'What it proves itself with.',
+      resolve: (integration) => integration,
+    }),
+    permissions: t.field({
+      type: [IntegrationPermissionType],
+      description: 'The permissions that sign-ins ask for, each with its purpose and whether it is granted.',
+      resolve: ({ id }, _args, { em }) => permissionsOfIntegration(em, id),
     }),
     accounts: t.connection(
       {

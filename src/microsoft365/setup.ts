@@ -1,3 +1,5 @@
+import type { EntityManager } from '../platform/database.ts';
+import { Account } from './account.entity.ts';
 import { PERMISSIONS_ASKED } from './sign-in.ts';
 
 /** A delegated permission of Microsoft Graph that a sign-in asks for. */
@@ -24,4 +26,30 @@ export function describeSetup(redirectUri: string): Microsoft365Setup {
       isOptional: name.endsWith('.Shared'),
     })),
   };
+}
+
+/** A permission that sign-ins of an integration ask for. */
+export interface IntegrationPermission {
+  name: string;
+  purpose: string;
+  /** Whether it was granted to an account of the integration at its last sign-in. */
+  granted: boolean;
+}
+
+/** The permissions of an integration, and which of them any of its accounts has. One statement. */
+export async function permissionsOfIntegration(
+  em: EntityManager,
+  integrationId: string,
+): Promise<IntegrationPermission[]> {
+  const accounts = await em.find(
+    Account,
+    { integration: integrationId },
+    { fields: ['grantedScopes'], limit: 1_000 },
+  );
+  const granted = new Set(accounts.flatMap(({ grantedScopes }) => grantedScopes));
+  return Object.entries(PERMISSIONS_ASKED).map(([name, purpose]) => ({
+    name,
+    purpose,
+    granted: granted.has(name),
+  }));
 }

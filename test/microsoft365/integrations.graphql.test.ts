@@ -38,14 +38,14 @@ const INPUT = {
   clientSecret: CLIENT_SECRET,
 };
 const CREATE = `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) { __typename
-  ... on CreateIntegrationPayload { integration { id cloud tenantId clientId authorizationMode credentialExpiresAt } }
+  ... on CreateIntegrationPayload { integration { id cloud tenantId clientId authorizationMode credential { kind expiresAt } } }
   ... on Error { code message remedy } } }`;
 const START = `mutation ($input: StartSignInInput!) { startSignIn(input: $input) { __typename
   ... on StartSignInPayload { authorizationUrl } ... on Error { code message remedy } } }`;
 const ROTATE = `mutation ($input: RotateCredentialInput!) { rotateCredential(input: $input) { __typename
-  ... on RotateCredentialPayload { integration { id credentialExpiresAt } } ... on Error { code message } } }`;
+  ... on RotateCredentialPayload { integration { id credential { expiresAt } } } ... on Error { code message } } }`;
 const LIST = `{ integrations { edges { node { id accounts { edges { node {
-  id emailAddress displayName status grantedPermissions problem { code } integration { id } } } } } } } }`;
+  id emailAddress displayName kind status grantedScopes mailboxes { edges { node { emailAddress } } } problem { code } integration { id } } } } } } } }`;
 
 test('from nothing to a connected account, with the API alone', async () => {
   const session = await actor();
@@ -70,7 +70,7 @@ test('from nothing to a connected account, with the API alone', async () => {
     tenantId: 'contoso.example',
     clientId: INPUT.clientId,
     authorizationMode: 'DELEGATED',
-    credentialExpiresAt: '2028-01-01T00:00:00.000Z',
+    credential: { kind: 'CLIENT_SECRET', expiresAt: '2028-01-01T00:00:00.000Z' },
   });
   const integrationId = created.data?.['createIntegration']?.['integration']?.['id'];
   const started = await run(session, START, { input: { integrationId, returnTo: '/done' } });
@@ -90,7 +90,10 @@ test('from nothing to a connected account, with the API alone', async () => {
                 emailAddress: 'ada@contoso.example',
                 displayName: 'Ada Admin',
                 status: 'ACTIVE',
-                grantedPermissions: ['Mail.ReadWrite', 'User.Read'],
+                kind: 'USER',
+                grantedScopes: ['Mail.ReadWrite', 'User.Read'],
+                // The harness connects accounts without mailboxes.
+                mailboxes: { edges: [] },
                 problem: null,
                 integration: { id: integrationId },
               },
@@ -170,7 +173,7 @@ describe('forbids', () => {
     });
     expect((await run(owner, ROTATE, rotation)).data?.['rotateCredential']).toEqual({
       __typename: 'RotateCredentialPayload',
-      integration: { id: integrationId, credentialExpiresAt: null },
+      integration: { id: integrationId, credential: { expiresAt: null } },
     });
   });
 });
