@@ -198,11 +198,12 @@ builder.subscriptionField('syncStatusChanged', (t) =>
         description: 'Resume after the event with this cursor: what was missed comes first.',
       }),
     },
-    subscribe: (_root, { mailboxId, after }, { actor, services, signal }) =>
+    // An unknown mailbox is an error: silence for ever would be no answer.
+    subscribe: async (_root, { mailboxId, after }, { em, actor, services, signal }) =>
       syncStatusEvents(
         services.events,
         { organizationId: actor.organizationId, after, signal },
-        mailboxId ? decodeId('Mailbox', mailboxId) : null,
+        mailboxId ? (await getMailbox(em, decodeId('Mailbox', mailboxId))).id : null,
       ),
     resolve: (event) => event,
   }),

@@ -1,0 +1,144 @@
+import { Organization } from '../../src/access/organization.entity.ts';
+import { encodeGlobalId, parseGlobalId } from '../../src/graphql/global-id.ts';
+import { forkFor } from '../../src/platform/database.ts';
+import { recordEvents } from '../../src/realtime/record.ts';
+import { signIn } from '../access/harness.ts';
+import type { Desk, TestApp } from '../support/app.ts';
+import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
+import type { Ids, Operation } from './operations.ts';
+
+/** An organization that has one of everything, and an event of every type. */
+export interface FilledDesk {
+  desk: Desk;
+  ids: Ids;
+}
+
+interface Filled {
+  tickets: { edges: { node: { id: string; requester: { id: string }; messages: Edges<FilledMessage> } }[] };
+  inboundMessages: Edges<{ id: string }>;
+  syncRuns: Edges<{ id: string }>;
+  mailboxes: Edges<{ account: { id: string; integration: { id: string } } }>;
+}
+type Edges<Node> = { edges: { node: Node }[] };
+interface FilledMessage {
+  id: string;
+  attachments: { id: string; state: string }[];
+}
+
+/** Makes an organization whose mailbox has brought in a mail with an attachment. */
+export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> {
+  const desk = await app.newDesk(name);
+  const { mailboxId, address } = await desk.connectMailbox();
+  await desk.enable(mailboxId);
+  await deliver(app.emulator.url, {
+    to: address,
+    subject: `The subject of ${name}`,
+    text: `The text of ${name}`,
+    attachments: [{ name: 'a.txt', contentBytes: Buffer.from(`The file of ${name}`).toString('base64') }],
+  });
+  await desk.sync(mailboxId);
+  const filled = await eventually('the attachment is stored', async () => {
+    const found = await desk.request<Filled>(`{
+      tickets { edges { node { id requester { id } messages { edges { node { id attachments { id state } } } } } } }
+      inboundMessages { edges { node { id } } }
+      syncRuns { edges { node { id } } }
+      mailboxes { edges { node { account { id integration { id } } } } } }`);
+    const [message] = first(found.tickets).messages.edges;
+    return message?.node.attachments[0]?.state === 'STORED' && found;
+  });
+  const spare = await signIn(app.database, desk.organizationId, 'AGENT');
+  const ticket = first(filled.tickets);
+  const message = first(ticket.messages);
+  const { account } = first(filled.mailboxes);
+  const ids: Ids = {
+    Organization: encodeGlobalId('Organization', desk.organizationId),
+    User: encodeGlobalId('User', spare.user.id),
+    ApiKey: encodeGlobalId('ApiKey', spare.apiKeyId),
+    Integration: account.integration.id,
+    Account: account.id,
+    Mailbox: mailboxId,
+    SyncRun: first(filled.syncRuns).id,
+    InboundMessage: first(filled.inboundMessages).id,
+    Ticket: ticket.id,
+    Message: message.id,
+    Contact: ticket.requester.id,
+    Attachment: message.attachments[0]?.id ?? '',
+  };
+  await forkFor(app.database, desk.organizationId).transactional((em) =>
+    recordEvents(em, em.getReference(Organization, desk.organizationId).id, [
+      { type: 'ticket.updated', ticketId: rowId(ids.Ticket) },
+      { type: 'account-status.changed', accountId: rowId(ids.Account) },
+    ]),
+  );
+  return { desk, ids };
+}
+
+/** The UUID in a global id. */
+export function rowId(globalId: string): string {
+  const parsed = parseGlobalId(globalId);
+  if (!parsed) throw new Error(`${globalId} is no global id.`);
+  return parsed.id;
+}
+
+/** Ids of the same kinds that nothing has. */
+export function unknownIds(ids: Ids): Ids {
+  return Object.fromEntries(
+    Object.keys(ids).map((type) => [type, encodeGlobalId(type, crypto.randomUUID())]),
+  ) as unknown as Ids;
+}
+
+/** What came back: the status, and the body, or the first result of a stream. */
+export interface Answer {
+  status: number;
+  body: {
+    data?: Record<string, unknown> | null;
+    errors?: { message: string; extensions?: { code?: string } }[];
+  };
+}
+
+/** How long a stream may keep silent: what is allowed brings an event that is there already. */
+const STREAM_DEADLINE = 10_000;
+
+/** Sends an operation over HTTP, a subscription as an event stream, of which the first result counts. */
+export async function send(
+  url: string,
+  { document }: Pick<Operation, 'document'>,
+  variables: Record<string, unknown>,
+  authorization?: string,
+): Promise<Answer> {
+  const isStream = document.startsWith('subscription');
+  const controller = new AbortController();
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: isStream ? 'text/event-stream' : 'application/json',
+      // The same for all: it stands in some errors, and answers are compared.
+      'x-request-id': 'security-test',
+      ...(authorization && { authorization }),
+    },
+    body: JSON.stringify({ query: document, variables }),
+    signal: AbortSignal.any([controller.signal, AbortSignal.timeout(STREAM_DEADLINE)]),
+  });
+  const { status } = response;
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+    return { status, body: (await response.json()) as Answer['body'] };
+  }
+  let text = '';
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const data = /^data: (\{.*)$/m.exec(text)?.[1];
+    if (data && text.includes('\n\n')) {
+      controller.abort();
+      return { status, body: JSON.parse(data) as Answer['body'] };
+    }
+  }
+  return { status, body: {} };
+}
+
+function first<Node>({ edges }: Edges<Node>): Node {
+  const [edge] = edges;
+  if (!edge) throw new Error('The list is empty.');
+  return edge.node;
+}

@@ -1,0 +1,175 @@
+/** Ids of one organization, as its clients see them, by what they name. */
+export interface Ids {
+  Organization: string;
+  User: string;
+  ApiKey: string;
+  Integration: string;
+  Account: string;
+  Mailbox: string;
+  SyncRun: string;
+  InboundMessage: string;
+  Ticket: string;
+  Message: string;
+  Contact: string;
+  Attachment: string;
+}
+
+/** An operation of the schema, with one root field, as a client would send it. */
+export interface Operation {
+  document: string;
+  /** Its variables, with these ids wherever it takes one. */
+  variables: (ids: Ids) => Record<string, unknown>;
+  /** Which kinds of ids it takes. */
+  takes: readonly (keyof Ids)[];
+}
+
+const query = (
+  field: string,
+  variables: (ids: Ids) => Record<string, unknown> = () => ({}),
+  declaration = '',
+  takes: readonly (keyof Ids)[] = [],
+): Operation => ({ document: `query ${declaration} { ${field} }`, variables, takes });
+
+const list = (name: string) => query(`${name}(first: 100) { edges { node { __typename id } } }`);
+
+const mutation = (
+  name: string,
+  input: (ids: Ids) => Record<string, unknown>,
+  takes: readonly (keyof Ids)[] = [],
+): Operation => {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return {
+    document: `mutation ($input: ${type}Input!) {
+      ${name}(input: $input) { __typename ... on Error { code message remedy } } }`,
+    variables: (ids) => ({ input: input(ids) }),
+    takes,
+  };
+};
+
+/** Every event since the organization began: a stream that is allowed brings one at once. */
+const FROM_THE_BEGINNING = Buffer.from('0.0').toString('base64url');
+
+const subscription = (
+  selection: string,
+  variables: (ids: Ids) => Record<string, unknown> = () => ({}),
+  declaration = '',
+  takes: readonly (keyof Ids)[] = [],
+): Operation => ({
+  document: `subscription ($after: String ${declaration}) { ${selection} }`,
+  variables: (ids) => ({ after: FROM_THE_BEGINNING, ...variables(ids) }),
+  takes,
+});
+
+const unique = () => crypto.randomUUID().slice(0, 8);
+
+/** Every root field of the schema, by `Type.field`. A test fails when one is missing here. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'Query.apiKeys': list('apiKeys'),
+  'Query.contacts': list('contacts'),
+  'Query.inboundMessages': query(
+    'inboundMessages(first: 100, filter: $filter) { edges { node { id subject } } }',
+    ({ Mailbox }) => ({ filter: { mailboxId: Mailbox } }),
+    '($filter: InboundMessageFilter)',
+    ['Mailbox'],
+  ),
+  'Query.integrations': list('integrations'),
+  'Query.mailboxes': list('mailboxes'),
+  'Query.microsoft365Setup': query('microsoft365Setup { redirectUri }'),
+  'Query.node': query('node(id: $id) { __typename id }', ({ Ticket }) => ({ id: Ticket }), '($id: ID!)', [
+    'Ticket',
+  ]),
+  'Query.organization': query('organization { id name }'),
+  'Query.syncRuns': query(
+    'syncRuns(first: 100, mailboxId: $id) { edges { node { id } } }',
+    ({ Mailbox }) => ({ id: Mailbox }),
+    '($id: ID)',
+    ['Mailbox'],
+  ),
+  'Query.ticket': query('ticket(id: $id) { id subject }', ({ Ticket }) => ({ id: Ticket }), '($id: ID)', [
+    'Ticket',
+  ]),
+  'Query.tickets': query(
+    'tickets(first: 100, filter: $filter) { edges { node { id subject } } }',
+    ({ Mailbox }) => ({ filter: { mailboxId: Mailbox } }),
+    '($filter: TicketFilter)',
+    ['Mailbox'],
+  ),
+  'Query.users': list('users'),
+  'Query.viewer': query('viewer { role permissions }'),
+
+  'Mutation.addNote': mutation('addNote', ({ Ticket }) => ({ ticketId: Ticket, text: 'A note' }), ['Ticket']),
+  'Mutation.createApiKey': mutation('createApiKey', ({ User }) => ({ userId: User, name: 'Another' }), [
+    'User',
+  ]),
+  'Mutation.createIntegration': mutation('createIntegration', () => ({
+    tenantId: 'organizations',
+    clientId: crypto.randomUUID(),
+    clientSecret: 'a secret of the test',
+  })),
+  'Mutation.createMailFolder': mutation(
+    'createMailFolder',
+    ({ Mailbox }) => ({ mailboxId: Mailbox, displayName: 'processed' }),
+    ['Mailbox'],
+  ),
+  'Mutation.createTicket': mutation(
+    'createTicket',
+    ({ User }) => ({
+      subject: 'By hand',
+      text: 'Hello',
+      requesterEmail: `${unique()}@fabrikam.example`,
+      assigneeId: User,
+    }),
+    ['User'],
+  ),
+  'Mutation.createUser': mutation('createUser', () => ({ name: `User ${unique()}`, role: 'VIEWER' })),
+  'Mutation.retryInboundMessage': mutation(
+    'retryInboundMessage',
+    ({ InboundMessage }) => ({ inboundMessageId: InboundMessage }),
+    ['InboundMessage'],
+  ),
+  'Mutation.revokeApiKey': mutation('revokeApiKey', ({ ApiKey }) => ({ apiKeyId: ApiKey }), ['ApiKey']),
+  'Mutation.rotateCredential': mutation(
+    'rotateCredential',
+    ({ Integration }) => ({ integrationId: Integration, clientSecret: 'another secret of the test' }),
+    ['Integration'],
+  ),
+  'Mutation.runSyncNow': mutation('runSyncNow', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
+  'Mutation.startSignIn': mutation('startSignIn', ({ Integration }) => ({ integrationId: Integration }), [
+    'Integration',
+  ]),
+  'Mutation.updateIncomingSettings': mutation(
+    'updateIncomingSettings',
+    ({ Mailbox }) => ({ mailboxId: Mailbox, enabled: true, intervalMinutes: 'MINUTES_60' }),
+    ['Mailbox'],
+  ),
+  'Mutation.updateTicket': mutation(
+    'updateTicket',
+    ({ Ticket, User }) => ({ ticketId: Ticket, assigneeId: User, priority: 'HIGH' }),
+    ['Ticket', 'User'],
+  ),
+  'Mutation.updateUser': mutation('updateUser', ({ User }) => ({ userId: User, name: 'Renamed' }), ['User']),
+
+  'Subscription.accountStatusChanged': subscription(
+    'accountStatusChanged(after: $after) { cursor account { id } }',
+  ),
+  'Subscription.messageAdded': subscription(
+    'messageAdded(after: $after, ticketId: $id) { cursor message { id } }',
+    ({ Ticket }) => ({ id: Ticket }),
+    '$id: ID',
+    ['Ticket'],
+  ),
+  'Subscription.syncStatusChanged': subscription(
+    'syncStatusChanged(after: $after, mailboxId: $id) { cursor mailbox { id } }',
+    ({ Mailbox }) => ({ id: Mailbox }),
+    '$id: ID',
+    ['Mailbox'],
+  ),
+  // Its filter finds nothing by a foreign id, as a list does: silence, which cannot be waited for. See organizations.test.ts.
+  'Subscription.ticketCreated': subscription('ticketCreated(after: $after) { cursor ticket { id } }'),
+  'Subscription.ticketUpdated': subscription(
+    'ticketUpdated(after: $after, ticketId: $id) { cursor ticket { id } }',
+    ({ Ticket }) => ({ id: Ticket }),
+    '$id: ID',
+    ['Ticket'],
+  ),
+};
