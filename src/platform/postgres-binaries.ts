@@ -1,7 +1,6 @@
 import { chmod, cp, lstat, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ExpectedError } from '../errors.ts';
 
 /** Where PostgreSQL's programs lie. */
@@ -22,7 +21,7 @@ export async function loadPostgresBinaries(): Promise<PostgresBinaries> {
   try {
     const binaries = (await import(name)) as PostgresBinaries;
     if (process.getuid?.() !== 0 || (await isPublic(binaries.postgres))) return binaries;
-    return await publicCopy(name, binaries);
+    return await publicCopy(binaries);
   } catch (cause) {
     throw new ExpectedError(
       'EMBEDDED_DATABASE_UNAVAILABLE',
@@ -49,10 +48,10 @@ export function unprivileged(command: string, args: readonly string[]): [string,
  * Copies the programs (60 MB, once for each version) out of a checkout that only root may enter. The capability does not
  * help there: PostgreSQL checks its programs with access(2), which asks for the user and not for capabilities.
  */
-async function publicCopy(name: string, { initdb, postgres }: PostgresBinaries): Promise<PostgresBinaries> {
-  const manifest = join(dirname(fileURLToPath(import.meta.resolve(name))), '..', 'package.json');
-  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
+async function publicCopy({ initdb, postgres }: PostgresBinaries): Promise<PostgresBinaries> {
   const native = dirname(dirname(postgres));
+  const manifest = await readFile(join(dirname(native), 'package.json'), 'utf8');
+  const { version } = JSON.parse(manifest) as { version: string };
   const copy = join(tmpdir(), `deskgraph-postgres-${version}-${process.arch}`);
   if (!(await isOurs(copy))) {
     const fresh = await mkdtemp(join(tmpdir(), 'deskgraph-postgres-'));
