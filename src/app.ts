@@ -91,6 +91,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...createAttachmentJobs({ database, mail, clock }),
         createPruneEvents({ database, clock }),
       ],
+      abandon: lifecycle.abandon,
       onAttempt: createJobMetrics(metrics.registry, database),
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());

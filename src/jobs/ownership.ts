@@ -6,6 +6,7 @@ import type { Logger } from '../platform/logger.ts';
 /** How long a job must have been locked before its owner is asked about: an owner that starts needs a moment. */
 const YOUNGEST_LOCK = '1 second';
 const RECONNECT_DELAY = 1 * SECOND;
+const CONNECT_DEADLINE = 10 * SECOND;
 
 /**
  * Says to the other processes that the owner of a worker pool's jobs is alive, by an advisory lock on a connection of its
@@ -45,10 +46,12 @@ export class JobOwnership implements AsyncDisposable {
       connectionString: this.#databaseUrl,
       application_name: 'deskgraph-jobs-owner',
       keepAlive: true,
+      connectionTimeoutMillis: CONNECT_DEADLINE,
     });
     this.#client = client;
     const lost = new Promise<never>((_, reject) => {
-      client.once('error', reject);
+      // Not once: a connection that the server ends tells of it twice, and an error without a listener ends the process.
+      client.on('error', reject);
       client.once('end', () => reject(new Error('The connection ended.')));
     });
     lost.catch(() => undefined);

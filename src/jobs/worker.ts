@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { type Runner, run, type TaskList, type WorkerEvents, Logger as WorkerLogger } from 'graphile-worker';
-import pg from 'pg';
 import { toError } from '../errors.ts';
 import { delay, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import { type Logger, withCorrelation } from '../platform/logger.ts';
 import type { JobHandler } from './define-job.ts';
 import { JobOwnership, releaseDeadOwners } from './ownership.ts';
+import { SettlingPool } from './settling-pool.ts';
 
 /** How often the jobs of dead processes are looked for. */
 const DEAD_OWNER_INTERVAL = 5 * SECOND;
@@ -21,6 +21,8 @@ export interface JobWorkerOptions {
   logger: Logger;
   /** Jobs that run at a time in this process. */
   concurrency?: number;
+  /** Aborts when the process gives up waiting for what runs. */
+  abandon?: AbortSignal;
   /** Called after each try, for metrics. */
   onAttempt?: (attempt: { job: string; succeeded: boolean; isFinal: boolean; seconds: number }) => void;
 }
@@ -31,7 +33,7 @@ export interface JobWorkerOptions {
  */
 export class JobWorker implements AsyncDisposable {
   readonly #options: JobWorkerOptions;
-  readonly #pool: pg.Pool;
+  readonly #pool: SettlingPool;
   readonly #stopping = new AbortController();
   #runner: Runner | undefined;
   #supervision: Promise<void> | undefined;
@@ -39,12 +41,13 @@ export class JobWorker implements AsyncDisposable {
   constructor(options: JobWorkerOptions) {
     this.#options = options;
     const { databaseUrl, concurrency = 6 } = options;
-    this.#pool = new pg.Pool({ connectionString: databaseUrl, max: concurrency + 2, keepAlive: true });
-    // Without a listener, a connection that breaks while it is in use would end the process.
-    this.#pool.on('connect', (client) => client.on('error', () => undefined));
-    this.#pool.on('error', (err) =>
-      options.logger.warn({ err }, 'an idle connection of the job worker was lost'),
-    );
+    this.#pool = new SettlingPool({
+      databaseUrl,
+      max: concurrency + 2,
+      logger: options.logger,
+      // A new run is a new owner; what the old one has forgotten goes back to the queue with its ownership.
+      onUnsettled: () => void this.#runner?.stop().catch(() => undefined),
+    });
   }
 
   /** Starts; returns once jobs are being taken. */
@@ -109,7 +112,7 @@ export class JobWorker implements AsyncDisposable {
   }
 
   #task(handler: JobHandler): NonNullable<TaskList[string]> {
-    const { logger, onAttempt } = this.#options;
+    const { logger, onAttempt, abandon } = this.#options;
     return (payload, { job, abortSignal }) =>
       withCorrelation(undefined, async () => {
         const isLastAttempt = job.attempts >= job.max_attempts;
@@ -123,7 +126,8 @@ export class JobWorker implements AsyncDisposable {
             seconds: (monotonicMilliseconds() - startedAt) / SECOND,
           });
         try {
-          const context = { signal: abortSignal, logger: jobLogger, attempt: job.attempts, isLastAttempt };
+          const signal = abandon ? AbortSignal.any([abortSignal, abandon]) : abortSignal;
+          const context = { signal, logger: jobLogger, attempt: job.attempts, isLastAttempt };
           await handler.handle(payload, context);
           report(true);
         } catch (thrown) {
