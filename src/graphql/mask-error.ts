@@ -33,7 +33,9 @@ export function createMaskError(logger: Logger): (error: unknown) => GraphQLErro
 function withCodeAndRemedy(error: GraphQLError): GraphQLError {
   const { originalError: parserError, ...extensions } = error.extensions;
   if (extensions['code'] && extensions['remedy']) return error;
-  const { message, source, positions } = error;
+  const { source, positions } = error;
+  // What does not fit is quoted behind the colon, and may be a secret that was put into the wrong place.
+  const message = error.message.replace(/( value): [\s\S]*$/, '$1.');
   // A body that is not JSON is no GraphQL request at all, so its status is 400 for every media type.
   if (parserError) extensions['http'] = { status: 400 };
   return new GraphQLError(message, {

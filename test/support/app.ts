@@ -5,7 +5,7 @@ import { readConfig } from '../../src/config.ts';
 import type { EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { type Database, forkAcrossOrganizations } from '../../src/platform/database.ts';
-import { createLogger } from '../../src/platform/logger.ts';
+import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { cloneDatabase } from './database.ts';
 import { eventually } from './wait.ts';
 
@@ -48,8 +48,19 @@ export interface SyncRunResult {
 const ADMIN_KEY = 'dg_test-admin-key-of-the-first-organization-0';
 const RUN_FIELDS = 'id state seen created appended ignored failed requests problem { code remedy }';
 
+/** What a test may set of the process besides what it needs to run. */
+export interface TestAppOptions {
+  /** Where the process logs to; by `TEST_LOG_LEVEL` to the terminal when left out. */
+  logger?: Logger;
+  /** More environment variables. */
+  env?: Record<string, string>;
+}
+
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
-export async function startTestApp(emulatorOptions: EmulatorOptions = {}): Promise<TestApp> {
+export async function startTestApp(
+  emulatorOptions: EmulatorOptions = {},
+  { logger, env = {} }: TestAppOptions = {},
+): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
   const config = readConfig({
@@ -59,8 +70,9 @@ export async function startTestApp(emulatorOptions: EmulatorOptions = {}): Promi
     DESKGRAPH_ADMIN_KEY: ADMIN_KEY,
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    ...env,
   });
-  const app = await createApp(config, createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
+  const app = await createApp(config, logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
   const url = app.url ?? '';
   return {
     url,
