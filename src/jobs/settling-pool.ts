@@ -65,10 +65,22 @@ export class SettlingPool extends pg.Pool {
       client: pg.PoolClient | undefined,
       done: (release?: unknown) => void,
     ) => void,
-  ): Promise<pg.PoolClient> | void {
+  ): Promise<pg.PoolClient> | undefined {
     // A callback is its caller's word that a failure is taken care of.
-    if (callback) return super.connect(callback);
-    return this.#track(this.#untilItSucceeds(() => super.connect()));
+    if (callback) {
+      super.connect(callback);
+      return undefined;
+    }
+    return this.#track(super.connect().catch((thrown: unknown) => this.#standIn(toError(thrown))));
+  }
+
+  /** In the place of a connection that cannot be had: statements fail on it, as ever but for those that end a job. */
+  #standIn(error: Error): pg.PoolClient {
+    const query = (statement: unknown): Promise<unknown> =>
+      isSettling(statement)
+        ? this.#track(this.#settle(() => Promise.reject(error), statement))
+        : Promise.reject(error);
+    return { query, release: () => undefined } as unknown as pg.PoolClient;
   }
 
   override async end(): Promise<void> {
