@@ -9,6 +9,12 @@ import type { SyncDependencies } from './run-sync.ts';
 /** Messages moved before the result is written down: five `$batch` requests. */
 const MESSAGES_PER_STEP = 100;
 
+/** For a mail that an answer says nothing about. */
+const UNKNOWN_OUTCOME = new GraphError(
+  'GRAPH_UNAVAILABLE',
+  'Microsoft Graph did not say whether it moved the mail.',
+);
+
 /**
  * Moves the mailbox's processed mail to its archive folder, as the settings say now. Idempotent: ids are immutable, a
  * mail that is there already or that somebody has deleted counts as done, and what a crash forgot is moved once more.
@@ -16,19 +22,25 @@ const MESSAGES_PER_STEP = 100;
 export async function archiveMail(
   { database, mail, clock }: SyncDependencies,
   { organizationId, mailboxId }: { organizationId: string; mailboxId: string },
-  { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
+  { signal, logger, isLastAttempt }: Pick<JobContext, 'signal' | 'logger' | 'isLastAttempt'>,
 ): Promise<void> {
-  for (;;) {
+  let postponed: GraphError | undefined;
+  // Goes on behind what has to wait: one mail that cannot be moved for now keeps no other where it is.
+  for (let after: string | null = null; ; ) {
     signal.throwIfAborted();
     const em = forkFor(database, organizationId, signal);
     const mailbox = await em.findOne(Mailbox, { id: mailboxId });
     if (!mailbox) return;
-    const due = await em.find(
+    const due: InboundMessage[] = await em.find(
       InboundMessage,
-      { mailbox: mailboxId, archiveState: 'DUE' },
+      { mailbox: mailboxId, archiveState: 'DUE', ...(after === null ? {} : { id: { $gt: after } }) },
       { limit: MESSAGES_PER_STEP, orderBy: { id: 'asc' } },
     );
-    if (due.length === 0) return;
+    const last = due.at(-1);
+    // Thrown after the others are written down: the queue tries what is left again, later and later.
+    if (!last && postponed) throw postponed;
+    if (!last) return;
+    after = last.id;
     const { archiveFolder, afterProcessing } = mailbox;
     if (afterProcessing !== 'ARCHIVE' || !archiveFolder) {
       for (const row of due) row.archiveState = 'NOT_WANTED';
@@ -37,20 +49,21 @@ export async function archiveMail(
     }
     const ids = due.map(({ graphMessageId }) => graphMessageId);
     const outcomes = await mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
-    let postponed: GraphError | undefined;
+    let moved = 0;
     for (const row of due) {
-      const outcome = outcomes.get(row.graphMessageId);
+      const outcome = outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME;
       if (outcome === 'MOVED' || outcome === 'GONE') {
         em.assign(row, { archiveState: 'DONE', archivedAt: clock.now() });
-      } else if (outcome instanceof GraphError && !outcome.isTransient) {
+        moved += 1;
+      } else if (!outcome.isTransient || isLastAttempt) {
         em.assign(row, { archiveState: 'FAILED', problem: outcome.toProblem(clock.now()) });
         logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be archived');
       } else {
-        postponed = outcome ?? postponed;
+        postponed = outcome;
       }
     }
     await em.flush();
-    // Thrown after the others are written down: the queue tries what is left again, later and later.
-    if (postponed) throw postponed;
+    // Nothing of a whole step: then it is the mailbox that has to wait, and not a mail.
+    if (postponed && moved === 0) throw postponed;
   }
 }

@@ -1,8 +1,10 @@
+import { LockMode } from '@mikro-orm/core';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
-import type { GraphError } from '../microsoft365/graph-error.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { resumeArchiving } from './archive-again.ts';
 import { requestSync } from './request-sync.ts';
 import { retryDelay } from './sync-plan.ts';
 import { SyncRun } from './sync-run.entity.ts';
@@ -16,7 +18,14 @@ export interface RunEnd {
   /** HTTP requests to Graph. */
   requests: number;
   /** Why it failed; null when it did not. */
-  problem: GraphError | null;
+  failure: RunFailure | null;
+}
+
+/** Why a run failed. */
+export interface RunFailure {
+  problem: Problem;
+  /** How long Microsoft wants to be left alone, at least. */
+  retryAfterMilliseconds: number | null;
 }
 
 /**
@@ -25,25 +34,32 @@ export interface RunEnd {
  */
 export async function finishRun(
   { database, clock }: { database: Database; clock: Clock },
-  { organizationId, mailboxId, runId, requests, problem }: RunEnd,
+  { organizationId, mailboxId, runId, requests, failure }: RunEnd,
 ): Promise<void> {
   const fork = forkFor(database, organizationId);
   await fork.transactional(async (em) => {
     const now = clock.now();
-    const [run, state, mailbox] = await Promise.all([
-      em.findOne(SyncRun, { id: runId }),
-      em.findOne(SyncState, { mailbox: mailboxId }),
-      em.findOne(Mailbox, { id: mailboxId }),
-    ]);
+    // Locked: another run may be calling this one interrupted at this moment, and then it is not this one's to end.
+    const run = await em.findOne(
+      SyncRun,
+      { id: runId, state: 'RUNNING' },
+      { lockMode: LockMode.PESSIMISTIC_WRITE },
+    );
+    const state = await em.findOne(
+      SyncState,
+      { mailbox: mailboxId },
+      { lockMode: LockMode.PESSIMISTIC_WRITE },
+    );
+    const mailbox = await em.findOne(Mailbox, { id: mailboxId });
     if (!run || !state || !mailbox) return;
-    const told = problem?.toProblem(now) ?? null;
+    const told = failure?.problem ?? null;
     em.assign(run, { state: told ? 'FAILED' : 'SUCCEEDED', finishedAt: now, requests, problem: told });
     if (told) {
       const failures = state.consecutiveFailures + 1;
       const since = state.problem?.code === told.code ? state.problem.since : told.since;
       const wait = Math.max(
         retryDelay(failures, mailbox.syncIntervalMinutes),
-        problem?.retryAfterMilliseconds ?? 0,
+        failure?.retryAfterMilliseconds ?? 0,
       );
       em.assign(state, {
         consecutiveFailures: failures,
@@ -51,6 +67,8 @@ export async function finishRun(
         nextPollAt: new Date(now.getTime() + wait),
       });
     } else {
+      // What could not be moved while Microsoft refused waits for hours by now: it is tried at once.
+      if (state.consecutiveFailures > 0) await resumeArchiving(em, organizationId, mailboxId);
       em.assign(state, { consecutiveFailures: 0, problem: null, lastSuccessAt: now });
     }
     if (!mailbox.incomingEnabled) em.assign(state, { nextPollAt: null });

@@ -1,14 +1,19 @@
 import { toError } from '../errors.ts';
 import type { JobContext } from '../jobs/define-job.ts';
+import { liveJobExists } from '../jobs/live-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkAcrossOrganizations, forkFor } from '../platform/database.ts';
 import { requestSync } from './request-sync.ts';
+import { syncMailboxJob } from './sync.jobs.ts';
 
 /** Mailboxes asked for at one tick; the others are still due at the next. */
 const MAILBOXES_PER_TICK = 500;
 
-/** Asks for a sync of every mailbox, of whatever organization, whose polling interval has passed. */
+/**
+ * Asks for a sync of every mailbox, of whatever organization, whose polling interval has passed. One whose run waits is
+ * left alone, but for a run that nothing will ever take: its job has used up its tries while the database was away.
+ */
 export async function pollDueMailboxes(
   { database, clock }: { database: Database; clock: Clock },
   { logger, signal }: Pick<JobContext, 'logger' | 'signal'>,
@@ -19,9 +24,12 @@ export async function pollDueMailboxes(
        left join sync_state on sync_state.mailbox_id = mailbox.id
      where mailbox.incoming_enabled and (sync_state.id is null or sync_state.next_poll_at <= ?
        or (sync_state.next_poll_at is null))
-       and not exists (select from sync_run where sync_run.mailbox_id = mailbox.id and sync_run.state = 'QUEUED')
+       and not (
+         exists (select from sync_run where sync_run.mailbox_id = mailbox.id and sync_run.state = 'QUEUED')
+         and ${liveJobExists('?', 'mailbox.id')}
+       )
      order by sync_state.next_poll_at nulls first limit ${MAILBOXES_PER_TICK}`,
-    [clock.now()],
+    [clock.now(), syncMailboxJob.name],
   );
   for (const row of due) {
     signal.throwIfAborted();

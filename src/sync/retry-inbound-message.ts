@@ -43,6 +43,7 @@ export async function retryInboundMessage(
     if (found) await processAgain(found);
     else problem = goneProblem(clock.now());
   } catch (thrown) {
+    signal.throwIfAborted();
     if (thrown instanceof GraphError) problem = thrown.toProblem(clock.now());
     else if (isFaultOfData(thrown)) problem = storeProblem(clock.now());
     else throw thrown;
@@ -71,7 +72,12 @@ export async function retryInboundMessage(
   /** `problem` is a failure that came before the processing, which has counted and described its own. */
   async function tryLater(failure: Problem | null): Promise<void> {
     await forkFor(database, input.organizationId).transactional(async (tx) => {
-      const failed = await tx.findOne(InboundMessage, { id: input.inboundMessageId, outcome: 'FAILED' });
+      // Locked: of two tries at the same time both count.
+      const failed = await tx.findOne(
+        InboundMessage,
+        { id: input.inboundMessageId, outcome: 'FAILED' },
+        { lockMode: LockMode.PESSIMISTIC_WRITE },
+      );
       if (!failed) return;
       if (failure) tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
       await tx.flush();

@@ -3,13 +3,18 @@ import type { JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { DeltaExpiredError, GraphError } from '../microsoft365/graph-error.ts';
-import type { DeltaPage, DeltaRequest, MailApi } from '../microsoft365/mail.ts';
+import type { DeltaPage, MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
-import { finishRun } from './finish-run.ts';
+import type { Problem } from '../platform/problem.ts';
+import { finishRun, type RunFailure } from './finish-run.ts';
+import { PageReader } from './page-reader.ts';
 import { type PageOwner, SupersededError, storePage } from './store-page.ts';
 import { nextStep, startOfRound } from './sync-plan.ts';
 import { takeRun } from './take-run.ts';
+
+/** The tries of a job at which an unexpected error becomes the problem of the run; until then it is only logged. */
+const ATTEMPTS_IN_SILENCE = 3;
 
 /** What a sync needs. */
 export interface SyncDependencies {
@@ -41,7 +46,7 @@ function loopError(): GraphError {
 export async function runSync(
   deps: SyncDependencies,
   { organizationId, mailboxId }: { organizationId: string; mailboxId: string },
-  { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
+  { signal, logger, attempt }: Pick<JobContext, 'signal' | 'logger' | 'attempt'>,
 ): Promise<void> {
   const em = forkFor(deps.database, organizationId, signal);
   const mailbox = await em.findOne(Mailbox, { id: mailboxId });
@@ -51,7 +56,8 @@ export async function runSync(
   const { run, state } = taken;
   const counter = { requests: 0 };
   const { folder, receiveFrom } = mailbox;
-  let problem: GraphError | null = null;
+  const end = { organizationId, mailboxId, runId: run.id };
+  let failure: RunFailure | null = null;
   try {
     if (mailbox.incomingEnabled && folder && receiveFrom) {
       const isSameFolder = state.folderId === folder.id;
@@ -74,11 +80,34 @@ export async function runSync(
     }
   } catch (thrown) {
     if (thrown instanceof SupersededError) return;
-    if (!(thrown instanceof GraphError) || signal.aborted) throw toError(thrown);
-    problem = thrown;
+    if (signal.aborted) throw toError(thrown);
+    if (!(thrown instanceof GraphError)) {
+      // A lost connection is the queue's business, and the run stays open for its successor. What keeps coming back is
+      // shown to people, and polling tries again: a run that says RUNNING for hours would be a lie.
+      if (attempt >= ATTEMPTS_IN_SILENCE) {
+        const problem = syncFailed(deps.clock.now());
+        const failed = { problem, retryAfterMilliseconds: null };
+        await finishRun(deps, { ...end, requests: counter.requests, failure: failed });
+      }
+      throw toError(thrown);
+    }
+    failure = {
+      problem: thrown.toProblem(deps.clock.now()),
+      retryAfterMilliseconds: thrown.retryAfterMilliseconds,
+    };
     logger.warn({ err: thrown, mailboxId, microsoftCode: thrown.microsoftCode }, 'a sync run failed');
   }
-  await finishRun(deps, { organizationId, mailboxId, runId: run.id, requests: counter.requests, problem });
+  await finishRun(deps, { ...end, requests: counter.requests, failure });
+}
+
+/** Our own fault, in words that quote nothing of it. */
+function syncFailed(now: Date): Problem {
+  return {
+    code: 'SYNC_FAILED',
+    message: 'The folder could not be read to its end because of a fault in Deskgraph or its database.',
+    remedy: 'It is tried again by itself. If it lasts, look for the id of the mailbox in the log.',
+    since: now.toISOString(),
+  };
 }
 
 interface Reading {
@@ -92,7 +121,7 @@ interface Reading {
 
 async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from }: Reading): Promise<void> {
   const { clock, signal, folderId } = owner;
-  const access = accessOf(mailbox);
+  using reader = new PageReader(mail, accessOf(mailbox), folderId, signal);
   let cursor = stored;
   let round = newRound(from, clock.now(), stored === null);
   let hasRestarted = false;
@@ -101,11 +130,9 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
   const followed = new Set<string>();
   for (;;) {
     signal.throwIfAborted();
-    const request: DeltaRequest =
-      cursor === null ? { folderId, receivedFrom: round.start, oneByOne } : { folderId, cursor };
     let page: DeltaPage;
     try {
-      page = await mail.readDelta(access, request, signal);
+      page = await (cursor === null ? reader.first(round.start, oneByOne) : reader.next(cursor));
     } catch (error) {
       // Each once per run: a fresh link that has expired already is Microsoft's trouble, not an old bookmark, and what
       // cannot be read one by one cannot be read.
@@ -129,6 +156,7 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
     });
     followed.add(page.cursor);
     const isNewRound = step.kind === 'RESTART' || step.kind === 'NEXT_WINDOW';
+    if (step.kind === 'CONTINUE') reader.readAhead(page.cursor);
     const storedPage = await storePage(owner, page, {
       cursor: isNewRound ? null : page.cursor,
       coveredUntil: step.kind === 'DONE' ? round.begunAt : step.kind === 'NEXT_WINDOW' ? step.from : null,

@@ -6,6 +6,7 @@ import {
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { archiveFailedAgain } from './archive-again.ts';
 import { requestSync } from './request-sync.ts';
 
 /** A change where what is null or left out stays as it is. */
@@ -15,7 +16,8 @@ type PartialChange = {
 
 /**
  * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
- * sets the mark from which changes are listed. Throws what `updateIncomingSettings` throws.
+ * sets the mark from which changes are listed. When it says where to archive to, what could not be archived is tried
+ * again. Throws what `updateIncomingSettings` throws.
  */
 export async function updateMailbox(
   em: EntityManager,
@@ -30,6 +32,8 @@ export async function updateMailbox(
     const mailbox = await updateIncomingSettings(tx, mailboxId, given, deps);
     if (mailbox.incomingEnabled && (given.enabled || given.folderId))
       await requestSync(tx, mailbox, 'MANUAL');
+    if (mailbox.afterProcessing === 'ARCHIVE' && (given.archiveFolderId || given.afterProcessing))
+      await archiveFailedAgain(tx, mailbox.organization.id, mailboxId);
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
     return mailbox;
   });
