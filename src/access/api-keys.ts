@@ -3,7 +3,7 @@ import { NotFoundError } from '../errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
-import { parseInput } from '../platform/parse-input.ts';
+import { oneLine, parseInput } from '../platform/parse-input.ts';
 import { digest, randomToken } from '../platform/secrets.ts';
 import { UserDisabledError } from './access-errors.ts';
 import { type Actor, assertMayManage } from './actor.ts';
@@ -16,7 +16,7 @@ const KEY_MARK = 'dg_';
 /** How much of a key is kept in clear. */
 const PREFIX_LENGTH = 10;
 
-const keyName = z.object({ name: z.string().trim().min(1).max(100) });
+const keyName = z.object({ name: oneLine.min(1).max(100) });
 
 /** The organization's keys, the newest first. */
 export function listApiKeys(em: EntityManager, args: PageArguments): Promise<Page<ApiKey>> {

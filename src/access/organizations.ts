@@ -6,7 +6,7 @@ import {
   forkAcrossOrganizations,
 } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
-import { parseInput } from '../platform/parse-input.ts';
+import { oneLine, parseInput } from '../platform/parse-input.ts';
 import { digest } from '../platform/secrets.ts';
 import { SYSTEM } from './actor.ts';
 import { ApiKey } from './api-key.entity.ts';
@@ -16,7 +16,7 @@ import type { Session } from './session.ts';
 import { User } from './user.entity.ts';
 import { createUser } from './users.ts';
 
-const newOrganization = z.object({ name: z.string().trim().min(1).max(200) });
+const newOrganization = z.object({ name: oneLine.min(1).max(200) });
 
 /** Held while the first organization is looked for: processes that start together must not make two. Never changed. */
 const FIRST_ORGANIZATION_LOCK = 4_010_000_003;

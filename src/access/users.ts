@@ -3,7 +3,7 @@ import { NotFoundError } from '../errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
-import { parseInput } from '../platform/parse-input.ts';
+import { oneLine, parseInput } from '../platform/parse-input.ts';
 import { LastOwnerError } from './access-errors.ts';
 import { type Actor, assertMayManage } from './actor.ts';
 import { Organization } from './organization.entity.ts';
@@ -11,7 +11,7 @@ import { ROLES, type Role } from './permissions.ts';
 import { announceSessionChange } from './session-watch.ts';
 import { User } from './user.entity.ts';
 
-const name = z.string().trim().min(1).max(200);
+const name = oneLine.min(1).max(200);
 const emailAddress = z.email().max(254).toLowerCase().nullable();
 const newUser = z.object({ name, emailAddress: emailAddress.default(null), role: z.enum(ROLES) });
 const userChanges = z.object({

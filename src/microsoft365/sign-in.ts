@@ -16,6 +16,9 @@ export const SIGN_IN_MILLISECONDS = 10 * MINUTE;
 /** Attempts are kept this long after they are void, so that a late answer learns that it is late. */
 const KEEP_MILLISECONDS = DAY;
 
+/** What RFC 5321 allows. What is longer, or half a character, cannot be an address, and some of it no URL either. */
+const LONGEST_ADDRESS = 320;
+
 /** Every permission of Graph that a sign-in may ask for, and what for. */
 export const PERMISSIONS_ASKED = {
   'User.Read': 'Reads who signed in: the address and name of the account.',
@@ -103,7 +106,9 @@ export async function startSignIn(
     prompt: 'select_account',
     responseMode: 'query',
     // MSAL leaves its own `loginHint` out beside this prompt; Microsoft's page takes both.
-    ...(request.loginHint === null ? {} : { extraQueryParameters: { login_hint: request.loginHint } }),
+    ...(request.loginHint === null
+      ? {}
+      : { extraQueryParameters: { login_hint: request.loginHint.slice(0, LONGEST_ADDRESS).toWellFormed() } }),
   });
   return { authorizationUrl: loginUrlOf(overrides, url) ?? url };
 }

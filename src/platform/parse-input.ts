@@ -1,5 +1,11 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
+
+/** Text for one line, trimmed. Control characters are refused: PostgreSQL stores no U+0000, and the others break lines. */
+export const oneLine = z
+  .string()
+  .trim()
+  .regex(/^\P{Cc}*$/u, 'it holds control characters');
 
 /** Parses an input. Throws {@link InvalidInputError} that names the first field at fault and says what is wrong. */
 export function parseInput<Output>(schema: z.ZodType<Output>, input: unknown): Output {
