@@ -8,7 +8,7 @@ import { decideRetry, type RetryBudget } from './graph-retry.ts';
 /** https://learn.microsoft.com/graph/json-batching */
 const MOST_PARTS = 20;
 /** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
-const PART_BUDGET: RetryBudget = { attempts: 4, milliseconds: 60 * SECOND };
+const PART_BUDGET: RetryBudget = { attempts: 4, milliseconds: 15 * SECOND };
 
 /** One request inside of a batch; it must be safe to repeat. */
 export interface BatchPart {

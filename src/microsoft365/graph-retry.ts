@@ -1,4 +1,4 @@
-import { MINUTE, SECOND } from '../platform/clock.ts';
+import { SECOND } from '../platform/clock.ts';
 
 /** What one attempt of a request came to, as far as repeating it is concerned. */
 export interface FailedAttempt {
@@ -20,8 +20,11 @@ export interface RetryBudget {
   milliseconds: number;
 }
 
-/** For what a person or a sync run waits for. */
-export const DEFAULT_BUDGET: RetryBudget = { attempts: 5, milliseconds: 2 * MINUTE };
+/**
+ * For what a person or a job waits for. Short on purpose: who waits in a job keeps one of the process's few places, and a
+ * few mailboxes that are told to come back in a minute would stop all others. The queue and the polling come back later.
+ */
+export const DEFAULT_BUDGET: RetryBudget = { attempts: 5, milliseconds: 15 * SECOND };
 
 export type RetryDecision =
   | { action: 'GIVE_UP' }

@@ -1,16 +1,17 @@
-import { z } from 'zod';
 import type { Clock } from '../platform/clock.ts';
 import { runBatch } from './graph-batch.ts';
 import type { GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
-import type { IncomingAttachment, IncomingMail, MailApi, MailboxAccess, RequestCounter } from './mail.ts';
+import type { IncomingMail, MailApi, MailboxAccess, RequestCounter } from './mail.ts';
+import {
+  listAttachments,
+  listAttachmentsOfMany,
+  readSmallFiles,
+  streamAttachment,
+} from './mail-attachments.ts';
 import { mailPath, oddMail, readDelta } from './mail-delta.ts';
 import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
-import { ATTACHMENT_PROPERTIES, readAttachment, readMail } from './mail-reading.ts';
-
-/** Exchange itself allows 250; what lies beyond is not listed. */
-const MOST_ATTACHMENTS = 1_000;
-const attachmentPage = z.object({ value: z.array(z.unknown()), '@odata.nextLink': z.string().nullish() });
+import { readMail } from './mail-reading.ts';
 
 export interface MailApiDeps {
   client: GraphClient;
@@ -30,17 +31,12 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
     readDelta: (mailbox, request, signal) => readDelta(deps, scopeOf(mailbox, signal), request),
     getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
-    listAttachments: (mailbox, id, signal) => listAttachments(client, scopeOf(mailbox, signal), id),
-    readAttachment: (mailbox, id, attachmentId, signal) =>
-      client.stream(
-        {
-          operation: 'attachment.content',
-          method: 'GET',
-          target: `${attachmentsPath(mailbox, id)}/${encodeURIComponent(attachmentId)}/$value`,
-          subject: 'ITEM',
-        },
-        scopeOf(mailbox, signal),
-      ),
+    listAttachments: (mailbox, id, signal) => listAttachments(deps, scopeOf(mailbox, signal), id),
+    listAttachmentsOfMany: (mailbox, ids, signal) =>
+      listAttachmentsOfMany(deps, scopeOf(mailbox, signal), ids),
+    readAttachment: (mailbox, graphMessageId, graphAttachmentId, signal) =>
+      streamAttachment(deps, scopeOf(mailbox, signal), { graphMessageId, graphAttachmentId }),
+    readSmallFiles: (mailbox, files, signal) => readSmallFiles(deps, scopeOf(mailbox, signal), files),
     moveMails: (mailbox, ids, folderId, signal) => moveMails(deps, scopeOf(mailbox, signal), ids, folderId),
   };
 }
@@ -59,32 +55,6 @@ async function getMail(client: GraphClient, scope: GraphScope, id: string): Prom
   } catch (error) {
     throw oddMail(error);
   }
-}
-
-async function listAttachments(
-  client: GraphClient,
-  scope: GraphScope,
-  id: string,
-): Promise<IncomingAttachment[]> {
-  const attachments: IncomingAttachment[] = [];
-  const seen = new Set<string>();
-  let target: string | null =
-    `${attachmentsPath(scope.mailbox, id)}?$select=${ATTACHMENT_PROPERTIES.join(',')}`;
-  while (target !== null && !seen.has(target) && attachments.length < MOST_ATTACHMENTS) {
-    seen.add(target);
-    const json: unknown = await client.json(
-      { operation: 'attachment.list', method: 'GET', target, subject: 'ITEM' },
-      scope,
-    );
-    try {
-      const page: z.infer<typeof attachmentPage> = attachmentPage.parse(json);
-      attachments.push(...page.value.map(readAttachment));
-      target = page['@odata.nextLink'] ?? null;
-    } catch (error) {
-      throw oddMail(error);
-    }
-  }
-  return attachments;
 }
 
 async function moveMails(
@@ -120,8 +90,4 @@ async function moveMails(
     for (const [id] of gone) results.set(id, error);
   }
   return results;
-}
-
-function attachmentsPath(mailbox: MailboxAccess, graphMessageId: string): string {
-  return `${mailboxPath(mailbox)}/messages/${encodeURIComponent(graphMessageId)}/attachments`;
 }

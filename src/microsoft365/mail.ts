@@ -63,6 +63,12 @@ export interface IncomingAttachment {
   link: string | null;
 }
 
+/** Where the content of an attachment is. */
+export interface AttachmentAddress {
+  graphMessageId: string;
+  graphAttachmentId: string;
+}
+
 /** Names by which Graph knows a folder in every language. */
 export const WELL_KNOWN_FOLDERS = [
   'inbox',
@@ -154,6 +160,15 @@ export interface MailApi {
     signal: AbortSignal,
   ): Promise<IncomingAttachment[]>;
   /**
+   * The same for many mails, 20 in a request, each with its listing or why there is none; `ITEM_NOT_FOUND`: it is gone.
+   * Throws only what concerns all of them.
+   */
+  listAttachmentsOfMany(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, IncomingAttachment[] | GraphError>>;
+  /**
    * The content, streamed. A `LINK` has none. Read it to its end, leave the loop or abort `signal`: until then it holds
    * one of the mailbox's four slots, and calls that need all four (folders, moves) wait: make none from inside the loop.
    */
@@ -163,6 +178,15 @@ export interface MailApi {
     graphAttachmentId: string,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * The whole content of `FILE`s, 20 in a request, in their order: each its bytes, why it has none, or null when it must
+   * be streamed. All of it is in memory at once, three times over for a moment: ask for a few megabytes at most.
+   */
+  readSmallFiles(
+    mailbox: MailboxAccess,
+    files: readonly AttachmentAddress[],
+    signal: AbortSignal,
+  ): Promise<(Uint8Array | GraphError | null)[]>;
   /**
    * Moves mails, 20 in a request, and tells for each what became of it; `GONE` when it no longer exists. Idempotent: ids
    * are immutable, so moving a moved mail to where it is changes nothing.

@@ -274,6 +274,61 @@ describe('attachments', () => {
     expect(Buffer.concat(chunks).equals(content)).toBe(true);
   });
 
+  test('of many mails are listed in one request for twenty, and a mail that is gone stays alone', async () => {
+    const { access } = await stage.mailbox();
+    const ids: string[] = [];
+    for (let index = 0; index < 24; index += 1) {
+      const attachments = [{ name: `${index}.txt`, contentBytes: 'aGk=' }];
+      ids.push(await stage.post(access.emailAddress, { attachments }));
+    }
+    const counter = { requests: 0 };
+    const asked = [...ids, 'AAMkNoSuchMail'];
+    const listings = await mail.withCounter(counter).listAttachmentsOfMany(access, asked, signal);
+    expect(counter.requests).toBe(2);
+    expect([...listings.keys()]).toEqual(asked);
+    expect(listings.get(ids[23] ?? '')).toEqual([expect.objectContaining({ name: '23.txt' })]);
+    expect(listings.get('AAMkNoSuchMail')).toMatchObject({ code: 'ITEM_NOT_FOUND' });
+  });
+
+  test.each([
+    ['text/plain', '\r\nno trailing newline, ümlaut'],
+    ['application/json', '{ "spaces":   1 , "a": 1, "a": 2 }'],
+    ['application/octet-stream', '\u0000\u0001'],
+    ['text/plain', ''],
+  ])('small files of type %s come byte for byte, twenty in a request', async (contentType, text) => {
+    const { access } = await stage.mailbox();
+    const contentBytes = Buffer.from(text).toString('base64');
+    const graphMessageId = await stage.post(access.emailAddress, {
+      attachments: Array.from({ length: 19 }, (_, index) => ({
+        name: `${index}`,
+        contentType,
+        contentBytes,
+      })),
+    });
+    const listing = await mail.listAttachments(access, graphMessageId, signal);
+    const files = listing.map(({ graphAttachmentId }) => ({ graphMessageId, graphAttachmentId }));
+    const counter = { requests: 0 };
+    const asked = [...files, { graphMessageId, graphAttachmentId: 'AAMkNoSuchFile' }];
+    const contents = await mail.withCounter(counter).readSmallFiles(access, asked, signal);
+    expect(counter.requests).toBe(1);
+    expect(contents.slice(0, 19)).toEqual(Array.from({ length: 19 }, () => Buffer.from(text)));
+    expect(contents[19]).toMatchObject({ code: 'ITEM_NOT_FOUND' });
+  });
+
+  test('small files that are large after all are left to be streamed', async () => {
+    const { access } = await stage.mailbox();
+    const contentBytes = Buffer.alloc(300_000).toString('base64');
+    const graphMessageId = await stage.post(access.emailAddress, {
+      attachments: [{ name: 'a.bin', contentBytes }],
+    });
+    const { mail: small } = stage.anotherProcess({ largestAnswerBytes: 280_000 });
+    const [file] = await small.listAttachments(access, graphMessageId, signal);
+    const graphAttachmentId = file?.graphAttachmentId ?? '';
+    expect(await small.readSmallFiles(access, [{ graphMessageId, graphAttachmentId }], signal)).toEqual([
+      null,
+    ]);
+  });
+
   test('six streams that are left unread do not lock the mailbox once their signal ends', async () => {
     const { access } = await stage.mailbox();
     const id = await stage.post(access.emailAddress, {
