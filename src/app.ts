@@ -20,7 +20,8 @@ import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
-import { createAttachmentJobs } from './ticketing/attachments.jobs.ts';
+import { syncAccount } from './sync/sync-account.ts';
+import { createAttachmentJobs } from './ticketing/store-attachments.ts';
 
 /** A running Deskgraph process. Disposing of it stops it in good order. */
 export interface App extends AsyncDisposable {
@@ -78,6 +79,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
       await ensurePrimaryMailbox(em, account);
+      await em.flush();
+      await syncAccount(em, account);
     },
   });
   const { mail } = microsoft365;

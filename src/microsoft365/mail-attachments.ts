@@ -41,6 +41,11 @@ export async function listAttachmentsOfMany(
   graphMessageIds: readonly string[],
 ): Promise<Map<string, IncomingAttachment[] | GraphError>> {
   const ids = [...new Set(graphMessageIds)];
+  const [only] = ids;
+  // A batch takes the mailbox to itself; for a single mail that gains nothing.
+  if (only !== undefined && ids.length === 1) {
+    return new Map([[only, await orGraphError(listAttachments(deps, scope, only))]]);
+  }
   const parts = ids.map((id): BatchPart => ({ method: 'GET', path: listPath(scope, id), subject: 'ITEM' }));
   const outcomes = await batchUnlessTooLarge(deps, 'attachment.list', parts, scope);
   const results = new Map<string, IncomingAttachment[] | GraphError>();

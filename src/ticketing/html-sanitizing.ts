@@ -91,8 +91,14 @@ export function sanitizeMailHtml(html: string): string {
   return sanitize(html, OPTIONS);
 }
 
-function secureLink(tagName: string, attribs: sanitize.Attributes): sanitize.Tag {
-  return { tagName, attribs: { ...attribs, rel: 'noopener noreferrer nofollow' } };
+/** A link without a scheme would lead into the site of whoever shows the mail. */
+function secureLink(tagName: string, { href, ...rest }: sanitize.Attributes): sanitize.Tag {
+  const address = href?.trim() ?? '';
+  const isWhole = /^(?:https?:\/\/|mailto:|tel:)/i.test(address);
+  return {
+    tagName,
+    attribs: { ...(isWhole && { href: address }), ...rest, rel: 'noopener noreferrer nofollow' },
+  };
 }
 
 function holdBackImage(tagName: string, attribs: sanitize.Attributes): sanitize.Tag {

@@ -3,11 +3,12 @@ import { z } from 'zod';
 import type { EntityManager } from '../platform/database.ts';
 import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
 import { parseInput } from '../platform/parse-input.ts';
-import { INBOUND_OUTCOMES, InboundMessage } from './inbound-message.entity.ts';
+import { ARCHIVE_STATES, INBOUND_OUTCOMES, InboundMessage } from './inbound-message.entity.ts';
 
 const inboundMessageFilter = z.object({
   mailboxId: z.uuid().nullish(),
   outcome: z.array(z.enum(INBOUND_OUTCOMES)).max(10).nullish(),
+  archiveState: z.array(z.enum(ARCHIVE_STATES)).max(10).nullish(),
   /** With its angle brackets. */
   internetMessageId: z.string().max(998).nullish(),
 });
@@ -24,6 +25,7 @@ export async function listInboundMessages(
   const conditions: FilterQuery<InboundMessage>[] = [];
   if (given.mailboxId != null) conditions.push({ mailbox: given.mailboxId });
   if (given.outcome != null) conditions.push({ outcome: { $in: given.outcome } });
+  if (given.archiveState != null) conditions.push({ archiveState: { $in: given.archiveState } });
   if (given.internetMessageId != null) conditions.push({ internetMessageId: given.internetMessageId });
   const where = conditions.length === 0 ? {} : ({ $and: conditions } as FilterQuery<InboundMessage>);
   return findPage(em, InboundMessage, where, { key: 'createdAt', direction: 'desc' }, page);

@@ -35,7 +35,8 @@ const ArchiveStateEnum = enumType('ArchiveState', 'Where archiving a message in 
   NOT_WANTED: 'It stays where it is.',
   DUE: 'It is about to be moved to the archive folder.',
   DONE: 'It was moved.',
-  FAILED: 'It could not be moved.',
+  FAILED:
+    'It could not be moved; choosing an archive folder in the settings, be it the same, tries it again.',
 });
 
 builder.node(InboundMessage, {
@@ -83,7 +84,7 @@ builder.node(InboundMessage, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it failed.',
+      description: 'Why it failed, or why it could not be archived.',
       resolve: ({ problem }) => problem ?? null,
     }),
     attempts: t.exposeInt('attempts', { description: 'How often processing it was tried.' }),
@@ -106,6 +107,10 @@ const InboundMessageFilterInput = builder.inputType('InboundMessageFilter', {
   fields: (t) => ({
     mailboxId: t.id({ description: 'Seen in this mailbox.' }),
     outcome: t.field({ type: [InboundOutcomeEnum], description: 'With one of these outcomes.' }),
+    archiveState: t.field({
+      type: [ArchiveStateEnum],
+      description: 'Archived or not: `FAILED` lists what could not be moved, each with its problem.',
+    }),
     internetMessageId: t.string({ description: 'With this Message-ID, angle brackets included.' }),
   }),
 });

@@ -1,10 +1,9 @@
-import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
-import { storeAttachmentsJob } from './attachments.jobs.ts';
+import { enqueueAttachments } from './attachments.jobs.ts';
 import type { InboundMessage } from './inbound-message.entity.ts';
 import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
@@ -183,11 +182,8 @@ async function settle(
   await settleLedger(em, organizationId, [...outcomes, ...failed], now);
 
   const withAttachments = plan.mails.filter((one) => isPartOfTicket(one) && one.mail.mayHaveAttachments);
-  await enqueueMany(
-    em,
-    storeAttachmentsJob,
-    withAttachments.map(({ inboundMessageId }) => ({ organizationId, inboundMessageId })),
-  );
+  const due = withAttachments.map(({ inboundMessageId }) => inboundMessageId);
+  await enqueueAttachments(em, organizationId, mailbox.id, due);
   await recordEvents(em, organizationId, events);
   const count = (outcome: string) => plan.mails.filter((planned) => planned.outcome === outcome).length;
   return {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { forkFor } from '../../src/platform/database.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
-import { deliver } from '../support/mail.ts';
+import { deliver, deliverMany } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
@@ -82,4 +84,73 @@ test('a mail that is gone before its files are fetched says so, and the ticket i
       downloadUrl: null,
     },
   ]);
+});
+
+const NODES = `{ tickets(first: 100) { edges { node { subject messages(first: 1) { edges { node { attachments {
+  name state sizeBytes sha256 problem { code } } } } } } } } }`;
+interface StoredFile extends Omit<File, 'downloadUrl'> {
+  sha256: string | null;
+}
+
+/** The first file of each ticket, by the ticket's subject. */
+async function fileOfEach(desk: Desk): Promise<Map<string, StoredFile | undefined>> {
+  const { tickets } = await desk.request<{
+    tickets: {
+      edges: { node: { subject: string; messages: { edges: { node: { attachments: StoredFile[] } }[] } } }[];
+    };
+  }>(NODES);
+  return new Map(
+    tickets.edges.map(({ node }) => [node.subject, node.messages.edges[0]?.node.attachments[0]]),
+  );
+}
+
+function mailsWithFile(to: string, count: number) {
+  return Array.from({ length: count }, (_, index) => ({
+    to,
+    subject: `Mail ${index}`,
+    attachments: [{ name: 'log.txt', contentBytes: Buffer.from(`Log ${index}`).toString('base64') }],
+  }));
+}
+
+test('the files of twenty mails cost two requests, and each mail gets its own', async () => {
+  const { desk, mailboxId, address } = await connected();
+  await deliverMany(app.emulator.url, mailsWithFile(address, 20));
+  const requestsSoFar = () => control<{ httpRequests: number }>(app.emulator.url, 'requests');
+  const before = await requestsSoFar();
+  const { requests } = await desk.sync(mailboxId);
+  const files = await eventually('all are stored', async () => {
+    const found = await fileOfEach(desk);
+    return found.size === 20 && [...found.values()].every((file) => file?.state === 'STORED') && found;
+  });
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  for (const [subject, file] of files) {
+    expect(file?.sha256).toBe(sha256(subject.replace('Mail', 'Log')));
+  }
+  expect((await requestsSoFar()).httpRequests - before.httpRequests - requests).toBe(2);
+  const events = await forkFor(app.database, desk.organizationId).execute<{ tickets: number }[]>(
+    `select count(distinct payload ->> 'ticketId')::int as tickets from event
+     where organization_id = ? and type = 'ticket.updated'`,
+    [desk.organizationId],
+  );
+  expect(events).toEqual([{ tickets: 20 }]);
+});
+
+test('a mail whose files cannot be fetched keeps no other waiting, and is tried again by itself', async () => {
+  const { desk, mailboxId, address } = await connected();
+  const [poison] = await deliverMany(app.emulator.url, mailsWithFile(address, 4));
+  const { id: faultId } = await control<{ id: string }>(app.emulator.url, 'faults', {
+    status: 403,
+    pathPattern: `${poison?.immutableId}/attachments/`,
+    mailbox: address,
+  });
+  await desk.sync(mailboxId);
+  await eventually('the others are stored', async () => {
+    const states = [...(await fileOfEach(desk)).values()].map((file) => file?.state);
+    return states.filter((state) => state === 'STORED').length === 3 && states.includes('PENDING');
+  });
+  await control(app.emulator.url, `faults/${faultId}`, undefined, 'DELETE');
+  await eventually('the last is stored', async () => {
+    const files = await fileOfEach(desk);
+    return [...files.values()].every((file) => file?.state === 'STORED');
+  });
 });
