@@ -11,7 +11,9 @@ import { SettlingPool } from './settling-pool.ts';
 const DEAD_OWNER_INTERVAL = 5 * SECOND;
 const RESTART_DELAY = 1 * SECOND;
 /** The wake-up is a NOTIFY; this is for retries that come due and for a NOTIFY that was lost. */
-const POLL_INTERVAL = 1 * SECOND;
+const POLL_INTERVAL = 2 * SECOND;
+/** Jobs at a time: they mostly wait for Microsoft, so there are more places than a process has work for. */
+const CONCURRENCY = 16;
 const ABORT_AFTER = 8 * SECOND;
 
 /** What a worker is made of. */
@@ -40,7 +42,7 @@ export class JobWorker implements AsyncDisposable {
 
   constructor(options: JobWorkerOptions) {
     this.#options = options;
-    const { databaseUrl, concurrency = 6 } = options;
+    const { databaseUrl, concurrency = CONCURRENCY } = options;
     this.#pool = new SettlingPool({
       databaseUrl,
       max: concurrency + 2,
@@ -79,7 +81,7 @@ export class JobWorker implements AsyncDisposable {
   }
 
   async #runOnce(onStarted: () => void): Promise<void> {
-    const { databaseUrl, logger, concurrency = 6 } = this.#options;
+    const { databaseUrl, logger, concurrency = CONCURRENCY } = this.#options;
     const events: WorkerEvents = new EventEmitter();
     let ownership: JobOwnership | undefined;
     events.once('pool:create', ({ workerPool }) => {

@@ -21,7 +21,8 @@ export async function requestRetry(em: EntityManager, inboundMessageId: string):
   const row = await em.findOne(InboundMessage, { id: inboundMessageId });
   if (!row) throw new NotFoundError('The inbound message');
   if (row.outcome !== 'FAILED') throw new InboundMessageNotFailedError();
-  await enqueue(em, retryInboundMessageJob, { organizationId: row.organization.id, inboundMessageId });
+  const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
+  await enqueue(em, retryInboundMessageJob, { organizationId, mailboxId, inboundMessageId });
   return row;
 }
 
@@ -31,7 +32,7 @@ export async function requestRetry(em: EntityManager, inboundMessageId: string):
  */
 export async function retryInboundMessage(
   { database, mail, clock }: SyncDependencies,
-  input: { organizationId: string; inboundMessageId: string },
+  input: { organizationId: string; mailboxId: string; inboundMessageId: string },
   { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
 ): Promise<void> {
   const em = forkFor(database, input.organizationId, signal);

@@ -174,12 +174,7 @@ async function storeFailure(
 
 async function retryLater(em: EntityManager, owner: PageOwner, inboundMessageId: string): Promise<void> {
   const runAt = new Date(owner.clock.now().getTime() + messageRetryDelay(1));
-  await enqueue(
-    em,
-    retryInboundMessageJob,
-    { organizationId: owner.organizationId, inboundMessageId },
-    { runAt },
-  );
+  await enqueue(em, retryInboundMessageJob, { ...idsOf(owner), inboundMessageId }, { runAt });
 }
 
 /** Counts into the run's row, in the transaction of what is counted: after a crash the counts are still true. */

@@ -25,7 +25,9 @@ export const archiveMailJob = defineJob({
 /** Tries a message again that could not be processed. */
 export const retryInboundMessageJob = defineJob({
   name: 'sync.retry-inbound-message',
-  input: z.object({ organizationId: z.uuid(), inboundMessageId: z.uuid() }),
+  input: z.object({ organizationId: z.uuid(), mailboxId: z.uuid(), inboundMessageId: z.uuid() }),
+  // As with attachments: a mailbox takes one place, however many of its messages failed.
+  queue: ({ mailboxId }) => `retry:${mailboxId}`,
   key: ({ inboundMessageId }) => inboundMessageId,
   maxAttempts: 25,
 });
