@@ -29,7 +29,8 @@ export function createJobMetrics(
       >(
         `select count(*) filter (where attempts < max_attempts and run_at <= now())::int as due,
            count(*) filter (where attempts < max_attempts and run_at > now())::int as later,
-           count(*) filter (where attempts >= max_attempts and locked_at is null)::int as failed
+           -- Without an error it was replaced, or killed, while it ran, and another one has taken its place.
+           count(*) filter (where attempts >= max_attempts and locked_at is null and last_error is not null)::int as failed
          from graphile_worker._private_jobs`,
       );
       for (const state of ['due', 'later', 'failed'] as const) this.set({ state }, row?.[state] ?? 0);
