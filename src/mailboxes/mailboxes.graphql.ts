@@ -199,7 +199,8 @@ mutation('updateIncomingSettings', {
     createTickets: t.boolean({ description: 'Whether new mail opens a ticket.' }),
     afterProcessing: t.field({ type: AfterProcessingEnum, description: 'What happens to processed mail.' }),
     archiveFolderId: t.id({
-      description: 'Where processed mail is moved to: an id, or a well-known name such as archive.',
+      description:
+        'Where processed mail is moved to: an id, or a well-known name such as archive. What could not be archived before is tried again.',
     }),
   }),
   payload: { mailbox: { type: Mailbox, description: 'The mailbox with its settings as they are now.' } },

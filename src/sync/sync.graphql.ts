@@ -22,7 +22,7 @@ errorType(InboundMessageNotFailedError, 'The message has not failed.');
 const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', {
   POLL: 'The polling interval had passed.',
   MANUAL: 'A person asked for it, by `runSyncNow` or by a change of the settings.',
-  RECOVERY: 'An earlier run was cut off, or the watched folder was changed.',
+  RECOVERY: 'An earlier run was cut off, the watched folder was changed, or the account signed in again.',
 });
 
 const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {
