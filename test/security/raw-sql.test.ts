@@ -1,0 +1,64 @@
+import { globSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+/*
+ * Raw SQL is not filtered by organization: each statement says so itself, or says here why it need not.
+ */
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Statements without an organization, by file and beginning, with the reason. */
+const ACROSS: Readonly<Record<string, string>> = {
+  'access/authenticate.ts update api_key set last_used_at':
+    'by the id of the key that was just authenticated',
+  'access/organizations.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'access/session-watch.ts select pg_notify': 'a wake-up, no row',
+  'access/users.ts select from organization where id': 'the organization itself',
+  'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
+  'realtime/event-log.ts select ${COLUMNS} from event where (transaction, position)':
+    'the one reader of the process, which hands each event to its own organization',
+  'realtime/event-log.ts select exists (select from event': 'whether anything is there to be read',
+  'realtime/event-log.ts select pg_snapshot_xmin': 'no row',
+  'realtime/event-log.ts select pid': 'connections of the server, no row of ours',
+  'realtime/record.ts select pg_notify': 'a wake-up, no row',
+  'server/health.ts select 1': 'no row',
+  'ticketing/attachment-content.ts delete from attachment_chunk':
+    'by the id of an attachment that was found in its organization',
+  'ticketing/attachment-content.ts insert into attachment_chunk':
+    'by the id of an attachment that was found in its organization',
+  'ticketing/attachment-content.ts update attachment set state':
+    'by the id of an attachment that was found in its organization',
+  'ticketing/attachments.ts select content from attachment_chunk':
+    'by the id of an attachment that was found in its organization',
+  'ticketing/ticket-number.ts': 'the organization itself',
+};
+
+const STATEMENT = /\.execute(?:<[^(]*?>)?\(\s*(`[^`]*`|'[^'\n]*')/g;
+
+const statements = globSync('**/*.ts', { cwd: resolve(root, 'src') })
+  .filter((file) => !file.startsWith('emulator'))
+  .flatMap((file) => {
+    const source = readFileSync(resolve(root, 'src', file), 'utf8');
+    return [...source.matchAll(STATEMENT)].map(([, sql = '']) => ({
+      file,
+      sql: sql.slice(1, -1).replace(/\s+/g, ' ').trim(),
+    }));
+  });
+
+test('there are statements to be looked at (a control)', () => {
+  expect(statements.length).toBeGreaterThan(30);
+});
+
+test.each(statements)('$file: $sql', ({ file, sql }) => {
+  const isExplained = Object.keys(ACROSS).some((start) => `${file} ${sql}`.startsWith(start));
+  const names = /organization_id|graphile_worker/.test(sql);
+  expect({ sql, isScoped: names || isExplained }).toEqual({ sql, isScoped: true });
+});
+
+test.each(statements)('$file takes values as parameters only: $sql', ({ sql }) => {
+  // What is put into the text is a constant of ours: in capitals, the name of a table from a list in
+  // the same file, or a function of literals.
+  for (const [, expression] of sql.matchAll(/\$\{([^}]*)\}/g))
+    expect(expression).toMatch(/^([A-Z][A-Z_]*|table|\w+\(('[^']*'(, )?)*\))$/);
+});
