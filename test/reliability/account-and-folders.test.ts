@@ -120,7 +120,7 @@ test('a sign-in revoked during a run: the run and the account say so, and after 
   });
   await settled(fleet, mailboxId);
   expect(await ticketSubjects(fleet, desk.organizationId)).toEqual(sortedSubjects(mails));
-  expect(await account()).toMatchObject({ status: 'CONNECTED', problem: null });
+  expect(await account()).toMatchObject({ status: 'ACTIVE', problem: null });
   expect(await statusOf(desk, mailboxId)).toEqual({ state: 'IDLE', problem: null });
 }, 60_000);
 
