@@ -43,7 +43,8 @@ export class InvalidCursorError extends ExpectedError {
   }
 }
 
-interface Identified {
+/** A row that a cursor can point at. */
+export interface Identified {
   id: string;
 }
 
@@ -61,19 +62,52 @@ export async function findPage<Entity extends Identified>(
   order: KeysetOrder<Entity>,
   args: PageArguments,
 ): Promise<Page<Entity>> {
+  const window = pageWindow(em, entity, order, args);
+  const found = await em.find(entity, { $and: [where, ...window.conditions] } as FilterQuery<Entity>, {
+    orderBy: window.orderBy,
+    limit: window.limit,
+  });
+  return toPage(found as Entity[], order, args);
+}
+
+/** Which rows of a list a page is made from, as parts of a query. */
+export interface PageWindow<Entity> {
+  conditions: FilterQuery<Entity>[];
+  /** From the end that the page is counted from. */
+  orderBy: OrderDefinition<Entity>;
+  /** One more than asked for: it tells whether there is more. */
+  limit: number;
+}
+
+/** The window of a page. Throws as {@link findPage} does. */
+export function pageWindow<Entity extends Identified>(
+  em: EntityManager,
+  entity: EntityClass<Entity>,
+  order: KeysetOrder<Entity>,
+  args: PageArguments,
+): PageWindow<Entity> {
   const { size, isBackward } = pageSize(args);
-  const conditions = [where];
+  const conditions: FilterQuery<Entity>[] = [];
   const kind = kindOf(em.getMetadata(entity).properties[order.key as EntityKey<Entity>].runtimeType);
   if (args.after) conditions.push(beyond(order, kind, args.after, 'after') as FilterQuery<Entity>);
   if (args.before) conditions.push(beyond(order, kind, args.before, 'before') as FilterQuery<Entity>);
   const direction = isBackward ? opposite(order.direction) : order.direction;
-  const found = await em.find(entity, { $and: conditions } as FilterQuery<Entity>, {
+  return {
+    conditions,
     orderBy: [{ [order.key]: direction }, { id: direction }] as unknown as OrderDefinition<Entity>,
-    // One more than asked for tells whether there is more.
     limit: size + 1,
-  });
+  };
+}
+
+/** The page that the rows of a {@link PageWindow}, in its order, make. */
+export function toPage<Entity extends Identified>(
+  found: readonly Entity[],
+  order: KeysetOrder<Entity>,
+  args: PageArguments,
+): Page<Entity> {
+  const { size, isBackward } = pageSize(args);
   const hasMore = found.length > size;
-  const rows = found.slice(0, size) as Entity[];
+  const rows = found.slice(0, size);
   if (isBackward) rows.reverse();
   const edges = rows.map((node) => ({ cursor: encodeCursor(order, node), node }));
   return {
