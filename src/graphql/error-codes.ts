@@ -74,6 +74,12 @@ const GRAPH_CODES = {
   REQUEST_REFUSED: 'Microsoft Graph did not accept a request of ours.',
   FOREIGN_LINK: 'An answer pointed outside of Microsoft Graph and was not followed.',
   UNEXPECTED_ANSWER: 'Microsoft Graph answered in an unknown form.',
+  PUSH_VALIDATION_FAILED: 'Microsoft could not reach the webhook of this server; mail is polled.',
+  PUSH_REFUSED: 'Microsoft does not send notifications for the mailbox; mail is polled.',
+  PUSH_DUPLICATE:
+    'Somebody else with the same app registration has a subscription for the folder; mail is polled.',
+  PUSH_QUOTA: 'The mailbox has as many subscriptions as Microsoft allows; mail is polled.',
+  SUBSCRIPTION_NOT_FOUND: 'The subscription does not exist any more at Microsoft; a new one is made.',
 } as const satisfies Record<GraphErrorCode, string>;
 
 /** Mailboxes and their settings here, and reading them. */
@@ -84,6 +90,7 @@ const MAILBOX_CODES = {
   ARCHIVE_FOLDER_IS_WATCHED: 'The archive folder is the folder that is watched.',
   INCOMING_DISABLED: 'Incoming mail is switched off for the mailbox.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
+  SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
   PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',
 } as const;
 

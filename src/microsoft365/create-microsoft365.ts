@@ -21,6 +21,8 @@ import {
 } from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
+import type { PushApi } from './push.ts';
+import { createPushApi } from './push-api.ts';
 import { redirectUriOf, type SignInRequest, startSignIn } from './sign-in.ts';
 import { createAccessTokens } from './tokens.ts';
 
@@ -50,6 +52,7 @@ export interface Microsoft365Deps {
 /** Microsoft 365 as the rest of Deskgraph uses it. */
 export interface Microsoft365 {
   readonly mail: MailApi;
+  readonly push: PushApi;
   readonly tokens: AccessTokens;
   /** What the app registration must list as a redirect URI of the platform Web. */
   readonly redirectUri: string;
@@ -82,6 +85,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   });
   return {
     mail: createMailApi({ client, clock, random }),
+    push: createPushApi({ client, clock }),
     tokens,
     redirectUri: redirectUriOf(publicUrl),
     createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),

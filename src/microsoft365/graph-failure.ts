@@ -1,8 +1,9 @@
 import { DeltaExpiredError, GraphError, type GraphErrorCode } from './graph-error.ts';
 import { parseRetryAfter } from './graph-retry.ts';
+import { pushErrorCodeOf } from './push-failure.ts';
 
 /** What a request was about: the same 404 means something else for a folder than for a mail. */
-export type GraphSubject = 'MAILBOX' | 'FOLDER' | 'ITEM';
+export type GraphSubject = 'MAILBOX' | 'FOLDER' | 'ITEM' | 'SUBSCRIPTION';
 
 /** The part of a failed answer that says why. */
 export interface FailedAnswer {
@@ -68,8 +69,10 @@ export function toGraphError(answer: FailedAnswer, subject: GraphSubject, now: D
     retryAfterMilliseconds: parseRetryAfter(answer.header('retry-after'), now),
   };
   const known = microsoftCode?.toLowerCase() ?? '';
-  if (answer.status === 410 || EXPIRED_CURSOR_CODES.has(known)) return new DeltaExpiredError(details);
-  const code = codeOf(answer.status, known, subject);
+  const pushCode = subject === 'SUBSCRIPTION' ? pushErrorCodeOf(answer.status, known, message ?? '') : null;
+  if (!pushCode && (answer.status === 410 || EXPIRED_CURSOR_CODES.has(known)))
+    return new DeltaExpiredError(details);
+  const code = pushCode ?? codeOf(answer.status, known, subject);
   // Microsoft's own sentence goes out only where ours would say nothing; it may name ids, never mail.
   const text = MESSAGES[code] ?? `Microsoft Graph answered ${answer.status}: ${message ?? 'no reason given'}`;
   return new GraphError(code, text, details);
