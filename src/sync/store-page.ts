@@ -208,6 +208,10 @@ function processingProblem(error: unknown, now: Date): Problem {
   };
 }
 
+/** What pg, its pool and MikroORM say of a connection that broke without a word of the server: these have no code. */
+const LOST_CONNECTION =
+  /connection (terminated|ended|error)|not queryable|client (was|has) (been )?closed|timeout exceeded when trying to connect|query read timeout/i;
+
 /**
  * Whether the data is at fault (then the other messages can still be stored) or the database, the connection or this
  * process (then nothing can be said about the data). SQLSTATE classes 22 and 23 are bad data and broken constraints,
@@ -217,7 +221,7 @@ export function isFaultOfData(thrown: unknown): boolean {
   if (thrown instanceof SupersededError) return false;
   const error = toError(thrown) as Error & { code?: unknown };
   if (error.name === 'AbortError') return false;
-  if (typeof error.code !== 'string') return true;
+  if (typeof error.code !== 'string') return !LOST_CONNECTION.test(error.message);
   if (/^[0-9A-Z]{5}$/.test(error.code)) return /^(22|23|54)/.test(error.code);
   return error instanceof ExpectedError;
 }
