@@ -39,13 +39,17 @@ async function enabledDesk(): Promise<{ desk: Desk; mailboxId: string; address: 
 /** Starts a sync whose second page is held by the emulator, and waits until the first is stored and the second is asked for. */
 async function syncHeldBetweenPages(desk: Desk, mailboxId: string, address: string): Promise<void> {
   const hold = await setFault(fleet.emulator.url, {
-    latencyMs: 1_500,
+    latencyMs: 2_500,
     pathPattern: 'skiptoken',
     mailbox: address,
     count: 1,
   });
   await startSync(desk, mailboxId);
   await hold.met();
+  // The next page is asked for while the first is being stored.
+  await eventually('the first page is stored', async () => {
+    return (await ticketSubjects(fleet, desk.organizationId)).length === 100;
+  });
 }
 
 test('switched off between pages: what was stored stays, nothing more comes, and the run ends', async () => {
