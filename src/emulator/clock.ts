@@ -8,19 +8,27 @@ export interface EmulatorClock {
   offsetMilliseconds(): number;
   /** Back to the machine's own time. */
   reset(): void;
+  /** Calls the listener after every `advance` and `reset`, for what happens at an emulated time. */
+  onMove(listener: () => void): void;
 }
 
 /** Makes a clock that shows the machine's time until it is advanced. */
 export function createEmulatorClock(offset = 0): EmulatorClock {
   let offsetMilliseconds = offset;
+  const listeners: (() => void)[] = [];
   return {
     now: () => Date.now() + offsetMilliseconds,
     advance(seconds) {
       offsetMilliseconds += Math.max(0, seconds) * 1000;
+      for (const listener of listeners) listener();
     },
     offsetMilliseconds: () => offsetMilliseconds,
     reset() {
       offsetMilliseconds = 0;
+      for (const listener of listeners) listener();
+    },
+    onMove(listener) {
+      listeners.push(listener);
     },
   };
 }

@@ -5,6 +5,7 @@ import { ControlFault, controlFaultResponse, readControlBody } from './control-a
 import { controlMailRoutes } from './control-mail.ts';
 import { controlMailboxRoutes } from './control-mailboxes.ts';
 import { faultSchema } from './faults.ts';
+import { pushControlRoutes } from './push-control.ts';
 import { controlSignInRoutes } from './sign-in-control.ts';
 import { findUserByAddress, resetState } from './state.ts';
 import type { World } from './world.ts';
@@ -38,7 +39,8 @@ export function controlRoutes(world: World): Hono {
   routes.onError(controlFaultResponse);
   routes.route('/', controlMailRoutes(world));
   routes.route('/', controlMailboxRoutes(world));
-  routes.route('/', controlSignInRoutes(world.state));
+  routes.route('/', controlSignInRoutes(world.state, world.push));
+  routes.route('/', pushControlRoutes(world));
 
   routes.get('/faults', (c) => c.json(world.faults.list()));
   routes.post('/faults', async (c) => c.json(world.faults.add(await readControlBody(c, faultSchema)), 201));
@@ -91,6 +93,7 @@ export function controlRoutes(world: World): Hono {
     return c.body(null, 204);
   });
   routes.post('/reset', (c) => {
+    world.push.reset();
     resetState(world.state);
     world.faults.clear();
     world.requests.reset();

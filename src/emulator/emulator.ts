@@ -56,6 +56,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), hostname: host });
   server.listen(port, host);
   await once(server, 'listening'); // rejects on 'error', such as a port that is taken
+  world.push.start();
 
   const stopSaving = stateFile === undefined ? () => undefined : saveRegularly(world.state, stateFile);
   let closing: Promise<void> | undefined;
@@ -64,6 +65,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     server.close();
     if (server instanceof Server) server.closeAllConnections();
     await closed;
+    await world.push.close();
     await stopSaving();
     if (stateFile !== undefined) await saveState(world.state, stateFile);
   };

@@ -11,6 +11,7 @@ import { canonicalPath } from './graph-path.ts';
 import { messageRoutes } from './message-routes.ts';
 import { sendRoutes } from './send-routes.ts';
 import { signInRoutes } from './sign-in.ts';
+import { subscriptionRoutes } from './subscription-routes.ts';
 import type { GraphEnv, World } from './world.ts';
 
 /** Everything the emulator serves, as one Hono app: Graph, the sign-in pages, and the control API. */
@@ -33,6 +34,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   app.route('/', sendRoutes(world));
   app.route('/', attachmentRoutes(world));
   app.route('/', messageRoutes(world));
+  app.route('/', subscriptionRoutes(world));
   app.route(
     '/',
     batchRoutes(world, (request, env) => app.fetch(request, env)),

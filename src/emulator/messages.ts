@@ -1,9 +1,10 @@
 import { logChange } from './change-log.ts';
 import { GraphFault } from './graph-fault.ts';
 import { isWellFormedId, newChangeKey, newDefaultId, newImmutableId } from './ids.ts';
-import type { Folder, Mailbox, StoredMessage } from './mailbox.ts';
+import type { Folder, FolderChange, Mailbox, StoredMessage } from './mailbox.ts';
 import { folderOf } from './mailbox-folders.ts';
 import { insertInOrder, removeFromOrder } from './mailbox-index.ts';
+import { tellWatcher } from './push-watch.ts';
 
 /** A message that has no place yet: everything but what its mailbox gives it. */
 export type NewMessage = Omit<
@@ -100,7 +101,7 @@ export function updateMessage(
   }
   Object.assign(message, change);
   markChanged(message, now);
-  logChange(folder, 'updated', message);
+  changed(mailbox, folder, 'updated', message);
 }
 
 function markChanged(message: StoredMessage, now: number): void {
@@ -112,7 +113,7 @@ function enterFolder(mailbox: Mailbox, folder: Folder, message: StoredMessage): 
   mailbox.currentIds.set(message.id, message.immutableId);
   insertInOrder(folder.messages, message);
   if (!message.isRead) folder.unreadItemCount += 1;
-  logChange(folder, 'created', message);
+  changed(mailbox, folder, 'created', message);
 }
 
 function leaveFolder(mailbox: Mailbox, message: StoredMessage): void {
@@ -120,7 +121,13 @@ function leaveFolder(mailbox: Mailbox, message: StoredMessage): void {
   mailbox.currentIds.delete(message.id);
   removeFromOrder(folder.messages, message);
   if (!message.isRead) folder.unreadItemCount -= 1;
-  logChange(folder, 'removed', message);
+  changed(mailbox, folder, 'removed', message);
+}
+
+/** For delta queries and for change notifications. */
+function changed(mailbox: Mailbox, folder: Folder, kind: FolderChange['kind'], message: StoredMessage): void {
+  logChange(folder, kind, message);
+  tellWatcher(mailbox, folder, kind, message);
 }
 
 /** A copy that shares nothing that can change; the bytes of attachments and source never change and are shared. */

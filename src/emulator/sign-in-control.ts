@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { revokeConsent } from './consent.ts';
 import { ControlFault, readControlBody } from './control-answer.ts';
+import type { Push } from './push.ts';
 import { appSettingsOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
 import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
@@ -43,7 +44,7 @@ const smallBody = bodyLimit({
  * The part of the control API that is about signing in, to be mounted under `/_emulator`. Every route takes JSON and
  * answers JSON; it throws `ControlFault` 400 for what it cannot use and 404 for what it does not know.
  */
-export function controlSignInRoutes(state: EmulatorState): Hono {
+export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
   const routes = new Hono();
 
   /** As when an administrator revokes a user's sessions: refresh tokens answer AADSTS50173 from now on. */
@@ -53,6 +54,7 @@ export function controlSignInRoutes(state: EmulatorState): Hono {
     if (user === undefined) throw unknown(`Nobody here has the address ${input.address}.`);
     const { accessTokensToo } = input;
     const refreshTokens = revokeTokensOf(state.signIn, user.id, accessTokensToo);
+    push.userRevoked(user.id);
     return c.json({ userId: user.id, revokedRefreshTokens: refreshTokens, accessTokensToo });
   });
 
@@ -67,6 +69,7 @@ export function controlSignInRoutes(state: EmulatorState): Hono {
       throw unknown('Name an address, or a tenant by id or domain, that exists here.');
     }
     revokeConsent(tenant, appId, owner?.userId ?? null);
+    push.consentRevoked(tenant, appId);
     return c.json({ tenantId: tenant.id, userId: owner?.userId ?? null, clientId: appId });
   });
 

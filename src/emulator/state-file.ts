@@ -7,7 +7,7 @@ import { restoreSignInState, type SavedSignInState, saveSignInState } from './si
 import type { EmulatorState } from './state.ts';
 
 /** Grows when the shape of the state changes; a file of another version is refused, not guessed at. */
-const VERSION = 1;
+const VERSION = 2;
 
 interface SavedState {
   version: typeof VERSION;
@@ -17,6 +17,7 @@ interface SavedState {
   addresses: EmulatorState['addresses'];
   appSecrets: Map<string, string>;
   signIn: SavedSignInState;
+  subscriptions: EmulatorState['subscriptions'];
   deltaGeneration: number;
 }
 
@@ -30,6 +31,7 @@ export async function saveState(state: EmulatorState, path: string): Promise<voi
     addresses: state.addresses,
     appSecrets: state.appSecrets,
     signIn: saveSignInState(state.signIn),
+    subscriptions: state.subscriptions,
     deltaGeneration: state.deltaGeneration,
   };
   await writeFile(`${path}.new`, serialize(saved), { mode: 0o600 });

@@ -4,6 +4,7 @@ import type { Mailbox } from './mailbox.ts';
 import { createMailbox } from './mailbox-folders.ts';
 import { seedTenants } from './seed.ts';
 import { createSignInState, resetSignInState, type SignInState } from './sign-in-state.ts';
+import type { StoredSubscription } from './subscription.ts';
 
 /** Everything the emulator knows. Held in memory; `state-file.ts` can keep it across restarts. */
 export interface EmulatorState {
@@ -17,6 +18,8 @@ export interface EmulatorState {
   /** Client secrets that are checked, by app id; an app without one here may use any. */
   appSecrets: Map<string, string>;
   signIn: SignInState;
+  /** Subscriptions to change notifications, by id, in order of creation. */
+  subscriptions: Map<string, StoredSubscription>;
   /** Delta links issued before this log generation answer 410. */
   deltaGeneration: number;
 }
@@ -30,6 +33,7 @@ export function createState(): EmulatorState {
     addresses: new Map(),
     appSecrets: new Map(),
     signIn: createSignInState(),
+    subscriptions: new Map(),
     deltaGeneration: 0,
   };
   fillWithSeed(state);
@@ -38,6 +42,7 @@ export function createState(): EmulatorState {
 
 /** Back to the demo tenants: all mail, users, consents and secrets that were added are gone. */
 export function resetState(state: EmulatorState): void {
+  state.subscriptions.clear();
   state.clock.reset();
   state.tenants.clear();
   state.mailboxes.clear();

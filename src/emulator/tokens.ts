@@ -190,7 +190,7 @@ function pairwiseSubject(user: DirectoryUser, appId: string): string {
 }
 
 /** The object id of the app in a tenant: always the same, without a record of it. */
-function servicePrincipalId(grant: AccessGrant): string {
+export function servicePrincipalId(grant: Pick<AccessGrant, 'tenantId' | 'appId'>): string {
   const hex = createHash('sha256').update(`${grant.tenantId}|${grant.appId}`).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Caller } from './caller.ts';
 import { createFaultBoard, type FaultBoard } from './faults.ts';
 import type { GraphFault, RequestIds } from './graph-fault.ts';
+import { Push } from './push.ts';
 import type { Quirks } from './quirks.ts';
 import { createRequestCounter, type RequestCounter } from './requests.ts';
 import { createState, type EmulatorState, findUserByAddress } from './state.ts';
@@ -27,6 +28,8 @@ export interface World {
   throttle: Throttle;
   /** By user id; a mailbox that is not here behaves. */
   quirks: Map<string, Quirks>;
+  /** Change notifications. */
+  push: Push;
 }
 
 /** Graph's own default. */
@@ -61,5 +64,6 @@ export function createWorld(settings: Partial<Settings> = {}, state: EmulatorSta
     requests: createRequestCounter(),
     throttle: createThrottle(whole.limits, state.clock),
     quirks: new Map(),
+    push: new Push(state),
   };
 }
