@@ -1,5 +1,9 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { FirstTables } from './2026-11-21-first-tables.ts';
+import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
-export const migrations: MigrationObject[] = [{ name: '2026-11-21-first-tables', class: FirstTables }];
+export const migrations: MigrationObject[] = [
+  { name: '2026-11-21-first-tables', class: FirstTables },
+  { name: '2026-11-21-push-subscriptions', class: PushSubscriptions },
+];

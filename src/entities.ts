@@ -5,6 +5,7 @@ import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
 import { AccountSchema } from './microsoft365/account.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
+import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
 import { SyncRunSchema } from './sync/sync-run.entity.ts';
 import { SyncStateSchema } from './sync/sync-state.entity.ts';
 import { AttachmentSchema } from './ticketing/attachment.entity.ts';
@@ -29,4 +30,5 @@ export const entities = [
   InboundMessageSchema,
   SyncStateSchema,
   SyncRunSchema,
+  PushSubscriptionSchema,
 ];

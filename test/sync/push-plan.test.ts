@@ -1,0 +1,227 @@
+import { describe, expect, test } from 'vitest';
+import { DAY, HOUR, MINUTE } from '../../src/platform/clock.ts';
+import {
+  afterPushEvent,
+  deliveryOf,
+  nextPushStep,
+  type PushEnvironment,
+  type PushEvent,
+  type PushStep,
+  type SubscriptionFacts,
+  serverObstacle,
+  webhookUrls,
+  wishOf,
+} from '../../src/sync/push-plan.ts';
+
+const now = new Date('2026-11-21T12:00:00Z');
+const at = (milliseconds: number) => new Date(now.getTime() + milliseconds);
+const PUBLIC: PushEnvironment = { publicUrl: 'https://desk.example', graphUrl: null };
+const { notificationUrl } = webhookUrls('https://desk.example');
+const MAILBOX = {
+  kind: 'PRIMARY',
+  incomingEnabled: true,
+  syncIntervalMinutes: 60,
+  folder: { id: 'inbox', displayName: 'Inbox' },
+};
+const WISH = { folderId: 'inbox', notificationUrl };
+const problem = { code: 'PUSH_REFUSED', message: 'Refused.', remedy: 'Grant it.', since: now.toISOString() };
+
+const ACTIVE: SubscriptionFacts = {
+  state: 'ACTIVE',
+  folderId: 'inbox',
+  notificationUrl,
+  graphSubscriptionId: 's1',
+  nextStepAt: at(3 * DAY),
+  expiresAt: at(6 * DAY),
+  activeSince: at(-DAY),
+  lastMissedAt: null,
+  missedCount: 0,
+  silentRecreations: 0,
+  failures: 0,
+  problem: null,
+};
+const row = (change: Partial<SubscriptionFacts>): SubscriptionFacts => ({ ...ACTIVE, ...change });
+const silent = (silentRecreations: number, ago: number) =>
+  row({ missedCount: 2, silentRecreations, activeSince: at(-ago), lastMissedAt: at(-MINUTE) });
+
+test.each<[string, PushEnvironment, boolean]>([
+  ['no public address', { publicUrl: null, graphUrl: null }, false],
+  ['http', { publicUrl: 'http://desk.example', graphUrl: null }, false],
+  [
+    'http, and Graph behind a proxy',
+    { publicUrl: 'http://desk.example', graphUrl: 'https://proxy.example' },
+    false,
+  ],
+  [
+    'http, and Graph at a name that only begins so',
+    { publicUrl: 'http://x', graphUrl: 'http://127.0.0.1.evil.example' },
+    false,
+  ],
+  ['http, and the emulator', { publicUrl: 'http://127.0.0.1:4000', graphUrl: 'http://127.0.0.1:4010' }, true],
+  [
+    'http, and the emulator by name',
+    { publicUrl: 'http://localhost:4000', graphUrl: 'http://localhost:4010' },
+    true,
+  ],
+  [
+    'http, and the emulator over IPv6',
+    { publicUrl: 'http://[::1]:4000', graphUrl: 'http://[::1]:4010' },
+    true,
+  ],
+  ['https', PUBLIC, true],
+])('push on a server with %s', (_name, environment, isPossible) => {
+  expect(serverObstacle(environment) === null).toBe(isPossible);
+});
+
+test('a subscription is wanted exactly for a mailbox that takes mail in and that Microsoft announces', () => {
+  expect(wishOf(PUBLIC, MAILBOX)).toEqual(WISH);
+  expect(wishOf(PUBLIC, { ...MAILBOX, incomingEnabled: false })).toBeNull();
+  expect(wishOf(PUBLIC, { ...MAILBOX, folder: null })).toBeNull();
+  expect(wishOf(PUBLIC, { ...MAILBOX, kind: 'SHARED' })).toBeNull();
+  expect(wishOf({ publicUrl: null, graphUrl: null }, MAILBOX)).toBeNull();
+});
+
+test.each<[string, boolean, SubscriptionFacts | null, PushStep]>([
+  ['nothing wanted, nothing there', false, null, 'NONE'],
+  ['nothing wanted any more', false, ACTIVE, 'END'],
+  [
+    'nothing wanted any more, and it never was made',
+    false,
+    row({ state: 'FAILED', graphSubscriptionId: null }),
+    'END',
+  ],
+  ['wanted for the first time', true, null, 'CREATE'],
+  ['a crash while it was being made', true, row({ state: 'CREATING', graphSubscriptionId: null }), 'CREATE'],
+  ['another folder', true, row({ folderId: 'other' }), 'REPLACE'],
+  ['another address', true, row({ notificationUrl: 'https://old.example' }), 'REPLACE'],
+  ['it works', true, ACTIVE, 'NONE'],
+  ['half of its life is over', true, row({ nextStepAt: now }), 'RENEW'],
+  ['it has expired', true, row({ expiresAt: now, nextStepAt: now }), 'REPLACE'],
+  ['Microsoft ended it', true, row({ state: 'REMOVED', nextStepAt: now }), 'REPLACE'],
+  ['refused, not yet time to try again', true, row({ state: 'FAILED', graphSubscriptionId: null }), 'NONE'],
+  [
+    'refused, time to try again',
+    true,
+    row({ state: 'FAILED', graphSubscriptionId: null, nextStepAt: now }),
+    'CREATE',
+  ],
+  ['one find that was not announced', true, row({ missedCount: 1, lastMissedAt: at(-MINUTE) }), 'NONE'],
+  ['two finds that were not announced', true, silent(0, HOUR), 'REPLACE_SILENT'],
+  ['made anew, and still silent', true, silent(1, 30 * MINUTE), 'NONE'],
+  ['made anew an hour ago, and still silent', true, silent(1, HOUR), 'REPLACE_SILENT'],
+  ['made anew twice, an hour ago', true, silent(2, HOUR), 'NONE'],
+  ['silence never makes it wait longer than a day', true, silent(50, DAY), 'REPLACE_SILENT'],
+  [
+    'misses of its predecessor do not count against it',
+    true,
+    row({ missedCount: 5, lastMissedAt: null }),
+    'NONE',
+  ],
+])('%s', (_name, isWanted, current, step) => {
+  expect(nextPushStep(isWanted ? WISH : null, current, now)).toBe(step);
+});
+
+describe('events', () => {
+  const failed = (
+    code: string,
+    isTransient = false,
+    retryAfterMilliseconds: number | null = null,
+  ): PushEvent => ({
+    kind: 'FAILED',
+    problem: { ...problem, code },
+    isTransient,
+    retryAfterMilliseconds,
+  });
+
+  test('a subscription is renewed when a little less than half of its life is over', () => {
+    const expiresAt = at(6 * DAY);
+    const created = (random: number) =>
+      afterPushEvent(
+        row({ state: 'CREATING', failures: 3, problem }),
+        { kind: 'CREATED', graphSubscriptionId: 's2', expiresAt },
+        now,
+        random,
+      );
+    expect(created(0)).toMatchObject({
+      state: 'ACTIVE',
+      graphSubscriptionId: 's2',
+      failures: 0,
+      problem: null,
+    });
+    expect(created(0).nextStepAt).toEqual(at(2.7 * DAY));
+    expect(created(1).nextStepAt).toEqual(at(3 * DAY));
+    expect(afterPushEvent(ACTIVE, { kind: 'RENEWED', expiresAt }, now, 1)).toMatchObject({
+      renewedAt: now,
+      expiresAt,
+      nextStepAt: at(3 * DAY),
+    });
+  });
+
+  test('a very short life does not make us renew without a pause', () => {
+    const change = afterPushEvent(ACTIVE, { kind: 'RENEWED', expiresAt: at(MINUTE) }, now, 0);
+    expect(change.nextStepAt).toEqual(at(MINUTE));
+  });
+
+  test('a renewal that finds nothing makes another at once', () => {
+    const change = afterPushEvent(ACTIVE, { kind: 'GONE' }, now, 0);
+    expect(nextPushStep(WISH, { ...ACTIVE, ...change }, now)).toBe('REPLACE');
+  });
+
+  test('a renewal that fails leaves the subscription as it is', () => {
+    const change = afterPushEvent(ACTIVE, failed('PUSH_REFUSED'), now, 0);
+    expect(change).not.toHaveProperty('state');
+    expect(change).toMatchObject({ failures: 1, nextStepAt: at(15 * MINUTE) });
+  });
+
+  test.each<[string, PushEvent, number, number]>([
+    ['an unreachable webhook', failed('PUSH_VALIDATION_FAILED'), 0, MINUTE],
+    ['an unreachable webhook, again', failed('PUSH_VALIDATION_FAILED'), 3, 8 * MINUTE],
+    ['an unreachable webhook, for long', failed('PUSH_VALIDATION_FAILED'), 40, HOUR],
+    ['a refusal', failed('PUSH_REFUSED'), 0, 15 * MINUTE],
+    ['a refusal, for long', failed('PUSH_REFUSED'), 40, 6 * HOUR],
+    ['a Graph that is away', failed('GRAPH_UNAVAILABLE', true), 0, 30_000],
+    ['a Graph that says when', failed('THROTTLED', true, 20 * MINUTE), 0, 20 * MINUTE],
+  ])('%s is asked again later', (_name, event, failures, wait) => {
+    const change = afterPushEvent(row({ state: 'CREATING', failures }), event, now, 0);
+    expect(change).toMatchObject({ state: 'FAILED', failures: failures + 1, nextStepAt: at(wait) });
+  });
+
+  test('the same problem keeps the moment when it began', () => {
+    const before = row({ state: 'FAILED', problem: { ...problem, since: '2026-11-20T00:00:00.000Z' } });
+    expect(afterPushEvent(before, failed('PUSH_REFUSED'), now, 0).problem?.since).toBe(
+      '2026-11-20T00:00:00.000Z',
+    );
+    expect(afterPushEvent(before, failed('PUSH_QUOTA'), now, 0).problem?.since).toBe(now.toISOString());
+  });
+});
+
+test.each<
+  [string, PushEnvironment, object, SubscriptionFacts | null, 'PUSH' | 'POLLING', RegExp, RegExp | null]
+>([
+  ['it works', PUBLIC, {}, ACTIVE, 'PUSH', /at once/, null],
+  [
+    'no public address',
+    { publicUrl: null, graphUrl: null },
+    {},
+    null,
+    'POLLING',
+    /PUBLIC_URL is not set.* every 60 min/,
+    /Set PUBLIC_URL/,
+  ],
+  ['not https', { publicUrl: 'http://x', graphUrl: null }, {}, null, 'POLLING', /not https/, /TLS/],
+  ['a shared mailbox', PUBLIC, { kind: 'SHARED' }, null, 'POLLING', /shared mailbox/, /polled/],
+  ['switched off', PUBLIC, { incomingEnabled: false }, null, 'POLLING', /switched off/, null],
+  ['being made', PUBLIC, {}, null, 'POLLING', /being made/, null],
+  ['refused', PUBLIC, {}, row({ state: 'FAILED', problem }), 'POLLING', /Refused\./, /Grant it\./],
+  ['ended by Microsoft', PUBLIC, {}, row({ state: 'REMOVED' }), 'POLLING', /ended/, null],
+  ['expired', PUBLIC, {}, row({ expiresAt: now }), 'POLLING', /expired/, null],
+  ['for another folder', PUBLIC, {}, row({ folderId: 'other' }), 'POLLING', /being made/, null],
+  ['silent', PUBLIC, {}, row({ missedCount: 1 }), 'POLLING', /1 time since/, /reachable/],
+  ['a renewal that failed', PUBLIC, {}, row({ problem }), 'PUSH', /at once/, /Grant it/],
+])('delivery: %s', (_name, environment, mailbox, current, delivery, reason, remedy) => {
+  const status = deliveryOf(environment, { ...MAILBOX, ...mailbox }, current, now);
+  expect(status.delivery).toBe(delivery);
+  expect(status.reason).toMatch(reason);
+  if (remedy) expect(status.remedy).toMatch(remedy);
+  else expect(status.remedy).toBeNull();
+});
