@@ -1,15 +1,22 @@
 import type { EntityManager } from '../platform/database.ts';
-import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
+import { findPage, type KeysetOrder, type Page, type PageArguments } from '../platform/keyset.ts';
+import { findPageOf } from '../platform/keyset-pages.ts';
 import { Mailbox } from './mailbox.entity.ts';
 
-/** The organization's mailboxes, or those of one account or integration, the newest first. */
-export function listMailboxes(
+const NEWEST_FIRST: KeysetOrder<Mailbox> = { key: 'createdAt', direction: 'desc' };
+
+/** The organization's mailboxes, the newest first. */
+export function listMailboxes(em: EntityManager, args: PageArguments): Promise<Page<Mailbox>> {
+  return findPage(em, Mailbox, {}, NEWEST_FIRST, args);
+}
+
+/** The mailboxes of one account or integration, the newest first. For a page of those it is one query. */
+export function listMailboxesOf(
   em: EntityManager,
-  { accountId, integrationId, ...args }: PageArguments & { accountId?: string; integrationId?: string },
+  owner: { accountId: string } | { integrationId: string },
+  args: PageArguments,
 ): Promise<Page<Mailbox>> {
-  const where = {
-    ...(accountId === undefined ? {} : { account: accountId }),
-    ...(integrationId === undefined ? {} : { account: { integration: integrationId } }),
-  };
-  return findPage(em, Mailbox, where, { key: 'createdAt', direction: 'desc' }, args);
+  return 'accountId' in owner
+    ? findPageOf(em, Mailbox, { parent: 'account', id: owner.accountId }, NEWEST_FIRST, args)
+    : findPageOf(em, Mailbox, { parent: 'account.integration', id: owner.integrationId }, NEWEST_FIRST, args);
 }

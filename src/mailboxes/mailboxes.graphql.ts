@@ -17,7 +17,7 @@ import {
   InvalidFolderNameError,
   UnknownFolderError,
 } from './mailbox-errors.ts';
-import { listMailboxes } from './mailbox-list.ts';
+import { listMailboxes, listMailboxesOf } from './mailbox-list.ts';
 import { accessOf } from './mailboxes.ts';
 
 errorType(UnknownFolderError, 'The mailbox has no such folder.');
@@ -148,7 +148,7 @@ builder.objectFields(Account, (t) => ({
     {
       type: Mailbox,
       description: 'The mailboxes that it reads, the newest first.',
-      resolve: ({ id }, args, { em }) => listMailboxes(em, { ...args, accountId: id }),
+      resolve: ({ id }, args, { em }) => listMailboxesOf(em, { accountId: id }, args),
     },
     MailboxConnection,
   ),
@@ -159,7 +159,7 @@ builder.objectFields(Integration, (t) => ({
     {
       type: Mailbox,
       description: 'The mailboxes that are connected through it, the newest first.',
-      resolve: ({ id }, args, { em }) => listMailboxes(em, { ...args, integrationId: id }),
+      resolve: ({ id }, args, { em }) => listMailboxesOf(em, { integrationId: id }, args),
     },
     MailboxConnection,
   ),

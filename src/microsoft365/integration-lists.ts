@@ -1,5 +1,6 @@
 import type { EntityManager } from '../platform/database.ts';
 import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
+import { findPageOf } from '../platform/keyset-pages.ts';
 import { Account } from './account.entity.ts';
 import { Integration } from './integration.entity.ts';
 
@@ -8,11 +9,12 @@ export function listIntegrations(em: EntityManager, args: PageArguments): Promis
   return findPage(em, Integration, {}, { key: 'createdAt', direction: 'desc' }, args);
 }
 
-/** The accounts of one integration, the newest first. */
+/** The accounts of one integration, the newest first. For a page of integrations it is one query. */
 export function listAccounts(
   em: EntityManager,
   integrationId: string,
   args: PageArguments,
 ): Promise<Page<Account>> {
-  return findPage(em, Account, { integration: integrationId }, { key: 'createdAt', direction: 'desc' }, args);
+  const list = { parent: 'integration', id: integrationId } as const;
+  return findPageOf(em, Account, list, { key: 'createdAt', direction: 'desc' }, args);
 }

@@ -1,3 +1,4 @@
+import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Account } from './account.entity.ts';
 import { PERMISSIONS_ASKED } from './sign-in.ts';
@@ -36,16 +37,12 @@ export interface IntegrationPermission {
   granted: boolean;
 }
 
-/** The permissions of an integration, and which of them any of its accounts has. One statement. */
+/** The permissions of an integration, and which of them any of its accounts has. For a page of them it is one query. */
 export async function permissionsOfIntegration(
   em: EntityManager,
   integrationId: string,
 ): Promise<IntegrationPermission[]> {
-  const accounts = await em.find(
-    Account,
-    { integration: integrationId },
-    { fields: ['grantedScopes'], limit: 1_000 },
-  );
+  const accounts = (await loadGrants(em, integrationId)) ?? [];
   const granted = new Set(accounts.flatMap(({ grantedScopes }) => grantedScopes));
   return Object.entries(PERMISSIONS_ASKED).map(([name, purpose]) => ({
     name,
@@ -53,3 +50,12 @@ export async function permissionsOfIntegration(
     granted: granted.has(name),
   }));
 }
+
+const loadGrants = batching(async (em, integrationIds: readonly string[]) => {
+  const accounts = await em.find(
+    Account,
+    { integration: { $in: [...integrationIds] } },
+    { fields: ['grantedScopes', 'integration'], limit: 1_000 * integrationIds.length },
+  );
+  return Map.groupBy(accounts, ({ integration }) => integration.id);
+});

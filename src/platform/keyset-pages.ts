@@ -1,4 +1,4 @@
-import { type EntityClass, type FilterQuery, type QueryOrderMap, raw } from '@mikro-orm/core';
+import { type EntityClass, type FilterQuery, type QueryOrderMap, Reference, raw } from '@mikro-orm/core';
 import type { QBFilterQuery } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
 import type { EntityManager } from './database.ts';
@@ -12,10 +12,13 @@ import {
   toPage,
 } from './keyset.ts';
 
+/** References from a child to the parent that the list is of. */
+export type ParentPath<Entity> = (keyof Entity & string) | `${keyof Entity & string}.${string}`;
+
 /** The lists of many parents: the messages of each of these tickets. */
 export interface ChildLists<Entity> {
-  /** The reference to the parent. */
-  parent: keyof Entity & string;
+  /** The reference to the parent, or the path to it by way of others: `account.integration`. */
+  parent: ParentPath<Entity>;
   parentIds: readonly string[];
   /** Which children belong to the list; all of them when left out. */
   where?: FilterQuery<Entity>;
@@ -36,7 +39,7 @@ export async function findPages<Entity extends Identified>(
 ): Promise<Map<string, Page<Entity>>> {
   const window = pageWindow(em, entity, order, args);
   const ids = [...new Set(parentIds)];
-  const conditions = [{ [parent]: raw('parent.id') }, where, ...window.conditions];
+  const conditions = [belongsTo(parent, raw('parent.id')), where, ...window.conditions];
   const children = em
     .createQueryBuilder(entity as EntityClass<Identified>, 'child')
     .select('id')
@@ -49,15 +52,15 @@ export async function findPages<Entity extends Identified>(
     entity,
     {
       id: {
-        $in: raw(`(select page.id from unnest(?::uuid[]) as parent (id), lateral (${sql}) as page)`, [
+        $in: raw(`select page.id from unnest(?::uuid[]) as parent (id), lateral (${sql}) as page`, [
           `{${ids.join(',')}}`,
           ...params,
         ]),
       },
     } as unknown as FilterQuery<Entity>,
-    { orderBy: window.orderBy },
+    { orderBy: window.orderBy, populate: above(parent) as never },
   );
-  const byParent = Map.groupBy(found as Entity[], (row) => (row[parent] as Identified).id);
+  const byParent = Map.groupBy(found as Entity[], (row) => parentIdOf(row, parent));
   return new Map(ids.map((id) => [id, toPage(byParent.get(id) ?? [], order, args)]));
 }
 
@@ -73,7 +76,7 @@ const loaders = new WeakMap<EntityManager, Map<string, unknown>>();
 export function findPageOf<Entity extends Identified>(
   em: EntityManager,
   entity: EntityClass<Entity>,
-  { parent, id }: { parent: keyof Entity & string; id: string },
+  { parent, id }: { parent: ParentPath<Entity>; id: string },
   order: KeysetOrder<Entity>,
   args: PageArguments,
 ): Promise<Page<Entity>> {
@@ -87,7 +90,7 @@ export function findPageOf<Entity extends Identified>(
       async (ids) => {
         const [only] = ids;
         if (only !== undefined && ids.length === 1) {
-          return [await findPage(em, entity, { [parent]: only } as FilterQuery<Entity>, order, args)];
+          return [await findPage(em, entity, belongsTo(parent, only) as FilterQuery<Entity>, order, args)];
         }
         const pages = await findPages(em, entity, { parent, parentIds: ids }, order, args);
         return ids.map((one) => pages.get(one) ?? toPage([], order, args));
@@ -96,4 +99,21 @@ export function findPageOf<Entity extends Identified>(
     );
   ofManager.set(key, loader);
   return loader.load(id);
+}
+
+/** The condition that `parent` is `value`. */
+function belongsTo(parent: string, value: unknown): object {
+  return parent.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as object;
+}
+
+/** What lies between a child and its parent and must be loaded to tell whose it is. */
+function above(parent: string): string[] {
+  return parent.includes('.') ? [parent.slice(0, parent.lastIndexOf('.'))] : [];
+}
+
+function parentIdOf(row: object, parent: string): string {
+  const reference = parent
+    .split('.')
+    .reduce<unknown>((entity, name) => Reference.unwrapReference(entity as object)[name as never], row);
+  return (reference as Identified).id;
 }

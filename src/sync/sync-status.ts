@@ -1,5 +1,7 @@
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { findPages } from '../platform/keyset-pages.ts';
 import type { Problem } from '../platform/problem.ts';
 import { SyncRun } from './sync-run.entity.ts';
 import { SyncState } from './sync-state.entity.ts';
@@ -35,23 +37,40 @@ export class SyncStatus {
   }
 }
 
-/** Reads the status of a mailbox; null when there is no such mailbox in the organization. Three statements. */
+/**
+ * Reads the status of a mailbox; null when there is no such mailbox in the organization. Four statements, for a page of
+ * mailboxes as well.
+ */
 export async function readSyncStatus(em: EntityManager, mailboxId: string): Promise<SyncStatus | null> {
-  const mailbox = await em.findOne(Mailbox, { id: mailboxId });
-  if (!mailbox) return null;
-  const state = await em.findOne(SyncState, { mailbox: mailboxId });
-  const [open] = await em.find(
-    SyncRun,
-    { mailbox: mailboxId, state: { $in: ['QUEUED', 'RUNNING'] } },
-    { orderBy: { startedAt: 'desc nulls last' }, limit: 1 },
-  );
-  const [last] = await em.find(
-    SyncRun,
-    { mailbox: mailboxId, state: { $nin: ['QUEUED', 'RUNNING'] } },
-    { orderBy: { createdAt: 'desc', id: 'desc' }, limit: 1 },
-  );
-  return new SyncStatus(mailbox, state, open ?? null, last ?? null);
+  return (await loadStatus(em, mailboxId)) ?? null;
 }
+
+const loadStatus = batching(async (em, mailboxIds: readonly string[]) => {
+  const ids = [...mailboxIds];
+  const mailboxes = await em.find(Mailbox, { id: { $in: ids } });
+  const states = await em.find(SyncState, { mailbox: { $in: ids } });
+  // Two of a mailbox at most: one that runs, and one that waits.
+  const open = await em.find(
+    SyncRun,
+    { mailbox: { $in: ids }, state: { $in: ['QUEUED', 'RUNNING'] } },
+    { orderBy: { startedAt: 'desc nulls last' } },
+  );
+  const ended = await findPages(
+    em,
+    SyncRun,
+    { parent: 'mailbox', parentIds: ids, where: { state: { $nin: ['QUEUED', 'RUNNING'] } } },
+    { key: 'createdAt', direction: 'desc' },
+    { first: 1 },
+  );
+  const stateOf = new Map(states.map((state) => [state.mailbox.id, state]));
+  return new Map(
+    mailboxes.map((mailbox) => {
+      const openRun = open.find((run) => run.mailbox.id === mailbox.id) ?? null;
+      const lastRun = ended.get(mailbox.id)?.edges[0]?.node ?? null;
+      return [mailbox.id, new SyncStatus(mailbox, stateOf.get(mailbox.id) ?? null, openRun, lastRun)];
+    }),
+  );
+});
 
 function nameOf(mailbox: Mailbox, state: SyncState | null, open: SyncRun | null): SyncStateName {
   if (!mailbox.incomingEnabled) return 'DISABLED';

@@ -1,33 +1,30 @@
-import DataLoader from 'dataloader';
+import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
-import { findPage, type Page, type PageArguments } from '../platform/keyset.ts';
+import type { Page, PageArguments } from '../platform/keyset.ts';
+import { findPageOf } from '../platform/keyset-pages.ts';
 import { Attachment } from './attachment.entity.ts';
 import { Message } from './message.entity.ts';
 
-/** A ticket's messages, the oldest first. */
+/** A ticket's messages, the oldest first. For a page of tickets it is one query. */
 export function listMessages(
   em: EntityManager,
   ticketId: string,
   args: PageArguments,
 ): Promise<Page<Message>> {
-  return findPage(em, Message, { ticket: ticketId }, { key: 'createdAt', direction: 'asc' }, args);
+  const list = { parent: 'ticket', id: ticketId } as const;
+  return findPageOf(em, Message, list, { key: 'createdAt', direction: 'asc' }, args);
 }
 
-const loaders = new WeakMap<EntityManager, DataLoader<string, Attachment[]>>();
-
-/** A message's attachments in their order. For a page of messages it is one query: calls of one tick are put together. */
-export function attachmentsOf(em: EntityManager, messageId: string): Promise<Attachment[]> {
-  const loader = loaders.get(em) ?? new DataLoader((ids) => loadAttachments(em, ids), { cache: false });
-  loaders.set(em, loader);
-  return loader.load(messageId);
+/** A message's attachments in their order. For a page of messages it is one query. */
+export async function attachmentsOf(em: EntityManager, messageId: string): Promise<Attachment[]> {
+  return (await loadAttachments(em, messageId)) ?? [];
 }
 
-async function loadAttachments(em: EntityManager, messageIds: readonly string[]): Promise<Attachment[][]> {
+const loadAttachments = batching(async (em, messageIds: readonly string[]) => {
   const found = await em.find(
     Attachment,
     { message: { $in: [...messageIds] } },
     { orderBy: { message: 'asc', position: 'asc' } },
   );
-  const byMessage = Map.groupBy(found, ({ message }) => message.id);
-  return messageIds.map((id) => byMessage.get(id) ?? []);
-}
+  return Map.groupBy(found, ({ message }) => message.id);
+});
