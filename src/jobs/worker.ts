@@ -147,11 +147,16 @@ export class JobWorker implements AsyncDisposable {
     const { logger } = this.#options;
     try {
       const client = await this.#pool.connect();
+      // Destroyed after a failure: it may hold locks that say that a dead process is alive.
+      let failure: Error | undefined;
       try {
         const owners = await releaseDeadOwners(client);
         if (owners > 0) logger.warn({ owners }, 'gave back the jobs of processes that died');
+      } catch (thrown) {
+        failure = toError(thrown);
+        throw failure;
       } finally {
-        client.release();
+        client.release(failure);
       }
     } catch (thrown) {
       logger.warn({ err: toError(thrown) }, 'could not look for the jobs of dead processes');
