@@ -91,7 +91,6 @@ const MAILBOX_CODES = {
   INCOMING_DISABLED: 'Incoming mail is switched off for the mailbox.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
-  SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
   PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',
 } as const;
 
