@@ -38,6 +38,8 @@ const HOLD_MS = 60 * 1000;
 const SECOND = 1000;
 /** The waits between attempts double from the first to the longest. */
 const FIRST_BACKOFF_MS = 15 * SECOND;
+/** However small the scale: an endpoint that is down must not keep the emulator busy. */
+const LEAST_BACKOFF_MS = 10;
 const LONGEST_BACKOFF_MS = 30 * 60 * SECOND;
 
 /** Nothing on its way. */
@@ -99,7 +101,8 @@ export function hasten(lane: PushLane, subscriptionId: string, now: number): voi
 
 /** How long to wait after so many failed attempts. */
 export function backoffMs(attempts: number, scale: number): number {
-  return Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), LONGEST_BACKOFF_MS) * scale;
+  const wait = Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), LONGEST_BACKOFF_MS) * scale;
+  return Math.max(wait, LEAST_BACKOFF_MS);
 }
 
 /** Those to send; the held ones go back into the lane. */
