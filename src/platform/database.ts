@@ -39,6 +39,9 @@ export async function openDatabase({
     clientUrl: url,
     entities: [...entities],
     dataloader: DataloaderType.ALL,
+    // Every query would otherwise join every row that its rows refer to, to drop references into another organization.
+    // The foreign keys, made of both columns, leave none to drop; a row that is loaded by reference is filtered itself.
+    autoJoinRefsForFilters: false,
     pool: { min: 0, max: poolSize },
     driverOptions: {
       connectionTimeoutMillis: 10 * SECOND,
@@ -84,8 +87,11 @@ export function forkFor(database: Database, organizationId: string, signal?: Abo
  * An entity manager over all organizations, for the few places that find out which one to work for (keys, jobs,
  * schedules). Say at each use why it is needed.
  */
-export function forkAcrossOrganizations(database: Database): EntityManager {
-  return database.em.fork({ clear: true }) as EntityManager;
+export function forkAcrossOrganizations(database: Database, signal?: AbortSignal): EntityManager {
+  return database.em.fork({
+    clear: true,
+    ...(signal && { signal, inflightQueryAbortStrategy: 'cancel query' as const }),
+  }) as EntityManager;
 }
 
 /** The find option that goes with {@link forkAcrossOrganizations}: the filter would otherwise throw. */
