@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+
+/*
+ * Requests within every documented limit, without credentials, that once held the process for minutes. The deadline is not
+ * about speed: what is refused as it should be takes milliseconds.
+ */
+
+const DEADLINE = 10_000;
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app?.[Symbol.asyncDispose]());
+
+async function post(query: string, variables?: unknown): Promise<string> {
+  const response = await fetch(`${app.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(DEADLINE),
+  });
+  expect(response.status).toBeLessThan(500);
+  return response.text();
+}
+
+const TICKETS = 'query ($f: TicketFilter) { tickets(filter: $f) { __typename } }';
+
+test('a list of two hundred thousand wrong values is refused at once, with a few of its faults', async () => {
+  const answer = await post(TICKETS, { f: { status: Array.from({ length: 200_000 }, () => '') } });
+  expect(answer).toContain('"BAD_REQUEST"');
+  expect(answer.length).toBeLessThan(100_000);
+});
+
+test('an object of fifty thousand unknown fields is refused at once', async () => {
+  const fields = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`field${i}`, 1]));
+  expect((await post(TICKETS, { f: fields })).length).toBeLessThan(100_000);
+});
+
+test.each([
+  ['a value of 900,000 characters', 'x'.repeat(900_000)],
+  ['a name of 900,000 characters', `{ ${'v'.repeat(900_000)} }`],
+  ['900,000 commas', `${','.repeat(900_000)}{ __typename }`],
+  [
+    '1,900 long unknown names',
+    `{ ${Array.from({ length: 1_900 }, (_, i) => `${'v'.repeat(400)}${i}`).join(' ')} }`,
+  ],
+])('a document of %s is answered at once', async (_, document) => {
+  expect((await post(document)).length).toBeGreaterThan(0);
+});
+
+test('afterwards the process is ready', async () => {
+  expect((await fetch(`${app.url}/readyz`, { signal: AbortSignal.timeout(DEADLINE) })).status).toBe(200);
+});
