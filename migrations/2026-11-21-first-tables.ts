@@ -257,6 +257,7 @@ export class FirstTables extends Migration {
         mailbox_id uuid not null unique,
         folder_id text,
         cursor text,
+        round jsonb,
         covered_until timestamptz(3),
         next_poll_at timestamptz(3),
         last_success_at timestamptz(3),

@@ -9,6 +9,7 @@ import { type Database, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { finishRun, type RunFailure } from './finish-run.ts';
 import { PageReader } from './page-reader.ts';
+import { newRound, resumeRound, type StoredRound, storeRound, withPage } from './round.ts';
 import { type PageOwner, SupersededError, storePage } from './store-page.ts';
 import { nextStep, startOfRound } from './sync-plan.ts';
 import { takeRun } from './take-run.ts';
@@ -75,6 +76,7 @@ export async function runSync(
         },
         mailbox,
         cursor: isSameFolder ? (state.cursor ?? null) : null,
+        round: isSameFolder && state.cursor ? (state.round ?? null) : null,
         from: startOfRound(receiveFrom, isSameFolder ? (state.coveredUntil ?? null) : null),
       });
     }
@@ -115,15 +117,18 @@ interface Reading {
   mailbox: Mailbox;
   /** Where to go on; null for a fresh round. */
   cursor: string | null;
+  /** The filtered round that the cursor is in the middle of. */
+  round: StoredRound | null;
   /** Where a fresh round starts. */
   from: Date;
 }
 
-async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from }: Reading): Promise<void> {
+async function readFolder(mail: MailApi, reading: Reading): Promise<void> {
+  const { owner, mailbox, from } = reading;
   const { clock, signal, folderId } = owner;
   using reader = new PageReader(mail, accessOf(mailbox), folderId, signal);
-  let cursor = stored;
-  let round = newRound(from, clock.now(), stored === null);
+  let { cursor } = reading;
+  let round = reading.round ? resumeRound(reading.round) : newRound(from, clock.now(), cursor === null);
   let hasRestarted = false;
   let hasExpired = false;
   let oneByOne = false;
@@ -143,13 +148,12 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
       round = newRound(from, clock.now(), true);
       continue;
     }
-    round.listed += page.mails.length;
-    round.newest = newestOf(round.newest, page);
+    round = withPage(round, page);
     const step = nextStep({
       isLastPage: page.isLastPage,
       cursorRepeats: followed.has(page.cursor),
       hasRestarted,
-      isFilteredRound: round.isFresh,
+      isFilteredRound: round.isFiltered,
       listedInRound: round.listed,
       newestInRound: round.newest,
       roundStart: round.start,
@@ -159,6 +163,7 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
     if (step.kind === 'CONTINUE') reader.readAhead(page.cursor);
     const storedPage = await storePage(owner, page, {
       cursor: isNewRound ? null : page.cursor,
+      round: step.kind === 'CONTINUE' ? storeRound(round) : null,
       coveredUntil: step.kind === 'DONE' ? round.begunAt : step.kind === 'NEXT_WINDOW' ? step.from : null,
     });
     if (storedPage === null || step.kind === 'DONE') return;
@@ -171,23 +176,4 @@ async function readFolder(mail: MailApi, { owner, mailbox, cursor: stored, from 
     }
     cursor = isNewRound ? null : page.cursor;
   }
-}
-
-interface Round {
-  start: Date;
-  begunAt: Date;
-  isFresh: boolean;
-  listed: number;
-  newest: Date | null;
-}
-
-function newRound(start: Date, begunAt: Date, isFresh: boolean): Round {
-  return { start, begunAt, isFresh, listed: 0, newest: null };
-}
-
-function newestOf(known: Date | null, { mails }: DeltaPage): Date | null {
-  return mails.reduce<Date | null>(
-    (newest, { receivedAt }) => (receivedAt && (!newest || receivedAt > newest) ? receivedAt : newest),
-    known,
-  );
 }

@@ -9,6 +9,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { Problem } from '../platform/problem.ts';
 import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
 import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
+import type { StoredRound } from './round.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
 import { messageRetryDelay } from './sync-plan.ts';
 import { SyncState } from './sync-state.entity.ts';
@@ -38,6 +39,8 @@ export interface PageOwner {
 /** The cursor to store with the page. */
 export interface CursorMove {
   cursor: string | null;
+  /** The filtered round that goes on at the cursor; null when none does. */
+  round: StoredRound | null;
   /** Given when the round is complete: everything received until then is covered. */
   coveredUntil: Date | null;
 }
@@ -132,7 +135,7 @@ async function finishPage(
   owner: PageOwner,
   mailbox: Mailbox,
   page: DeltaPage,
-  { cursor, coveredUntil }: CursorMove,
+  { cursor, round, coveredUntil }: CursorMove,
 ): Promise<StoredPage> {
   for (const { graphMessageId, problem } of page.unreadable) {
     // Without an id there is nothing to hang a ledger row on; the client has logged it.
@@ -144,7 +147,7 @@ async function finishPage(
     { lockMode: LockMode.PESSIMISTIC_WRITE },
   );
   if (state.version !== owner.stateVersion) throw new SupersededError();
-  em.assign(state, { cursor, folderId: owner.folderId, ...(coveredUntil ? { coveredUntil } : {}) });
+  em.assign(state, { cursor, round, folderId: owner.folderId, ...(coveredUntil ? { coveredUntil } : {}) });
   await em.flush();
   return { stateVersion: state.version };
 }

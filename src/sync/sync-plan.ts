@@ -14,6 +14,9 @@ export const RESTART_OVERLAP = 1 * HOUR;
 /** A delta round with a filter ends after this many messages, whether or not there are more: graph.md, "Reading mail". */
 export const FILTERED_ROUND_LIMIT = 5_000;
 
+/** How far the window after a cut round goes back: mails of one second may lie on both sides of the cut. */
+const WINDOW_OVERLAP = 1 * MINUTE;
+
 /** The failures after which the waiting time grows no more. */
 const FIRST_RETRY = 10 * SECOND;
 const LONGEST_RETRY = 15 * MINUTE;
@@ -60,8 +63,10 @@ export function nextStep(progress: RunProgress): NextStep {
     const { newestInRound, roundStart } = progress;
     const isCut = progress.isFilteredRound && progress.listedInRound >= FILTERED_ROUND_LIMIT;
     // Without a newer message the same window would be read for ever: 5,000 mails of one second end the run.
-    if (isCut && newestInRound && newestInRound > roundStart)
-      return { kind: 'NEXT_WINDOW', from: newestInRound };
+    if (isCut && newestInRound && newestInRound > roundStart) {
+      const overlapped = new Date(newestInRound.getTime() - WINDOW_OVERLAP);
+      return { kind: 'NEXT_WINDOW', from: overlapped > roundStart ? overlapped : newestInRound };
+    }
     return { kind: 'DONE' };
   }
   if (!progress.cursorRepeats) return { kind: 'CONTINUE' };

@@ -7,6 +7,7 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import type { Problem } from '../platform/problem.ts';
+import type { StoredRound } from './round.ts';
 
 /** Where the sync of a mailbox stands: one row per mailbox. The cursor moves only with the rows it covers. */
 export const SyncStateSchema = defineEntity({
@@ -19,8 +20,10 @@ export const SyncStateSchema = defineEntity({
     mailbox: () => p.manyToOne(Mailbox).ref(),
     /** The folder that the cursor belongs to; another folder in the settings voids the cursor. */
     folderId: p.text().nullable(),
-    /** Null: the next round starts anew, from `resyncFrom`. */
+    /** Null: the next round starts anew, from `coveredUntil`. */
     cursor: p.text().nullable(),
+    /** The filtered round that the cursor is in the middle of; null when it waits for the next round. */
+    round: p.json<StoredRound>().nullable(),
     /** The newest `receivedDateTime` that is certain to be covered; a restart goes back to it, with overlap. */
     coveredUntil: p.datetime().nullable(),
     nextPollAt: p.datetime().nullable(),

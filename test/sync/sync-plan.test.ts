@@ -35,8 +35,13 @@ test.each<[string, Partial<RunProgress>, ReturnType<typeof nextStep>]>([
   ['an empty page with a next link goes on', { listedInRound: 0, newestInRound: null }, { kind: 'CONTINUE' }],
   ['only a delta link ends the round', { isLastPage: true }, { kind: 'DONE' }],
   [
-    "a filtered round cut off at Graph's limit goes on from the newest message",
-    { isLastPage: true, listedInRound: 5_000 },
+    "a filtered round cut off at Graph's limit goes on from the newest message, with overlap",
+    { isLastPage: true, listedInRound: 5_000, newestInRound: at(HOUR) },
+    { kind: 'NEXT_WINDOW', from: at(59 * MINUTE) },
+  ],
+  [
+    'the overlap of two windows never keeps the second from going on',
+    { isLastPage: true, listedInRound: 5_000, newestInRound: at(MINUTE) },
     { kind: 'NEXT_WINDOW', from: at(MINUTE) },
   ],
   [

@@ -189,6 +189,34 @@ test.each([
   expect(await countRows(desk, 'ticket')).toBe(230);
 });
 
+test('more than 5,000 messages are read in windows, also when the first one was broken off in the middle', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  await desk.enable(mailboxId);
+  await control(app.emulator.url, 'delta/expire', {});
+  const now = Date.now();
+  for (let start = 0; start < 5_200; start += 1_300) {
+    await deliverMany(
+      app.emulator.url,
+      Array.from({ length: 1_300 }, (_, index) => ({
+        to: address,
+        subject: `Mail ${start + index}`,
+        receivedDateTime: new Date(now + 1_000 * (start + index)).toISOString(),
+      })),
+    );
+  }
+  // The second page fails: the rest of the window is read by another run, from the stored cursor.
+  await control(app.emulator.url, 'faults', {
+    status: 403,
+    mailbox: address,
+    pathPattern: 'skiptoken',
+    count: 1,
+  });
+  expect(await desk.sync(mailboxId)).toMatchObject({ state: 'FAILED' });
+  expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await countRows(desk, 'ticket')).toBe(5_200);
+}, 120_000);
+
 test('any number of hints are one waiting run', async () => {
   const desk = await app.newDesk();
   const { mailboxId } = await desk.connectMailbox();
