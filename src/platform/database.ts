@@ -46,6 +46,9 @@ export async function openDatabase({
     driverOptions: {
       connectionTimeoutMillis: 10 * SECOND,
       statement_timeout: 60 * SECOND,
+      // The server's own limit says nothing when the server has vanished without a word: the client gives up, too.
+      query_timeout: 70 * SECOND,
+      keepAlive: true,
       // An open transaction that does nothing would hold back every event: see realtime/event-log.ts.
       idle_in_transaction_session_timeout: 60 * SECOND,
       onPoolCreated: freeBrokenConnections,
