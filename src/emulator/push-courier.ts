@@ -26,7 +26,7 @@ import { attemptTimeoutMs, type PushSettings, retryTimeoutMs } from './push-sett
 /** After this time, by the emulator's clock, a notification is given up. */
 export const GIVE_UP_MS = 4 * 60 * 60 * 1000;
 /** Notifications on their way over all endpoints; more are dropped. */
-const MOST_QUEUED = 100_000;
+const MOST_QUEUED = 50_000;
 /** Requests under way to one URL. */
 const MOST_UNDER_WAY = 8;
 /** Hosts whose answers are remembered; the oldest are forgotten first. */
@@ -199,8 +199,8 @@ export class PushCourier {
     lane.underWay -= 1;
     traffic.underWay -= 1;
     if (signal.aborted) return; // a reset or the end: nothing of this counts any more
+    this.#record(lane.url, answer, batch.attempts);
     batch.attempts += 1;
-    this.#record(lane.url, answer);
     if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) {
       for (const item of batch.items) this.#settle(item, 'delivered');
     } else {
@@ -219,13 +219,13 @@ export class PushCourier {
     if (batch.items.length > 0) lane.retries.push(batch);
   }
 
-  #record(url: string, answer: PushAnswer): void {
+  #record(url: string, answer: PushAnswer, attemptsBefore: number): void {
     // An endpoint that cannot be reached is down, not slow.
     if (answer.kind !== 'answered' && answer.kind !== 'timeout') return;
-    const slow = this.#settings.latencySlowMs;
-    // A timeout may come a little before its time by the other clock.
-    const isVerySlow = answer.milliseconds >= retryTimeoutMs(this.#settings) - 1;
-    const isSlow = answer.kind === 'timeout' || answer.milliseconds >= slow;
+    const isTimeout = answer.kind === 'timeout';
+    // A first attempt is cut off after 3 s: it cannot show that an answer would have taken 10.
+    const isVerySlow = isTimeout ? attemptsBefore > 0 : answer.milliseconds >= retryTimeoutMs(this.#settings);
+    const isSlow = isTimeout || answer.milliseconds >= this.#settings.latencySlowMs;
     if (isSlow) this.#traffic.slowRequests += 1;
     recordAnswer(this.#endpoint(url), this.#clock.now(), isVerySlow ? 'verySlow' : isSlow ? 'slow' : 'fast');
   }

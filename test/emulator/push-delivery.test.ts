@@ -175,6 +175,7 @@ test('closing the emulator cuts off what is under way and leaves no timer', asyn
   const own = await startMailServer();
   const address = await own.mailbox();
   await subscribe(own, receiver, address);
+  await push(own, { latencySlowMs: 600_000 }); // no timeout of its own cuts the request
   const cut = Promise.withResolvers<void>();
   receiver.behave = (_, response) => {
     response.on('close', cut.resolve);
@@ -199,4 +200,27 @@ test('a state file keeps subscriptions, and their mailboxes are heard after a re
   await using after = await startMailServer({ stateFile });
   await after.post(address);
   expect(await receiver.notifications(1)).toMatchObject([{ subscriptionId: id }]);
+});
+
+test('the queue has an end: what does not fit is dropped, and "missed" tells of it', async () => {
+  const address = await server.mailbox();
+  const { id } = await subscribe(server, receiver, address);
+  const { subscriptions } = server.emulator.state;
+  const stored = subscriptions.get(id);
+  if (stored === undefined) throw new Error('not stored');
+  for (let copy = 0; copy < 50; copy += 1) {
+    subscriptions.set(`copy-${copy}`, { ...stored, id: `copy-${copy}`, lifecycleNotificationUrl: null });
+  }
+  await push(server, { paused: true, batchMs: 0 });
+  const mail = { to: address, from: 'carol@fabrikam.example' };
+  await server.control('POST', '/mail', Array(1_000).fill(mail));
+  expect(await push(server)).toMatchObject({
+    counts: { raised: 51_000, dropped: 1_000 },
+    traffic: { queued: 50_000, peakQueued: 50_000 },
+  });
+  await push(server, { paused: false });
+  await eventually('the missed event', () =>
+    receiver.deliveries.some(({ value }) => value.some((item) => item.lifecycleEvent === 'missed')),
+  );
+  await eventually('all deliveries', async () => (await push(server)).counts['delivered'] === 50_000);
 });
