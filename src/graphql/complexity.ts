@@ -38,21 +38,21 @@ function pageSize({ first, last }: Record<string, unknown>): number {
 }
 
 /**
- * Why the operation may not run: it costs more than {@link MAX_COMPLEXITY}; null when it may. Checked once, before
+ * Why the operation may not run: its variables do not fit, or it costs more than {@link MAX_COMPLEXITY}; null when it may. Checked once, before
  * anything is resolved, also for subscriptions.
  */
 export function refuseComplexity(args: ExecutionArgs): GraphQLError | null {
   const operation = getOperationAST(args.document, args.operationName);
   if (!operation) return null;
-  // Variables that do not fit: execution says so, and runs nothing. The complexity plug-in would describe every one of a
-  // hundred thousand wrong values, which takes minutes and gigabytes; one is enough to know.
+  // Execution would refuse variables that do not fit, too, but describes fifty faults, each with the whole value; the
+  // complexity plug-in describes every one of a hundred thousand, which takes minutes and gigabytes. The first must do.
   const { errors } = getVariableValues(
     args.schema,
     operation.variableDefinitions ?? [],
     { ...args.variableValues },
     { maxErrors: 1 },
   );
-  if (errors) return null;
+  if (errors?.[0]) return errors[0];
   const fragments = args.document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   try {
     const { complexity } = complexityFromQuery(

@@ -23,6 +23,11 @@ const ACROSS: Readonly<Record<string, string>> = {
   'realtime/event-log.ts select pid': 'connections of the server, no row of ours',
   'realtime/record.ts select pg_notify': 'a wake-up, no row',
   'server/health.ts select 1': 'no row',
+  'sync/push-notifications.ts update push_subscription set':
+    'by the ids of rows that were found by their secret',
+  'sync/push-orphans.ts select coalesce':
+    'which subscriptions at Microsoft are anybody’s; nothing of it is shown',
+  'sync/watch-push.ts delete from push_subscription': 'housekeeping by age, of every organization',
   'ticketing/attachment-content.ts delete from attachment_chunk':
     'by the id of an attachment that was found in its organization',
   'ticketing/attachment-content.ts insert into attachment_chunk':
