@@ -19,6 +19,8 @@ import { createEventBus } from './realtime/event-bus.ts';
 import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
+import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
+import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
 import { syncAccount } from './sync/sync-account.ts';
 import { createAttachmentJobs } from './ticketing/store-attachments.ts';
@@ -68,9 +70,11 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
 
   const publicUrl =
     config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
+  const pushEnvironment = { publicUrl: config.publicUrl, graphUrl: config.microsoftGraphUrl };
+  const secretBox = createSecretBox(keys);
   const microsoft365 = createMicrosoft365({
     database,
-    secretBox: createSecretBox(keys),
+    secretBox,
     logger,
     clock,
     publicUrl,
@@ -83,7 +87,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       await syncAccount(em, account);
     },
   });
-  const { mail } = microsoft365;
+  const { mail, push } = microsoft365;
 
   if (config.roles.has('worker')) {
     const worker = new JobWorker({
@@ -91,6 +95,14 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       logger,
       handlers: [
         ...createSyncJobs({ database, mail, clock }),
+        ...createPushJobs({
+          database,
+          push,
+          secretBox,
+          clock,
+          environment: pushEnvironment,
+          random: Math.random,
+        }),
         ...createAttachmentJobs({ database, mail, clock }),
         createPruneEvents({ database, clock }),
       ],
@@ -99,22 +111,36 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();
-    const schedule = startSchedule([...syncSchedule, { job: pruneEventsJob, pattern: '0 17 * * * *' }], {
-      database,
-      logger,
-    });
+    const schedule = startSchedule(
+      [...syncSchedule, ...pushSchedule, { job: pruneEventsJob, pattern: '0 17 * * * *' }],
+      {
+        database,
+        logger,
+      },
+    );
     lifecycle.defer('schedule', () => schedule[Symbol.dispose]());
   }
 
   let url: string | null = null;
   if (config.roles.has('api')) {
-    const services = { database, clock, logger, publicUrl, events, sessions, microsoft365, mail };
+    const services = {
+      database,
+      clock,
+      logger,
+      publicUrl,
+      pushEnvironment,
+      events,
+      sessions,
+      microsoft365,
+      mail,
+    };
     const server = await startHttpServer({
       schema,
       services,
       config,
       metrics,
       draining: lifecycle.draining,
+      routes: [microsoftGraphWebhook({ database, secretBox, clock, logger, registry: metrics.registry })],
     });
     lifecycle.defer('http server', () => server.close());
     url = server.url;

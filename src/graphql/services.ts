@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { EventBus } from '../realtime/event-bus.ts';
+import type { PushEnvironment } from '../sync/push-plan.ts';
 
 /**
  * What resolvers and routes may use besides the database of their request. `app.ts` makes each of these once and hands
@@ -16,6 +17,8 @@ export interface Services {
   readonly logger: Logger;
   /** Where browsers and Microsoft reach this server, without a trailing slash. */
   readonly publicUrl: string;
+  /** Whether Microsoft can call this server, as far as the configuration tells. */
+  readonly pushEnvironment: PushEnvironment;
   /** The tail of the event log, for `streamEvents`. */
   readonly events: EventBus;
   /** Ends streams with the sessions they stand on. */

@@ -13,17 +13,22 @@ export async function enqueueMany<Input>(
   inputs: readonly Input[],
 ): Promise<void> {
   if (inputs.length === 0) return;
-  const specs = inputs.map((input) => ({
-    identifier: job.name,
-    payload: job.input.parse(input),
-    queue_name: job.queue?.(input) ?? null,
-    max_attempts: job.maxAttempts,
-    job_key: job.key ? `${job.name}:${job.key(input)}` : null,
-  }));
+  const specs = inputs.map((input) => jobSpec(job, input));
   await em.execute(
     `select from graphile_worker.add_jobs(array(
        select spec from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
      ))`,
     [JSON.stringify(specs)],
   );
+}
+
+/** A job as `graphile_worker.job_spec` has it, for statements of one's own. Throws a ZodError when the input does not fit. */
+export function jobSpec<Input>(job: Job<Input>, input: Input) {
+  return {
+    identifier: job.name,
+    payload: job.input.parse(input),
+    queue_name: job.queue?.(input) ?? null,
+    max_attempts: job.maxAttempts,
+    job_key: job.key ? `${job.name}:${job.key(input)}` : null,
+  };
 }

@@ -115,9 +115,7 @@ export function createPushApi({ client, clock }: PushApiDeps): PushApi {
   };
 }
 
-/**
- * Not repeated by itself: of an answer that got lost nobody knows whether there is a subscription now. The caller looks.
- */
+/** Repeated when its answer gets lost: if Microsoft has made it, that ends as `PUSH_DUPLICATE`, and the caller looks. */
 function createCall(
   mailbox: MailboxAccess,
   { folderId, notificationUrl, lifecycleNotificationUrl, clientState }: NewGraphSubscription,
@@ -137,6 +135,7 @@ function createCall(
       expirationDateTime,
       clientState,
     },
+    isRepeatable: true,
   };
 }
 

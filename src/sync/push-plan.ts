@@ -102,7 +102,7 @@ export interface PushWish {
 /** What a mailbox shall have. */
 export function wishOf(
   environment: PushEnvironment,
-  mailbox: { kind: string; incomingEnabled: boolean; folder?: { id: string } | null },
+  mailbox: { kind: string; incomingEnabled: boolean; folder?: { id: string } | null | undefined },
 ): PushWish | null {
   const { publicUrl } = environment;
   if (!mailbox.incomingEnabled || !mailbox.folder || publicUrl === null) return null;
@@ -115,15 +115,15 @@ export interface SubscriptionFacts {
   state: PushSubscriptionState;
   folderId: string;
   notificationUrl: string;
-  graphSubscriptionId?: string | null;
+  graphSubscriptionId?: string | null | undefined;
   nextStepAt: Date;
-  expiresAt?: Date | null;
-  activeSince?: Date | null;
-  lastMissedAt?: Date | null;
+  expiresAt?: Date | null | undefined;
+  activeSince?: Date | null | undefined;
+  lastMissedAt?: Date | null | undefined;
   missedCount: number;
   silentRecreations: number;
   failures: number;
-  problem?: Problem | null;
+  problem?: Problem | null | undefined;
 }
 
 /** What is to be done for a mailbox. */
@@ -255,7 +255,7 @@ export function deliveryOf(
     kind: string;
     incomingEnabled: boolean;
     syncIntervalMinutes: number;
-    folder?: { id: string } | null;
+    folder?: { id: string } | null | undefined;
   },
   current: SubscriptionFacts | null,
   now: Date,

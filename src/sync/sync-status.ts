@@ -3,6 +3,8 @@ import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { findPages } from '../platform/keyset-pages.ts';
 import type { Problem } from '../platform/problem.ts';
+import { type DeliveryStatus, deliveryOf, type PushEnvironment } from './push-plan.ts';
+import { PushSubscription } from './push-subscription.entity.ts';
 import { SyncRun } from './sync-run.entity.ts';
 import { SyncState } from './sync-state.entity.ts';
 
@@ -10,35 +12,42 @@ import { SyncState } from './sync-state.entity.ts';
 export const SYNC_STATES = ['DISABLED', 'IDLE', 'QUEUED', 'RUNNING', 'FAILING'] as const;
 export type SyncStateName = (typeof SYNC_STATES)[number];
 
-/** How new mail is noticed. */
-export const DELIVERIES = ['POLLING'] as const;
-export type Delivery = (typeof DELIVERIES)[number];
-
 /** The sync of a mailbox at a glance. */
 export class SyncStatus {
   readonly mailboxId: string;
   readonly state: SyncStateName;
-  readonly delivery: Delivery;
-  readonly deliveryReason: string;
+  /** The current subscription for notifications; null when there is none. */
+  readonly pushSubscription: PushSubscription | null;
   readonly lastRun: SyncRun | null;
   readonly nextPollAt: Date | null;
   readonly lastSuccessAt: Date | null;
   readonly problem: Problem | null;
+  readonly #mailbox: Mailbox;
 
-  constructor(mailbox: Mailbox, state: SyncState | null, open: SyncRun | null, lastRun: SyncRun | null) {
+  constructor(
+    mailbox: Mailbox,
+    state: SyncState | null,
+    { open, lastRun }: { open: SyncRun | null; lastRun: SyncRun | null },
+    pushSubscription: PushSubscription | null,
+  ) {
+    this.#mailbox = mailbox;
     this.mailboxId = mailbox.id;
     this.state = nameOf(mailbox, state, open);
-    this.delivery = 'POLLING';
-    this.deliveryReason = `The folder is read every ${mailbox.syncIntervalMinutes} min.`;
+    this.pushSubscription = pushSubscription;
     this.lastRun = lastRun;
     this.nextPollAt = mailbox.incomingEnabled ? (state?.nextPollAt ?? null) : null;
     this.lastSuccessAt = state?.lastSuccessAt ?? null;
     this.problem = state?.problem ?? null;
   }
+
+  /** How new mail is noticed. */
+  deliveryIn(environment: PushEnvironment, now: Date): DeliveryStatus {
+    return deliveryOf(environment, this.#mailbox, this.pushSubscription, now);
+  }
 }
 
 /**
- * Reads the status of a mailbox; null when there is no such mailbox in the organization. Four statements, for a page of
+ * Reads the status of a mailbox; null when there is no such mailbox in the organization. Five statements, for a page of
  * mailboxes as well.
  */
 export async function readSyncStatus(em: EntityManager, mailboxId: string): Promise<SyncStatus | null> {
@@ -62,12 +71,17 @@ const loadStatus = batching(async (em, mailboxIds: readonly string[]) => {
     { key: 'createdAt', direction: 'desc' },
     { first: 1 },
   );
+  const subscriptions = await em.find(PushSubscription, { mailbox: { $in: ids }, replacedAt: null });
+  const subscriptionOf = new Map(subscriptions.map((current) => [current.mailbox.id, current]));
   const stateOf = new Map(states.map((state) => [state.mailbox.id, state]));
   return new Map(
     mailboxes.map((mailbox) => {
-      const openRun = open.find((run) => run.mailbox.id === mailbox.id) ?? null;
-      const lastRun = ended.get(mailbox.id)?.edges[0]?.node ?? null;
-      return [mailbox.id, new SyncStatus(mailbox, stateOf.get(mailbox.id) ?? null, openRun, lastRun)];
+      const runs = {
+        open: open.find((run) => run.mailbox.id === mailbox.id) ?? null,
+        lastRun: ended.get(mailbox.id)?.edges[0]?.node ?? null,
+      };
+      const state = stateOf.get(mailbox.id) ?? null;
+      return [mailbox.id, new SyncStatus(mailbox, state, runs, subscriptionOf.get(mailbox.id) ?? null)];
     }),
   );
 });

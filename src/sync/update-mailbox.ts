@@ -1,3 +1,4 @@
+import { enqueue } from '../jobs/define-job.ts';
 import {
   type IncomingSettingsChange,
   type IncomingSettingsDependencies,
@@ -7,6 +8,7 @@ import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { archiveFailedAgain } from './archive-again.ts';
+import { managePushJob } from './push.jobs.ts';
 import { requestSync } from './request-sync.ts';
 
 /** A change where what is null or left out stays as it is. */
@@ -34,6 +36,8 @@ export async function updateMailbox(
       await requestSync(tx, mailbox, 'MANUAL');
     if (mailbox.afterProcessing === 'ARCHIVE' && (given.archiveFolderId || given.afterProcessing))
       await archiveFailedAgain(tx, mailbox.organization.id, mailboxId);
+    if (given.enabled !== undefined || given.folderId)
+      await enqueue(tx, managePushJob, { organizationId: mailbox.organization.id, mailboxId });
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
     return mailbox;
   });

@@ -87,6 +87,7 @@ export async function startTestServer({
     clock: systemClock,
     logger,
     publicUrl,
+    pushEnvironment: { publicUrl, graphUrl: null },
     events,
     sessions,
     microsoft365,

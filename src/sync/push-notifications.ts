@@ -1,0 +1,154 @@
+import { v7 as uuidv7 } from 'uuid';
+import { enqueueMany, jobSpec } from '../jobs/enqueue-many.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { EVENT_CHANNEL } from '../realtime/record.ts';
+import { managePushJob } from './push.jobs.ts';
+import { RENEWAL_PAUSE } from './push-plan.ts';
+import { syncMailboxJob } from './sync.jobs.ts';
+import type { SyncTrigger } from './sync-run.entity.ts';
+
+/** A subscription that a notification may be about. */
+export interface KnownSubscription {
+  id: string;
+  organizationId: string;
+  mailboxId: string;
+  graphSubscriptionId: string;
+  sealedClientState: string;
+}
+
+/** What Microsoft tells about a subscription itself. */
+export const LIFECYCLE_EVENTS = ['reauthorizationRequired', 'subscriptionRemoved', 'missed'] as const;
+export type LifecycleEvent = (typeof LIFECYCLE_EVENTS)[number];
+
+/** The subscriptions with these ids of Microsoft's, by them; those that were replaced lately included. */
+export async function findSubscriptions(
+  em: EntityManager,
+  graphSubscriptionIds: readonly string[],
+): Promise<Map<string, KnownSubscription>> {
+  if (graphSubscriptionIds.length === 0) return new Map();
+  // Over all organizations: Microsoft's id is all that a notification says about whose it is.
+  const rows = await em.execute<
+    {
+      id: string;
+      organization_id: string;
+      mailbox_id: string;
+      graph_subscription_id: string;
+      sealed_client_state: string;
+    }[]
+  >(
+    `select id, organization_id, mailbox_id, graph_subscription_id, sealed_client_state from push_subscription
+      where graph_subscription_id in (select value from json_array_elements_text(?::json))`,
+    [JSON.stringify(graphSubscriptionIds)],
+  );
+  return new Map(
+    rows.map((row) => [
+      row.graph_subscription_id,
+      {
+        id: row.id,
+        organizationId: row.organization_id,
+        mailboxId: row.mailbox_id,
+        graphSubscriptionId: row.graph_subscription_id,
+        sealedClientState: row.sealed_client_state,
+      },
+    ]),
+  );
+}
+
+/**
+ * Takes notifications for true: one waiting run per mailbox, with its job and event, and the proof that push works, all in
+ * one statement. Nothing is read of the mail: a notification is a hint.
+ */
+export async function acceptNotifications(
+  em: EntityManager,
+  subscriptions: readonly KnownSubscription[],
+  now: Date,
+): Promise<void> {
+  await requestSyncs(em, subscriptions, 'PUSH', { announced: subscriptions, now });
+}
+
+/** Takes lifecycle events for true. Call it inside a transaction. */
+export async function acceptLifecycleEvents(
+  em: EntityManager,
+  events: readonly { subscription: KnownSubscription; event: LifecycleEvent }[],
+  now: Date,
+): Promise<void> {
+  const about = (wanted: LifecycleEvent) =>
+    events.filter(({ event }) => event === wanted).map(({ subscription }) => subscription);
+  const removed = about('subscriptionRemoved');
+  const unauthorized = about('reauthorizationRequired');
+  // Each row was found by its secret; of replaced ones nothing is to be renewed or made.
+  await em.execute(
+    `update push_subscription set state = 'REMOVED', next_step_at = ?, updated_at = ?
+      where id in (select value::uuid from json_array_elements_text(?::json)) and replaced_at is null and state = 'ACTIVE'`,
+    [now, now, idsOf(removed)],
+  );
+  await em.execute(
+    `update push_subscription set next_step_at = ?, updated_at = ?
+      where id in (select value::uuid from json_array_elements_text(?::json)) and replaced_at is null and state = 'ACTIVE'
+        and coalesce(renewed_at < ?, true)`,
+    [now, now, idsOf(unauthorized), new Date(now.getTime() - RENEWAL_PAUSE)],
+  );
+  await requestSyncs(em, [...removed, ...about('missed')], 'RECOVERY', null);
+  const mailboxes = new Map(
+    [...removed, ...unauthorized].map(({ organizationId, mailboxId }) => [
+      mailboxId,
+      { organizationId, mailboxId },
+    ]),
+  );
+  await enqueueMany(em, managePushJob, [...mailboxes.values()]);
+}
+
+function idsOf(subscriptions: readonly KnownSubscription[]): string {
+  return JSON.stringify(subscriptions.map(({ id }) => id));
+}
+
+/**
+ * As `requestSync`, for many mailboxes of whatever organizations at once. Rows are locked in the order of their ids, first
+ * subscriptions, then runs, then jobs, as everywhere: two that name the same mailboxes wait for each other, never in a
+ * circle. A mailbox that takes no mail in is passed over.
+ */
+async function requestSyncs(
+  em: EntityManager,
+  subscriptions: readonly KnownSubscription[],
+  trigger: SyncTrigger,
+  proof: { announced: readonly KnownSubscription[]; now: Date } | null,
+): Promise<void> {
+  if (subscriptions.length === 0) return;
+  const byMailbox = new Map(subscriptions.map((subscription) => [subscription.mailboxId, subscription]));
+  const hints = [...byMailbox.values()].map(({ organizationId, mailboxId }) => ({
+    run_id: uuidv7(),
+    organization_id: organizationId,
+    mailbox_id: mailboxId,
+    spec: jobSpec(syncMailboxJob, { organizationId, mailboxId }),
+  }));
+  await em.execute(
+    `with heard as (
+       update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0
+        where id in (
+          select id from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
+           order by id for no key update)
+       returning id
+     ), hint as (
+       select run_id, organization_id, mailbox_id, spec
+         from json_to_recordset(?::json) as hint(run_id uuid, organization_id uuid, mailbox_id uuid, spec json)
+     ), queued as (
+       insert into sync_run (id, organization_id, mailbox_id, trigger, state, created_at, updated_at)
+       select hint.run_id, mailbox.organization_id, mailbox.id, ?, 'QUEUED', now(), now()
+         from hint join mailbox on mailbox.organization_id = hint.organization_id and mailbox.id = hint.mailbox_id
+        where mailbox.incoming_enabled and (select count(*) from heard) >= 0
+        order by mailbox.id
+       on conflict (mailbox_id) where state = 'QUEUED' do update
+         set trigger = case when sync_run.trigger = 'POLL' then excluded.trigger else sync_run.trigger end
+       returning id, mailbox_id
+     ), told as (
+       insert into event (organization_id, type, payload)
+       select hint.organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', hint.mailbox_id)
+         from queued join hint on hint.run_id = queued.id
+     )
+     select (select count(*) from graphile_worker.add_jobs(array(
+         select json_populate_record(null::graphile_worker.job_spec, hint.spec)
+           from queued join hint on hint.mailbox_id = queued.mailbox_id order by hint.mailbox_id))) as jobs,
+       pg_notify('${EVENT_CHANNEL}', '')`,
+    [proof?.now ?? null, idsOf(proof?.announced ?? []), JSON.stringify(hints), trigger],
+  );
+}

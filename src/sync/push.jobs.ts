@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { defineJob } from '../jobs/define-job.ts';
+
+/**
+ * Makes, renews, replaces or ends the subscription of a mailbox, as its settings say now. One at a time per mailbox: of two
+ * renewals side by side Microsoft keeps whichever it likes.
+ */
+export const managePushJob = defineJob({
+  name: 'sync.manage-push',
+  input: z.object({ organizationId: z.uuid(), mailboxId: z.uuid() }),
+  queue: ({ mailboxId }) => `push:${mailboxId}`,
+  key: ({ mailboxId }) => mailboxId,
+  maxAttempts: 25,
+});
+
+/** Ends subscriptions that Microsoft has and we do not know. In the same line: one that is being made is none of them. */
+export const removePushOrphansJob = defineJob({
+  name: 'sync.remove-push-orphans',
+  input: z.object({ organizationId: z.uuid(), mailboxId: z.uuid() }),
+  queue: ({ mailboxId }) => `push:${mailboxId}`,
+  key: ({ mailboxId }) => mailboxId,
+  maxAttempts: 3,
+});
+
+/** Asks for {@link managePushJob} where something is due, and counts what was not announced. */
+export const watchPushJob = defineJob({
+  name: 'sync.watch-push',
+  input: z.object({}) as z.ZodType<Record<string, never>>,
+  key: () => 'all',
+  maxAttempts: 1,
+});
+
+/** Asks for {@link removePushOrphansJob} for every mailbox that has a subscription. */
+export const sweepPushJob = defineJob({
+  name: 'sync.sweep-push',
+  input: z.object({}) as z.ZodType<Record<string, never>>,
+  key: () => 'all',
+  maxAttempts: 3,
+});

@@ -1,0 +1,112 @@
+import type { JobContext } from '../jobs/define-job.ts';
+import { enqueueMany } from '../jobs/enqueue-many.ts';
+import { liveJobExists } from '../jobs/live-job.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
+import { managePushJob, removePushOrphansJob } from './push.jobs.ts';
+import {
+  ANNOUNCEMENT_GRACE,
+  type PushEnvironment,
+  REPLACED_RETENTION,
+  serverObstacle,
+  webhookUrls,
+} from './push-plan.ts';
+
+/** Mailboxes asked for at one tick; the others are still due at the next. */
+const MAILBOXES_PER_TICK = 500;
+
+/** What the watch needs. */
+export interface WatchDependencies {
+  database: Database;
+  clock: Clock;
+  environment: PushEnvironment;
+}
+
+interface Due {
+  organization_id: string;
+  mailbox_id: string;
+}
+
+/**
+ * Asks for whatever is due: subscriptions to make, renew, replace and end, of whatever organization; counts the polls that
+ * found mail which should have been announced, and forgets subscriptions that were replaced a day ago.
+ */
+export async function watchPush(
+  { database, clock, environment }: WatchDependencies,
+  { logger }: Pick<JobContext, 'logger'>,
+): Promise<void> {
+  // Across organizations: the clock ticks for all of them, and each job then works within its own.
+  const em = forkAcrossOrganizations(database);
+  const now = clock.now();
+  const silent = await em.execute<Due[]>(COUNT_MISSES, [
+    now,
+    now,
+    new Date(now.getTime() - ANNOUNCEMENT_GRACE),
+  ]);
+  if (silent.length > 0) logger.warn({ mailboxes: silent.length }, 'polls found mail that was not announced');
+  const canPush = serverObstacle(environment) === null;
+  const url = canPush ? webhookUrls(environment.publicUrl ?? '').notificationUrl : '';
+  const due = await em.execute<Due[]>(DUE, [now, url, canPush, managePushJob.name]);
+  const mailboxes = new Map(
+    [...silent, ...due].map(({ organization_id, mailbox_id }) => [
+      mailbox_id,
+      { organizationId: organization_id, mailboxId: mailbox_id },
+    ]),
+  );
+  await enqueueMany(em, managePushJob, [...mailboxes.values()]);
+  await em.execute('delete from push_subscription where replaced_at < ?', [
+    new Date(now.getTime() - REPLACED_RETENTION),
+  ]);
+}
+
+/** Looks for orphans of every mailbox that has a subscription: once a day is enough, they cost Microsoft, not us. */
+export async function sweepPush({ database }: { database: Database }): Promise<void> {
+  // Across organizations, as above.
+  const em = forkAcrossOrganizations(database);
+  const rows = await em.execute<Due[]>(
+    `select organization_id, mailbox_id from push_subscription where state = 'ACTIVE' and replaced_at is null`,
+  );
+  await enqueueMany(
+    em,
+    removePushOrphansJob,
+    rows.map(({ organization_id, mailbox_id }) => ({
+      organizationId: organization_id,
+      mailboxId: mailbox_id,
+    })),
+  );
+}
+
+/**
+ * A poll counts when it found something new although, since the last reading that went well, the subscription stood and
+ * no notification came, not even late. A poll that does the work of a failed run is no proof of anything.
+ */
+const COUNT_MISSES = `
+  update push_subscription as subscription
+     set missed_count = missed_count + 1, last_missed_at = ?, updated_at = ?
+   where state = 'ACTIVE' and replaced_at is null and exists (
+     select from sync_run as poll
+      where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
+        and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
+        and poll.created + poll.appended + poll.ignored > 0
+        and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
+        and exists (
+          select from sync_run as before
+           where before.organization_id = poll.organization_id and before.mailbox_id = poll.mailbox_id
+             and before.state = 'SUCCEEDED' and before.created_at < poll.created_at
+             and before.started_at > greatest(active_since, last_notification_at)
+        )
+   )
+  returning organization_id, mailbox_id`;
+
+/** What is due, as far as SQL can tell; the plan has the last word. What waits for its turn is not asked for again. */
+const DUE = `
+  select mailbox.organization_id, mailbox.id as mailbox_id
+    from mailbox left join push_subscription as subscription
+      on subscription.mailbox_id = mailbox.id and subscription.replaced_at is null
+   where (
+     (subscription.id is not null and (
+       subscription.next_step_at <= ? or not mailbox.incoming_enabled
+       or subscription.folder_id is distinct from mailbox.folder->>'id' or subscription.notification_url <> ?
+     )) or (subscription.id is null and ? and mailbox.incoming_enabled and mailbox.kind <> 'SHARED')
+   ) and not ${liveJobExists('?', 'mailbox.id')}
+   limit ${MAILBOXES_PER_TICK}`;
