@@ -10,8 +10,6 @@ export interface Round {
   to: string;
   millisecondsBetweenMails: number;
   signal: AbortSignal;
-  /** Called after each delivery. */
-  onDelivered(): Promise<void>;
 }
 
 /** Delivers the story into the mailbox, mail by mail, again and again until the signal aborts. */
@@ -20,7 +18,6 @@ export async function deliverStory({
   to,
   millisecondsBetweenMails,
   signal,
-  onDelivered,
 }: Round): Promise<void> {
   const lastOf = new Map<string, string>();
   for (let index = 0; ; index++) {
@@ -28,7 +25,6 @@ export async function deliverStory({
     if (!mail) return;
     const inReplyTo = mail.isReply ? lastOf.get(mail.from.emailAddress) : undefined;
     lastOf.set(mail.from.emailAddress, await post(emulatorUrl, to, mail, inReplyTo, signal));
-    await onDelivered();
     await delay(millisecondsBetweenMails, signal);
   }
 }

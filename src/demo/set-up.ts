@@ -1,3 +1,4 @@
+import { delay } from '../platform/clock.ts';
 import type { DemoClient } from './client.ts';
 
 /** Any client id and secret will do: the emulator accepts every app registration. */
@@ -5,7 +6,7 @@ const CLIENT_ID = '5a1f0c3e-0000-4000-8000-00000000d350';
 const SET_UP_TIMEOUT_MILLISECONDS = 20_000;
 
 /** Connects the mailbox of `address` as an administrator would, through the public API and the sign-in pages. */
-export async function connectMailbox(client: DemoClient, address: string): Promise<{ mailboxId: string }> {
+export async function connectMailbox(client: DemoClient, address: string): Promise<void> {
   const { createIntegration } = await client.request<{ createIntegration: { integration: { id: string } } }>(
     `mutation ($input: CreateIntegrationInput!) {
       createIntegration(input: $input) { ... on CreateIntegrationPayload { integration { id } } ... on Error { message } }
@@ -44,7 +45,20 @@ export async function connectMailbox(client: DemoClient, address: string): Promi
       },
     },
   );
-  return { mailboxId: mailbox.id };
+  await waitForPush(client, mailbox.id);
+}
+
+/** Until Microsoft (here: the emulator) announces new mail, tickets would wait for the next poll. */
+async function waitForPush(client: DemoClient, mailboxId: string): Promise<void> {
+  const signal = AbortSignal.timeout(SET_UP_TIMEOUT_MILLISECONDS);
+  for (;;) {
+    const { node } = await client.request<{ node: { syncStatus: { delivery: string; state: string } } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Mailbox { syncStatus { delivery state } } } }',
+      { id: mailboxId },
+    );
+    if (node.syncStatus.delivery === 'PUSH' && node.syncStatus.state === 'IDLE') return;
+    await delay(100, signal);
+  }
 }
 
 /** What a browser does on the sign-in pages, with the emulator's short cut for the account picker and the consent. */
