@@ -4,6 +4,8 @@ import type { Logger } from '../platform/logger.ts';
 
 /** How often a job is tried by default; with exponential backoff the tenth try comes after about six hours. */
 const DEFAULT_MAX_ATTEMPTS = 10;
+/** Each needs a worker that takes the job within the same millisecond. */
+export const ENQUEUE_TRIES = 5;
 
 /** A kind of background work: its wire name and the ids it works on. Payloads carry ids, never state. */
 export interface Job<Input> {
@@ -71,16 +73,22 @@ export async function enqueue<Input>(
   const payload = job.input.parse(input);
   // A job that waits under the key is replaced, which only moves its time. One that already runs is left to finish, and
   // the new one runs after it (through the queue): work asked for while a run is under way is never swallowed by it.
-  await em.execute(
-    `select graphile_worker.add_job(?, payload := ?::json, queue_name := ?, max_attempts := ?, job_key := ?,
-       run_at := coalesce(?::timestamptz, now()), job_key_mode := 'replace')`,
-    [
-      job.name,
-      JSON.stringify(payload),
-      job.queue?.(input) ?? null,
-      job.maxAttempts,
-      job.key ? `${job.name}:${job.key(input)}` : null,
-      runAt ?? null,
-    ],
-  );
+  // A worker that takes the waiting job in the middle of `add_job` makes it do nothing at all, and say so by a row of
+  // nulls. The second time it sees the job locked, and makes another.
+  for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
+    const [added] = await em.execute<{ id: string | null }[]>(
+      `select id from graphile_worker.add_job(?, payload := ?::json, queue_name := ?, max_attempts := ?, job_key := ?,
+         run_at := coalesce(?::timestamptz, now()), job_key_mode := 'replace')`,
+      [
+        job.name,
+        JSON.stringify(payload),
+        job.queue?.(input) ?? null,
+        job.maxAttempts,
+        job.key ? `${job.name}:${job.key(input)}` : null,
+        runAt ?? null,
+      ],
+    );
+    if (added && added.id !== null) return;
+  }
+  throw new Error(`The job ${job.name} could not be enqueued: it was taken again and again meanwhile.`);
 }

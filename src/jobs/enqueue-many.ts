@@ -1,5 +1,5 @@
 import type { EntityManager } from '../platform/database.ts';
-import type { Job } from './define-job.ts';
+import { ENQUEUE_TRIES, type Job } from './define-job.ts';
 
 /**
  * Enqueues one job for each input in the caller's transaction, in one statement however many there are. Otherwise as
@@ -14,12 +14,18 @@ export async function enqueueMany<Input>(
 ): Promise<void> {
   if (inputs.length === 0) return;
   const specs = inputs.map((input) => jobSpec(job, input));
-  await em.execute(
-    `select from graphile_worker.add_jobs(array(
-       select spec from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
-     ))`,
-    [JSON.stringify(specs)],
-  );
+  // As in `enqueue`: a job that is taken at this moment is left out of the answer. Replacing the others again is harmless.
+  for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
+    const added = await em.execute<unknown[]>(
+      `select id from graphile_worker.add_jobs(array(
+         select spec from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
+       ))`,
+      [JSON.stringify(specs)],
+    );
+    // Without a key nothing stands in the way, and a second time would be a second job.
+    if (added.length === specs.length || job.key === null) return;
+  }
+  throw new Error(`Jobs ${job.name} could not be enqueued: one was taken again and again meanwhile.`);
 }
 
 /** A job as `graphile_worker.job_spec` has it, for statements of one's own. Throws a ZodError when the input does not fit. */

@@ -121,7 +121,7 @@ async function requestSyncs(
     mailbox_id: mailboxId,
     spec: jobSpec(syncMailboxJob, { organizationId, mailboxId }),
   }));
-  await em.execute(
+  const [stored] = await em.execute<{ queued: number; jobs: number }[]>(
     `with heard as (
        update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0
         where id in (
@@ -147,8 +147,18 @@ async function requestSyncs(
      )
      select (select count(*) from graphile_worker.add_jobs(array(
          select json_populate_record(null::graphile_worker.job_spec, hint.spec)
-           from queued join hint on hint.mailbox_id = queued.mailbox_id order by hint.mailbox_id))) as jobs,
+           from queued join hint on hint.mailbox_id = queued.mailbox_id order by hint.mailbox_id)))::int as jobs,
+       (select count(*) from queued)::int as queued,
        pg_notify('${EVENT_CHANNEL}', '')`,
     [proof?.now ?? null, idsOf(proof?.announced ?? []), JSON.stringify(hints), trigger],
   );
+  // A job that a worker took in the middle of this is enqueued again, see `enqueue`. Should we die just here, the run waits
+  // for the next poll.
+  if (!stored || stored.jobs < stored.queued) {
+    const inputs = hints.map(({ organization_id, mailbox_id }) => ({
+      organizationId: organization_id,
+      mailboxId: mailbox_id,
+    }));
+    await enqueueMany(em, syncMailboxJob, inputs);
+  }
 }

@@ -75,13 +75,17 @@ export async function pushedMailbox(app: TestApp, desk?: Desk): Promise<PushedMa
   const owner = desk ?? (await app.newDesk());
   const { mailboxId, address } = await owner.connectMailbox();
   await owner.enable(mailboxId);
-  await statusBecomes(
-    owner,
-    mailboxId,
-    'push stands',
-    ({ delivery, state }) => delivery === 'PUSH' && state === 'IDLE',
-  );
+  await statusBecomes(owner, mailboxId, 'push stands', ({ delivery }) => delivery === 'PUSH');
   const [row] = await query<{ id: string }>(app, 'select id from mailbox where email_address = ?', [address]);
+  // The reading that follows a new subscription would find what the test delivers.
+  await eventually('nothing waits or runs any more', async () => {
+    const open = await query(
+      app,
+      `select 1 from sync_run where mailbox_id = ? and state in ('QUEUED', 'RUNNING')`,
+      [row?.id],
+    );
+    return open.length === 0;
+  });
   return { desk: owner, mailboxId, address, uuid: row?.id ?? '' };
 }
 
