@@ -55,6 +55,7 @@ import {
   MAX_BODY_BYTES,
   MAX_COMPLEXITY,
   MAX_DEPTH,
+  MAX_MESSAGE_BYTES,
   MAX_OPERATIONS_PER_SOCKET,
   MAX_ROOT_FIELDS,
   MAX_STREAMS_PER_KEY,
@@ -143,8 +144,8 @@ builder.queryType({
   description:
     'Everything that can be read. An operation may have at most ' +
     `${MAX_DEPTH} levels of fields, ${MAX_COMPLEXITY} points of complexity (a field costs one, times the sizes of the pages ` +
-    `around it), ${MAX_ROOT_FIELDS} root fields, ${MAX_ALIASES} aliases and ${MAX_TOKENS} tokens; a request ` +
-    `${MAX_BODY_BYTES} bytes and ${OPERATION_TIMEOUT / SECOND} seconds.`,
+    `around it), ${MAX_ROOT_FIELDS} root fields, ${MAX_ALIASES} aliases and ${MAX_TOKENS} tokens, and load ` +
+    `${MAX_MESSAGE_BYTES} bytes of message bodies; a request ${MAX_BODY_BYTES} bytes and ${OPERATION_TIMEOUT / SECOND} seconds.`,
   authScopes: { authenticated: true },
 });
 builder.mutationType({ description: 'Everything that can be done.', authScopes: { authenticated: true } });

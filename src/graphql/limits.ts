@@ -17,6 +17,8 @@ export const MAX_ALIASES = 30;
 export const MAX_ROOT_FIELDS = 20;
 /** Lexical tokens of a document. */
 export const MAX_TOKENS = 2_000;
+/** Bytes of the bodies of messages (`text`, `html`, `strippedText`) that an operation loads, and each event of a stream. */
+export const MAX_MESSAGE_BYTES = 33_554_432;
 /** Bytes of a request's body, and of one WebSocket message. */
 export const MAX_BODY_BYTES = 1_048_576;
 /** Characters of a URL. */

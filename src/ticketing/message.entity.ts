@@ -28,12 +28,13 @@ export const MessageSchema = defineEntity({
     to: p.json<Correspondent[]>().name('to_correspondents'),
     cc: p.json<Correspondent[]>().name('cc_correspondents'),
     subject: p.text(),
+    // The bodies are long: rows come without them, unless `populate` names them. Resolvers use message-bodies.ts.
     /** The whole body as plain text. */
-    text: p.text(),
+    text: p.text().lazy(),
     /** The body as sanitised HTML, safe to show; null when the mail had none. */
-    html: p.text().nullable(),
+    html: p.text().nullable().lazy(),
     /** What this message adds, without the quoted history. Never empty when `text` is not. */
-    strippedText: p.text(),
+    strippedText: p.text().lazy(),
     /** RFC 5322 Message-ID with its angle brackets; null for notes. */
     internetMessageId: p.string().nullable(),
     /** The mailbox that it came or went through; null for what was only written here. */

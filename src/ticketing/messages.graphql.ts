@@ -1,10 +1,12 @@
 import { User } from '../access/user.entity.ts';
 import { builder, enumType } from '../graphql/builder.ts';
 import { encodeGlobalId } from '../graphql/global-id.ts';
+import { MAX_MESSAGE_BYTES } from '../graphql/limits.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Attachment } from './attachment.entity.ts';
 import { type Correspondent, Message } from './message.entity.ts';
+import { messageBodies } from './message-bodies.ts';
 import { attachmentsOf } from './message-list.ts';
 import { Ticket } from './ticket.entity.ts';
 
@@ -32,6 +34,8 @@ const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').impl
     }),
   }),
 });
+
+const bodyOf = messageBodies(MAX_MESSAGE_BYTES);
 
 builder.node(Message, {
   name: 'Message',
@@ -61,14 +65,22 @@ builder.node(Message, {
       resolve: ({ author }) => author?.loadOrFail() ?? null,
     }),
     subject: t.exposeString('subject', { description: 'Its subject, as the mail has it.' }),
-    text: t.exposeString('text', { description: 'The whole body as plain text.' }),
-    html: t.exposeString('html', {
+    text: t.string({
+      description: 'The whole body as plain text.',
+      resolve: ({ id: messageId }, _args, { em, actor: { organizationId } }) =>
+        bodyOf(em, { organizationId, messageId, field: 'text' }),
+    }),
+    html: t.string({
       nullable: true,
       description:
         'The body as HTML that is safe to show: no scripts, styles or forms. Remote images have their address in `data-remote-src`; `cid:` addresses name the `contentId` of an attachment. Null when the mail had none.',
+      resolve: ({ id: messageId }, _args, { em, actor: { organizationId } }) =>
+        bodyOf(em, { organizationId, messageId, field: 'html' }),
     }),
-    strippedText: t.exposeString('strippedText', {
+    strippedText: t.string({
       description: 'What it adds, without quoted history. Never empty when `text` is not.',
+      resolve: ({ id: messageId }, _args, { em, actor: { organizationId } }) =>
+        bodyOf(em, { organizationId, messageId, field: 'strippedText' }),
     }),
     attachments: t.field({
       type: [Attachment],

@@ -11,6 +11,17 @@ export class TicketChangedError extends ExpectedError {
   }
 }
 
+/** The bodies that an operation asks for have more bytes than it may load. */
+export class MessageBodiesTooLargeError extends ExpectedError {
+  constructor(bytes: number, limit: number) {
+    super(
+      'LIMIT_EXCEEDED',
+      `The bodies of messages that the operation asks for have ${bytes} bytes; at most ${limit} are allowed.`,
+      'Ask for fewer messages a page, or for `strippedText` instead of `text` and `html`.',
+    );
+  }
+}
+
 /** The assignee cannot work on tickets: unknown, of another organization, or disabled. */
 export class AssigneeNotAvailableError extends ExpectedError {
   constructor() {

@@ -21,7 +21,8 @@ const em = (desk: Desk) => forkFor(own.database, desk.organizationId);
 const tickets = (desk: Desk) => em(desk).find(Ticket, {}, { orderBy: { number: 'asc' } });
 const ledger = (desk: Desk) =>
   em(desk).find(InboundMessage, {}, { orderBy: { receivedAt: 'asc', id: 'asc' } });
-const messages = (desk: Desk) => em(desk).find(Message, {}, { orderBy: { id: 'asc' } });
+const messages = (desk: Desk) =>
+  em(desk).find(Message, {}, { orderBy: { id: 'asc' }, populate: ['text', 'html', 'strippedText'] });
 const poison = (): IncomingMail => mail({ to: null as unknown as IncomingMail['to'] });
 const events = async (desk: Desk) =>
   em(desk).execute<{ type: string; payload: Record<string, string> }[]>(

@@ -77,7 +77,7 @@ describe('createTicket', () => {
       emailAddress: 'carla@customer.example',
       name: 'carla@customer.example',
     });
-    const [note] = await team.fork().find(Message, {});
+    const [note] = await team.fork().find(Message, {}, { populate: ['text'] });
     expect(note).toMatchObject({ kind: 'NOTE', text: 'It burns.', from: null });
     expect(note?.author?.id).toBe(team.userId);
     expect(await eventTypes(team)).toEqual(['ticket.created', 'message.added']);
