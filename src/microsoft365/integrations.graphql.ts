@@ -5,6 +5,7 @@ import { decodeId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
+import { type Explanation, serverObstacle, type WebhookUrls, webhookUrls } from '../sync/push-plan.ts';
 import { Account } from './account.entity.ts';
 import { GraphError } from './graph-error.ts';
 import { Integration } from './integration.entity.ts';
@@ -185,6 +186,44 @@ const RequiredPermissionType = builder.objectRef<RequiredPermission>('RequiredPe
   }),
 });
 
+interface PushSetup {
+  urls: WebhookUrls | null;
+  obstacle: Explanation | null;
+}
+
+const PushSetupType = builder.objectRef<PushSetup>('PushSetup').implement({
+  description: 'Whether Microsoft can announce new mail to this server, as far as its configuration tells.',
+  authScopes: { permission: 'integration:read' },
+  fields: (t) => ({
+    isPossible: t.boolean({
+      description:
+        'Whether the configuration allows it. Whether Microsoft reaches the server, `syncStatus` of a mailbox says.',
+      resolve: ({ obstacle }) => obstacle === null,
+    }),
+    notificationUrl: t.string({
+      nullable: true,
+      description:
+        'Where Microsoft announces new mail: reachable from the internet, without a sign-in before it.',
+      resolve: ({ urls }) => urls?.notificationUrl ?? null,
+    }),
+    lifecycleNotificationUrl: t.string({
+      nullable: true,
+      description: 'Where Microsoft tells about the subscriptions themselves; reachable in the same way.',
+      resolve: ({ urls }) => urls?.lifecycleNotificationUrl ?? null,
+    }),
+    reason: t.string({
+      nullable: true,
+      description: 'Why it is not possible; null when it is.',
+      resolve: ({ obstacle }) => obstacle?.reason ?? null,
+    }),
+    remedy: t.string({
+      nullable: true,
+      description: 'What to do about it.',
+      resolve: ({ obstacle }) => obstacle?.remedy ?? null,
+    }),
+  }),
+});
+
 const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').implement({
   description: 'What an app registration in Microsoft Entra needs in order to work with this server.',
   authScopes: { permission: 'integration:read' },
@@ -196,6 +235,14 @@ const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').impl
       type: [RequiredPermissionType],
       description: 'The delegated permissions of Microsoft Graph to add.',
       resolve: ({ permissions }) => permissions,
+    }),
+    push: t.field({
+      type: PushSetupType,
+      description: 'Whether new mail can be announced instead of polled for.',
+      resolve: (_setup, _args, { services: { pushEnvironment } }) => ({
+        urls: pushEnvironment.publicUrl === null ? null : webhookUrls(pushEnvironment.publicUrl),
+        obstacle: serverObstacle(pushEnvironment),
+      }),
     }),
   }),
 });
