@@ -38,10 +38,8 @@ export function attachmentRoutes(world: World): Hono<GraphEnv> {
     if (attachment.kind === 'reference') {
       throw new GraphFault(405, 'ErrorInvalidRequest', 'A reference attachment has no content of its own.');
     }
-    const contentType =
-      attachment.kind === 'item' ? 'text/plain' : (attachment.contentType ?? 'application/octet-stream');
     return c.body(streamOf(attachment.content), 200, {
-      'content-type': contentType,
+      'content-type': attachment.kind === 'item' ? 'text/plain' : mediaTypeOf(attachment),
       'content-length': String(attachment.content.length),
     });
   });
@@ -54,6 +52,14 @@ export function attachmentRoutes(world: World): Hono<GraphEnv> {
     return c.body(null, 204);
   });
   return routes;
+}
+
+/**
+ * The type that a file is sent with. Anybody can write anything into a mail: a line end or a control character is refused
+ * by Node in a header, and the file could never be downloaded.
+ */
+function mediaTypeOf({ contentType }: StoredAttachment): string {
+  return contentType !== null && /^[!-~][ -~]*$/.test(contentType) ? contentType : 'application/octet-stream';
 }
 
 /** Chunks of this many bytes, so that clients see a large attachment arrive piece by piece. */

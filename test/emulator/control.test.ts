@@ -89,6 +89,36 @@ test('mail that cannot be taken answers with what is wrong', async () => {
   expect((await server.control('POST', '/nonsense')).body.error?.code).toBe('notFound');
 });
 
+test.each([
+  'text/plain\r\nx-forged: yes',
+  'text/plain\n',
+  'text/\u0000plain',
+  'text/\u0001plain',
+  'text/\u6587',
+  '',
+])('a file whose type is %j, by the word of whoever sent it, can be downloaded', async (contentType) => {
+  const address = await server.mailbox();
+  const attachments = [{ name: 'a.txt', contentType, contentBytes: 'aGVsbG8=' }];
+  const { id } = await server.post(address, { attachments });
+  const base = `/users/${address}/messages/${id}`;
+  const added = await server.graph('POST', `${base}/attachments`, { body: attachments[0] });
+  expect(added.status).toBe(201);
+  const { body } = await server.graph<{ value: { id: string }[] }>('GET', `${base}/attachments`);
+  expect(body.value).toMatchObject([{ contentType }, { contentType }]);
+  for (const file of body.value) {
+    const response = await fetch(`${server.emulator.graphUrl}/v1.0${base}/attachments/${file.id}/$value`, {
+      headers: { authorization: `Bearer ${server.token(null)}` },
+      signal: AbortSignal.timeout(5_000),
+    });
+    expect(await response.text()).toBe('hello');
+    expect(response.headers.get('x-forged')).toBeNull();
+    expect(response.headers.get('content-type')).toBe('application/octet-stream');
+  }
+  const source = await server.graph<string>('GET', `${base}/$value`);
+  expect(source.status).toBe(200);
+  expect(source.body).not.toMatch(/^x-forged/im);
+});
+
 test('tenants and mailboxes are added on the fly; what exists answers 409, an unknown domain 404', async () => {
   const domain = `${crypto.randomUUID()}.example`;
   const address = `anna@${domain}`;
