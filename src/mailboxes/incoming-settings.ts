@@ -8,7 +8,7 @@ import {
   InvalidFolderNameError,
   UnknownFolderError,
 } from './mailbox-errors.ts';
-import { accessOf, getMailbox } from './mailboxes.ts';
+import { accessOf, getMailbox, lockMailbox } from './mailboxes.ts';
 
 /** A change of the incoming settings; what is left out stays as it is. */
 export interface IncomingSettingsChange {
@@ -31,34 +31,56 @@ export interface IncomingSettingsDependencies {
 /** The folder that is watched unless another one is chosen. */
 const DEFAULT_FOLDER = 'inbox';
 
+/** The folders that a change names, as Microsoft knows them; null where it names none. */
+export interface FoundFolders {
+  folder: FolderChoice | null;
+  archiveFolder: FolderChoice | null;
+}
+
 /**
- * Changes the incoming settings of a mailbox. Folders are looked up at Microsoft before anything is written, so that a
- * setting that cannot work is never saved.
+ * Looks up at Microsoft what a change names, so that a setting that cannot work is never saved. Call it outside of any
+ * transaction: Microsoft may take its time, and an open transaction would hold a connection meanwhile.
  *
- * Throws `NotFoundError`, `UnknownFolderError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`, and
- * `GraphError` when Microsoft cannot be asked.
+ * Throws `NotFoundError`, `UnknownFolderError`, and `GraphError` when Microsoft cannot be asked.
+ */
+export async function findFolders(
+  em: EntityManager,
+  mailboxId: string,
+  change: IncomingSettingsChange,
+  { mail, signal }: Pick<IncomingSettingsDependencies, 'mail' | 'signal'>,
+): Promise<FoundFolders> {
+  const mailbox = await getMailbox(em, mailboxId);
+  const find = async (idOrName: string | undefined): Promise<FolderChoice | null> => {
+    if (idOrName === undefined) return null;
+    const folder = await mail.getFolder(accessOf(mailbox), idOrName, signal);
+    if (!folder) throw new UnknownFolderError();
+    return { id: folder.id, displayName: folder.displayName };
+  };
+  const isFirstTime = change.enabled === true && !mailbox.folder;
+  return {
+    folder: await find(change.folderId ?? (isFirstTime ? DEFAULT_FOLDER : undefined)),
+    archiveFolder: await find(change.archiveFolderId),
+  };
+}
+
+/**
+ * Changes the incoming settings of a mailbox, from what they are now: it is read again under a lock, so that of two changes
+ * at once both count. Call it inside a transaction, with what {@link findFolders} found.
+ *
+ * Throws `NotFoundError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`.
  */
 export async function updateIncomingSettings(
   em: EntityManager,
   mailboxId: string,
   change: IncomingSettingsChange,
-  { mail, clock, signal }: IncomingSettingsDependencies,
+  found: FoundFolders,
+  clock: Clock,
 ): Promise<Mailbox> {
-  const mailbox = await getMailbox(em, mailboxId);
-  const findFolder = async (idOrName: string): Promise<FolderChoice> => {
-    const folder = await mail.getFolder(accessOf(mailbox), idOrName, signal);
-    if (!folder) throw new UnknownFolderError();
-    return { id: folder.id, displayName: folder.displayName };
-  };
+  const mailbox = await lockMailbox(em, mailboxId);
   const enabled = change.enabled ?? mailbox.incomingEnabled;
-  const folder =
-    change.folderId !== undefined
-      ? await findFolder(change.folderId)
-      : (mailbox.folder ?? (enabled ? await findFolder(DEFAULT_FOLDER) : null));
-  const archiveFolder =
-    change.archiveFolderId !== undefined
-      ? await findFolder(change.archiveFolderId)
-      : (mailbox.archiveFolder ?? null);
+  // The Inbox is only for want of another: somebody may have chosen one meanwhile.
+  const folder = change.folderId === undefined ? (mailbox.folder ?? found.folder) : found.folder;
+  const archiveFolder = found.archiveFolder ?? mailbox.archiveFolder ?? null;
   const afterProcessing = change.afterProcessing ?? mailbox.afterProcessing;
   if (afterProcessing === 'ARCHIVE') {
     if (!archiveFolder) throw new ArchiveFolderRequiredError();

@@ -1,3 +1,4 @@
+import { LockMode } from '@mikro-orm/core';
 import { NotFoundError } from '../errors.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
@@ -26,6 +27,13 @@ export async function ensurePrimaryMailbox(em: EntityManager, account: Account):
 /** The mailbox with this id. Throws `NotFoundError`, also for one of another organization. */
 export async function getMailbox(em: EntityManager, id: string): Promise<Mailbox> {
   const mailbox = await em.findOne(Mailbox, { id });
+  if (!mailbox) throw new NotFoundError('The mailbox');
+  return mailbox;
+}
+
+/** As {@link getMailbox}, as it is now and locked until the transaction ends. */
+export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbox> {
+  const mailbox = await em.findOne(Mailbox, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
   if (!mailbox) throw new NotFoundError('The mailbox');
   return mailbox;
 }

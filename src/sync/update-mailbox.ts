@@ -1,5 +1,6 @@
 import { enqueue } from '../jobs/define-job.ts';
 import {
+  findFolders,
   type IncomingSettingsChange,
   type IncomingSettingsDependencies,
   updateIncomingSettings,
@@ -19,7 +20,7 @@ type PartialChange = {
 /**
  * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
  * sets the mark from which changes are listed. When it says where to archive to, what could not be archived is tried
- * again. Throws what `updateIncomingSettings` throws.
+ * again. Throws what `findFolders` and `updateIncomingSettings` throw.
  */
 export async function updateMailbox(
   em: EntityManager,
@@ -30,8 +31,9 @@ export async function updateMailbox(
   const given = Object.fromEntries(
     Object.entries(change).filter(([, value]) => value !== null && value !== undefined),
   ) as IncomingSettingsChange;
+  const found = await findFolders(em, mailboxId, given, deps);
   return em.transactional(async (tx) => {
-    const mailbox = await updateIncomingSettings(tx, mailboxId, given, deps);
+    const mailbox = await updateIncomingSettings(tx, mailboxId, given, found, deps.clock);
     if (mailbox.incomingEnabled && (given.enabled || given.folderId))
       await requestSync(tx, mailbox, 'MANUAL');
     if (mailbox.afterProcessing === 'ARCHIVE' && (given.archiveFolderId || given.afterProcessing))

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
+import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import { foldersOf } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
 let desk: Desk;
@@ -113,6 +114,30 @@ test('a folder that does not exist is refused, and nothing is saved', async () =
 
 test('an interval that is not on offer is refused by the schema', async () => {
   await expect(update({ intervalMinutes: 'MINUTES_7' })).rejects.toThrow(/SyncInterval/);
+});
+
+test('two changes at once both count, and while Microsoft is asked no transaction is open', async () => {
+  const other = await desk.connectMailbox();
+  await control(app.emulator.url, 'faults', { mailbox: other.address, latencyMs: 700, count: 1 });
+  const slow = update({ mailboxId: other.mailboxId, afterProcessing: 'ARCHIVE', archiveFolderId: 'archive' });
+  await eventually('Microsoft is being asked', async () => {
+    const faults = await control(app.emulator.url, 'faults');
+    // The fault is gone as soon as it has been drawn.
+    return !JSON.stringify(faults).includes(other.address);
+  });
+  const open = await app.database.em.fork().execute(
+    `select query from pg_stat_activity where datname = current_database() and state = 'idle in transaction'
+       and query ilike '%mailbox%'`,
+  );
+  expect(open).toEqual([]);
+  expect(
+    (await update({ mailboxId: other.mailboxId, createTickets: false })).mailbox?.incoming.createTickets,
+  ).toBe(false);
+  expect((await slow).mailbox?.incoming).toMatchObject({
+    createTickets: false,
+    afterProcessing: 'ARCHIVE',
+    archiveFolder: { displayName: 'Archive' },
+  });
 });
 
 test('a mailbox that does not exist, and one of another organization, answer the same', async () => {
