@@ -21,6 +21,7 @@ import { openSecrets, redirectUriOf } from './sign-in.ts';
 import { SignInAttempt } from './sign-in-attempt.entity.ts';
 import { SignInError, signInErrorCode } from './sign-in-error.ts';
 import { grantedPermissions, sealTokenCache } from './token-cache.ts';
+import { lockTokens } from './token-lock.ts';
 
 /** What Microsoft sends the browser back with, as it stands in the query of the redirect URI; absent is null. */
 export interface SignInAnswer {
@@ -167,6 +168,9 @@ async function connectAccount(
   const homeAccountId = result.account?.homeAccountId;
   if (!homeAccountId) throw new SignInError('TOKEN_EXCHANGE_FAILED');
   return await forkFor(database, organizationId).transactional(async (em) => {
+    // A refresh under way ends first: it would put its older cache in the place of the new one.
+    const before = await em.findOne(Account, { integration: integrationId, homeAccountId });
+    if (before) await lockTokens(em, before.id);
     // Two sign-ins of one account at the same time: the second waits here and finds the row of the first.
     const integration = await em.findOneOrFail(
       Integration,
@@ -176,7 +180,7 @@ async function connectAccount(
     const known = await em.findOne(
       Account,
       { integration: integrationId, homeAccountId },
-      { lockMode: LockMode.PESSIMISTIC_WRITE },
+      { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
     );
     const id = known?.id ?? uuidv7();
     const fields = {

@@ -1,5 +1,4 @@
 import type { AuthenticationResult } from '@azure/msal-node';
-import { LockMode } from '@mikro-orm/core';
 import { type Clock, MINUTE } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -15,6 +14,7 @@ import { createGraphGate } from './graph-gate.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes, readMsalFailure } from './msal.ts';
 import { openTokenCache, sealTokenCache } from './token-cache.ts';
+import { lockTokens } from './token-lock.ts';
 
 /** A token that lasts no longer than this is replaced before it is used. */
 const RENEW_BEFORE_MILLISECONDS = 5 * MINUTE;
@@ -43,7 +43,7 @@ const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
 /**
  * The access tokens of the accounts: from memory while they last, else from the stored cache, else from Microsoft.
  *
- * Refresh tokens rotate, so of all processes only one refreshes an account at a time: under the lock of its row, with the
+ * Refresh tokens rotate, so of all processes only one refreshes an account at a time: under a lock, with the
  * new cache committed before the new token is used. Who waited for the lock finds the fresh token in the cache. Should
  * the process die between Microsoft's answer and the commit, the old refresh token is still good: Microsoft does not
  * revoke it on use.
@@ -103,11 +103,8 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       inMemory.delete(keyOf(reference));
       const error = new GraphError('SIGN_IN_REQUIRED', MESSAGES.SIGN_IN_REQUIRED ?? '', { requestId });
       await forkFor(database, organizationId).transactional(async (em) => {
-        const account = await em.findOne(
-          Account,
-          { id: accountId },
-          { lockMode: LockMode.PESSIMISTIC_WRITE },
-        );
+        await lockTokens(em, accountId);
+        const account = await em.findOne(Account, { id: accountId });
         if (account) await setAccountStatus(em, account, 'NEEDS_SIGN_IN', error.toProblem(clock.now()));
       });
       logger.warn({ organizationId, accountId, requestId }, 'Graph refuses the fresh token of an account');
@@ -122,11 +119,8 @@ async function visitAccount(
 ): Promise<Visit> {
   const { database, secretBox, clock, logger } = deps;
   return await forkFor(database, organizationId).transactional(async (em): Promise<Visit> => {
-    const account = await em.findOne(
-      Account,
-      { id: accountId },
-      { lockMode: LockMode.PESSIMISTIC_WRITE, populate: ['sealedTokenCache'] },
-    );
+    await lockTokens(em, accountId);
+    const account = await em.findOne(Account, { id: accountId }, { populate: ['sealedTokenCache'] });
     // Nothing could succeed any more, and every request for it would count against the tenant.
     if (account === null || account.status === 'NEEDS_SIGN_IN' || account.status === 'DISCONNECTED') {
       return { error: failure('SIGN_IN_REQUIRED', account?.problem?.microsoftCode ?? null, null) };

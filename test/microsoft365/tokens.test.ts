@@ -5,6 +5,7 @@ import { Integration } from '../../src/microsoft365/integration.entity.ts';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
 import { HOUR } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
+import { eventually } from '../support/wait.ts';
 import { type Stage, startStage } from './harness.ts';
 
 let stage: Stage;
@@ -88,6 +89,24 @@ describe('refreshes', () => {
     const before = await tokenRequests();
     await Promise.all([1, 2, 3].flatMap(() => [read(stage.microsoft365, access), read(other, access)]));
     expect(await tokenRequests()).toBe(before + 1);
+  });
+
+  test('while holding back nobody: a transaction that waits for Microsoft has no id, which would stop every event stream', async () => {
+    const access = await mailboxInNeedOfRefresh();
+    await stage.control('POST', '/faults', { latencyMs: 800, count: 1, pathPattern: '/oauth2/v2.0/token' });
+    const reading = read(stage.microsoft365, access);
+    await eventually('Microsoft is being asked', async () => {
+      // The fault is gone as soon as it has been drawn.
+      return !JSON.stringify(await stage.control('GET', '/faults')).includes('/oauth2/v2.0/token');
+    });
+    const waiting = await stage.database.em.fork().execute<{ has_id: boolean }[]>(
+      `select backend_xid is not null as has_id from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'`,
+    );
+    await reading;
+    // The control: there is such a transaction.
+    expect(waiting.length).toBeGreaterThan(0);
+    expect(waiting.every(({ has_id }) => !has_id)).toBe(true);
   });
 
   test('once more when Graph refuses a token before its time', async () => {

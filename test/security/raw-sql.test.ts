@@ -15,6 +15,7 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/organizations.ts select pg_advisory_xact_lock': 'a lock, no row',
   'access/session-watch.ts select pg_notify': 'a wake-up, no row',
   'access/users.ts select from organization where id': 'the organization itself',
+  'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
   'realtime/event-log.ts select ${COLUMNS} from event where (transaction, position)':
     'the one reader of the process, which hands each event to its own organization',
