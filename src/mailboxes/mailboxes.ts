@@ -1,4 +1,3 @@
-import { LockMode } from '@mikro-orm/core';
 import { NotFoundError } from '../errors.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
@@ -31,9 +30,17 @@ export async function getMailbox(em: EntityManager, id: string): Promise<Mailbox
   return mailbox;
 }
 
-/** As {@link getMailbox}, as it is now and locked until the transaction ends. */
+/**
+ * As {@link getMailbox}, as it is now and locked until the transaction ends. `for no key update` and not `for update`: a
+ * new run, ticket or message takes `for key share` on its mailbox, and would wait for the stronger lock in a circle.
+ */
 export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbox> {
-  const mailbox = await em.findOne(Mailbox, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
+  const { organization } = await getMailbox(em, id);
+  await em.execute('select from mailbox where organization_id = ? and id = ? for no key update', [
+    organization.id,
+    id,
+  ]);
+  const mailbox = await em.findOne(Mailbox, { id }, { refresh: true });
   if (!mailbox) throw new NotFoundError('The mailbox');
   return mailbox;
 }
