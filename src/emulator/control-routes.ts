@@ -17,6 +17,8 @@ const settingsSchema = z.strictObject({
   concurrentRequests: z.int().min(1).max(10_000).optional(),
   requestsPerWindow: z.int().min(1).optional(),
   retryAfterSeconds: z.number().min(0).max(3600).optional(),
+  /** The chances of faults and of push follow from it; null for real chance. */
+  randomSeed: z.int().min(0).max(0xffff_ffff).nullable().optional(),
   linkRoot: z
     .url({ protocol: /^https?$/ })
     .nullable()
@@ -79,6 +81,7 @@ export function controlRoutes(world: World): Hono {
     settings.limits.requestsPerWindow = input.requestsPerWindow ?? settings.limits.requestsPerWindow;
     settings.limits.retryAfterSeconds = input.retryAfterSeconds ?? settings.limits.retryAfterSeconds;
     if (input.linkRoot !== undefined) settings.linkRoot = input.linkRoot;
+    if (input.randomSeed !== undefined) world.randomness.seed(input.randomSeed);
     return c.json(settingsJson(world));
   });
 

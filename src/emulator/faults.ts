@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import type { Randomness } from './randomness.ts';
 
 /** A fault to inject: how it looks, which requests it meets, and how often. */
 export const faultSchema = z.strictObject({
@@ -10,6 +11,8 @@ export const faultSchema = z.strictObject({
   message: z.string().max(1000).optional(),
   /** Sent as `Retry-After`; may be a fraction, as Graph's sometimes is. */
   retryAfterSeconds: z.number().min(0).max(86_400).optional(),
+  /** How `Retry-After` says it: RFC 9110 allows both, and a date knows whole seconds only. */
+  retryAfterFormat: z.enum(['seconds', 'date']).default('seconds'),
   latencyMs: z.number().int().min(0).max(600_000).optional(),
   /** True: the connection is reset, no answer comes. */
   reset: z.boolean().optional(),
@@ -25,6 +28,8 @@ export const faultSchema = z.strictObject({
     .optional(),
   /** Only requests for this mailbox, by any of its addresses, whichever way the path names it. */
   mailbox: z.string().max(320).optional(),
+  /** Only requests with a token of this person, by any of their addresses. */
+  caller: z.string().max(320).optional(),
   /** How often it happens before it is gone; without it, until it is cleared. */
   count: z.number().int().min(1).optional(),
 });
@@ -46,6 +51,8 @@ export interface FaultTarget {
   path: string;
   /** User id of the mailbox the request is for. */
   mailbox: string | null;
+  /** User id of the person whose token it carries; null for applications and for requests without one. */
+  caller: string | null;
 }
 
 /** The faults that are active, in the order in which they were set. */
@@ -59,7 +66,10 @@ export interface FaultBoard {
 }
 
 /** A board without faults. `userIdOf` says which mailbox an address belongs to. */
-export function createFaultBoard(userIdOf: (address: string) => string | undefined): FaultBoard {
+export function createFaultBoard(
+  userIdOf: (address: string) => string | undefined,
+  randomness: Randomness,
+): FaultBoard {
   const faults = new Map<string, Fault>();
   return {
     add(input) {
@@ -77,7 +87,8 @@ export function createFaultBoard(userIdOf: (address: string) => string | undefin
     draw(target) {
       const drawn = [...faults.values()].filter(
         (fault) =>
-          matches(fault, target, userIdOf) && (fault.probability === 1 || Math.random() < fault.probability),
+          matches(fault, target, userIdOf) &&
+          (fault.probability === 1 || randomness.next() < fault.probability),
       );
       for (const fault of drawn) {
         fault.happened += 1;
@@ -95,6 +106,7 @@ function matches(
 ): boolean {
   if (fault.method !== undefined && fault.method !== target.method) return false;
   if (fault.mailbox !== undefined && userIdOf(fault.mailbox) !== target.mailbox) return false;
+  if (fault.caller !== undefined && userIdOf(fault.caller) !== target.caller) return false;
   return fault.pathPattern === undefined || new RegExp(fault.pathPattern).test(target.path);
 }
 

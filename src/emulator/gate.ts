@@ -25,7 +25,12 @@ export function gate(world: World): MiddlewareHandler<GraphEnv> {
     let leave = (): void => undefined;
     try {
       if (mailbox !== null && !(caller instanceof GraphFault)) leave = enter(world, caller.appId, mailbox);
-      const faults = world.faults.draw({ method: c.req.method, path: decodedPath(c.req.url), mailbox });
+      const faults = world.faults.draw({
+        method: c.req.method,
+        path: decodedPath(c.req.url),
+        mailbox,
+        caller: caller instanceof GraphFault ? null : caller.userId,
+      });
       await pause(world, faults, c.req.raw.signal);
       const fault = faults.find(({ status, reset }) => status !== undefined || reset === true);
       if (fault === undefined || fault.afterwards === true) await next();
@@ -86,8 +91,7 @@ function answerWithFault(fault: Fault, c: Context<GraphEnv>, world: World): Resp
     return RESPONSE_ALREADY_SENT;
   }
   const status = fault.status ?? 502;
-  const headers =
-    fault.retryAfterSeconds === undefined ? {} : { 'retry-after': String(fault.retryAfterSeconds) };
+  const headers = retryAfterHeader(fault, world.state.clock.now());
   const message = fault.message ?? 'A fault that was injected through /_emulator/faults.';
   if (!c.req.path.startsWith('/v1.0/')) {
     const error = fault.errorCode ?? (status < 500 ? 'invalid_request' : 'temporarily_unavailable');
@@ -95,6 +99,16 @@ function answerWithFault(fault: Fault, c: Context<GraphEnv>, world: World): Resp
   }
   const code = fault.errorCode ?? USUAL_CODES[status] ?? 'UnknownError';
   return faultResponse(new GraphFault(status, code, message, headers), c.get('ids'), world.state.clock.now());
+}
+
+function retryAfterHeader(
+  { retryAfterSeconds, retryAfterFormat }: Fault,
+  now: number,
+): Readonly<Record<string, string>> {
+  if (retryAfterSeconds === undefined) return {};
+  if (retryAfterFormat === 'seconds') return { 'retry-after': String(retryAfterSeconds) };
+  // Rounded up: a date that is cut off would ask for less than was wanted.
+  return { 'retry-after': new Date(Math.ceil(now / 1_000 + retryAfterSeconds) * 1_000).toUTCString() };
 }
 
 const USUAL_CODES: Readonly<Record<number, string>> = {

@@ -9,6 +9,7 @@ import { changeNotification, lifecycleNotification, type NotifiedMessage } from 
 import { type PushAnswer, pushPost } from './push-post.ts';
 import { DEFAULT_PUSH_SETTINGS, type PushSettings } from './push-settings.ts';
 import { watchMailbox } from './push-watch.ts';
+import type { Randomness } from './randomness.ts';
 import type { EmulatorState } from './state.ts';
 import type { StoredSubscription } from './subscription.ts';
 import { isAuthorized, isConflict, upkeepOf } from './subscription-upkeep.ts';
@@ -24,12 +25,14 @@ export class Push {
   readonly settings: PushSettings = { ...DEFAULT_PUSH_SETTINGS };
   readonly courier: PushCourier;
   readonly #state: EmulatorState;
+  readonly #randomness: Randomness;
   readonly #countsBySubscription = new Map<string, PushCounts>();
   #counts = noCounts();
   #conflicts = 0;
 
-  constructor(state: EmulatorState) {
+  constructor(state: EmulatorState, randomness: Randomness) {
     this.#state = state;
+    this.#randomness = randomness;
     this.courier = new PushCourier(state.clock, this.settings, {
       judge: (item) => this.#judge(item),
       settled: (item, outcome) => this.#count(item, outcome),
@@ -193,15 +196,15 @@ export class Push {
     const { settings } = this;
     const { id, notificationUrl } = subscription;
     this.#add(id, 'raised');
-    if (Math.random() < settings.lossProbability) {
+    if (this.#randomness.next() < settings.lossProbability) {
       this.#add(id, 'lost');
       return;
     }
-    const copies = Math.random() < settings.duplicateProbability ? 2 : 1;
+    const copies = this.#randomness.next() < settings.duplicateProbability ? 2 : 1;
     if (copies === 2) this.#add(id, 'duplicated');
     const notification = changeNotification(subscription, changeType, message);
     for (let copy = 0; copy < copies; copy += 1) {
-      const delay = settings.reorder ? Math.random() * settings.delayMs : settings.delayMs;
+      const delay = settings.reorder ? this.#randomness.next() * settings.delayMs : settings.delayMs;
       const dueAt = now + delay + settings.batchMs;
       const item = { subscriptionId: id, isLifecycle: false, notification, raisedAt: now, dueAt };
       this.courier.send(notificationUrl, item);

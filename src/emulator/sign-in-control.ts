@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { revokeConsent } from './consent.ts';
 import { ControlFault, readControlBody } from './control-answer.ts';
 import type { Push } from './push.ts';
-import { appSettingsOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
+import { appSettingsOf, refuseAccessTokensOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
 import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
 const LONGEST_TOKEN_SECONDS = 28 * 60 * 60;
@@ -13,6 +13,7 @@ const revocation = z.strictObject({
   address: z.string().min(1),
   accessTokensToo: z.boolean().default(false),
 });
+const expiry = z.strictObject({ address: z.string().min(1) });
 const consentRevocation = z.strictObject({
   clientId: z.string().min(1),
   /** Without it the whole organization's consent is taken back. */
@@ -56,6 +57,15 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     const refreshTokens = revokeTokensOf(state.signIn, user.id, accessTokensToo);
     push.userRevoked(user.id);
     return c.json({ userId: user.id, revokedRefreshTokens: refreshTokens, accessTokensToo });
+  });
+
+  /** Access tokens alone, before their time, as continuous access evaluation does it; a refresh brings a good one. */
+  routes.post('/tokens/expire', smallBody, async (c) => {
+    const { address } = await readControlBody(c, expiry);
+    const user = findUserByAddress(state, address);
+    if (user === undefined) throw unknown(`Nobody here has the address ${address}.`);
+    refuseAccessTokensOf(state.signIn, user.id);
+    return c.json({ userId: user.id });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */

@@ -215,10 +215,13 @@ export function revokeTokensOf(state: SignInState, userId: string, accessTokensT
   for (const [cookie, session] of state.sessions) {
     if (session.userId === userId) state.sessions.delete(cookie);
   }
-  if (accessTokensToo) {
-    state.accessGenerations.set(userId, (state.accessGenerations.get(userId) ?? 0) + 1);
-  }
+  if (accessTokensToo) refuseAccessTokensOf(state, userId);
   return revoked;
+}
+
+/** The access tokens of a user are refused from now on; refresh tokens stay good. */
+export function refuseAccessTokensOf(state: SignInState, userId: string): void {
+  state.accessGenerations.set(userId, (state.accessGenerations.get(userId) ?? 0) + 1);
 }
 
 /** Maps keep the order of insertion, so the first key is the oldest. */

@@ -4,6 +4,7 @@ import { createFaultBoard, type FaultBoard } from './faults.ts';
 import type { GraphFault, RequestIds } from './graph-fault.ts';
 import { Push } from './push.ts';
 import type { Quirks } from './quirks.ts';
+import { createRandomness, type Randomness } from './randomness.ts';
 import { createRequestCounter, type RequestCounter } from './requests.ts';
 import { createState, type EmulatorState, findUserByAddress } from './state.ts';
 import { createThrottle, OUTLOOK_LIMITS, type Throttle, type ThrottlingLimits } from './throttling.ts';
@@ -30,6 +31,8 @@ export interface World {
   quirks: Map<string, Quirks>;
   /** Change notifications. */
   push: Push;
+  /** What `probability` and the like throw their dice with. */
+  randomness: Randomness;
 }
 
 /** Graph's own default. */
@@ -57,13 +60,15 @@ export function createWorld(settings: Partial<Settings> = {}, state: EmulatorSta
     linkRoot: null,
     ...settings,
   };
+  const randomness = createRandomness();
   return {
     state,
     settings: whole,
-    faults: createFaultBoard((address) => findUserByAddress(state, address)?.id),
+    faults: createFaultBoard((address) => findUserByAddress(state, address)?.id, randomness),
     requests: createRequestCounter(),
     throttle: createThrottle(whole.limits, state.clock),
     quirks: new Map(),
-    push: new Push(state),
+    push: new Push(state, randomness),
+    randomness,
   };
 }

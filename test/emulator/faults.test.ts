@@ -108,3 +108,48 @@ test('a fault that makes no sense answers 400 and is not set', async () => {
   }
   expect((await server.control('GET', '/faults')).body).toEqual([]);
 });
+
+test('Retry-After can be a date, which is never earlier than the seconds that were asked for', async () => {
+  await server.control('POST', '/faults', {
+    status: 429,
+    retryAfterSeconds: 2.5,
+    retryAfterFormat: 'date',
+    count: 1,
+  });
+  const askedAt = Date.parse((await server.control<{ now: string }>('GET', '/clock')).body.now);
+  const until = (await inbox()).headers.get('retry-after') ?? '';
+  expect(until).toMatch(/ GMT$/);
+  expect(Date.parse(until)).toBeGreaterThanOrEqual(askedAt + 2_500);
+});
+
+test('caller meets the requests of one person alone, whatever they are for', async () => {
+  const other = await server.mailbox();
+  await server.control('POST', '/faults', { status: 403, caller: address });
+  const me = async (person: string) =>
+    (await server.graph('GET', '/me', { token: server.token(person) })).status;
+  expect([await me(address), await me(other), (await inbox()).status]).toEqual([403, 200, 200]);
+});
+
+test('with a seed the chances of faults come out the same way again', async () => {
+  onTestFinished(async () => {
+    await server.control('POST', '/settings', { randomSeed: null });
+  });
+  await server.control('POST', '/faults', { status: 500, probability: 0.5 });
+  const statuses = async (randomSeed: number) => {
+    await server.control('POST', '/settings', { randomSeed });
+    const seen: number[] = [];
+    for (let request = 0; request < 20; request += 1) seen.push((await inbox()).status);
+    return seen;
+  };
+  const first = await statuses(7);
+  expect(new Set(first)).toEqual(new Set([200, 500]));
+  expect(await statuses(7)).toEqual(first);
+  expect(await statuses(8)).not.toEqual(first);
+});
+
+test('access tokens can be refused before their time, and a newer one is good', async () => {
+  const old = server.token(address);
+  await server.control('POST', '/tokens/expire', { address });
+  expect((await server.graph('GET', '/me', { token: old })).status).toBe(401);
+  expect((await server.graph('GET', '/me', { token: server.token(address) })).status).toBe(200);
+});
