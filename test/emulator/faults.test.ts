@@ -126,7 +126,7 @@ test('caller meets the requests of one person alone, whatever they are for', asy
   const other = await server.mailbox();
   await server.control('POST', '/faults', { status: 403, caller: address });
   const me = async (person: string) =>
-    (await server.graph('GET', '/me', { token: server.token(person) })).status;
+    (await server.graph('GET', '/me', { token: server.token(person, ['User.Read']) })).status;
   expect([await me(address), await me(other), (await inbox()).status]).toEqual([403, 200, 200]);
 });
 
@@ -148,8 +148,10 @@ test('with a seed the chances of faults come out the same way again', async () =
 });
 
 test('access tokens can be refused before their time, and a newer one is good', async () => {
-  const old = server.token(address);
+  const old = server.token(address, ['User.Read']);
   await server.control('POST', '/tokens/expire', { address });
   expect((await server.graph('GET', '/me', { token: old })).status).toBe(401);
-  expect((await server.graph('GET', '/me', { token: server.token(address) })).status).toBe(200);
+  expect((await server.graph('GET', '/me', { token: server.token(address, ['User.Read']) })).status).toBe(
+    200,
+  );
 });
