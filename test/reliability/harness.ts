@@ -9,6 +9,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { control, createDesk, type Desk, freePort } from '../support/app.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/wait.ts';
+import { type Forwarder, startForwarder } from './forwarder.ts';
 
 /** One of several Deskgraph processes on one database, each with its own pools, gates, tokens and worker. */
 export interface Process {
@@ -23,20 +24,32 @@ export interface Fleet extends AsyncDisposable {
   database: Database;
   databaseUrl: string;
   processes: Process[];
+  /** What the processes are reached by from outside, when Microsoft may announce mail to them. */
+  forwarder: Forwarder | null;
   /** Starts another process, with these roles. */
   start(roles?: string): Promise<Process>;
   /** Makes an organization with an OWNER; `desk(process)` is its view through one of the processes. */
   newDesk(): Promise<(process: Process) => Desk>;
 }
 
-/** Starts an emulator, a database (or takes the one at `databaseUrl`) and one process for each entry of `roles`. */
-export async function startFleet(roles: readonly string[], databaseUrl?: string): Promise<Fleet> {
+/**
+ * Starts an emulator, a database (or takes the one at `databaseUrl`) and one process for each entry of `roles`. With `push`
+ * their PUBLIC_URL is a forwarder that goes to each process with the role `api` in turn.
+ */
+export async function startFleet(
+  roles: readonly string[],
+  databaseUrl?: string,
+  { push = false }: { push?: boolean } = {},
+): Promise<Fleet> {
   const db = databaseUrl === undefined ? await cloneDatabase() : await openExisting(databaseUrl);
   const emulator = await startEmulator();
   const processes: Process[] = [];
+  const forwarder = push ? await startForwarder() : null;
+  const env: Record<string, string> = forwarder ? { PUBLIC_URL: forwarder.url } : {};
   const start = async (role = 'api,worker') => {
-    const started = await startProcess(db.url, emulator, role);
+    const started = await startProcess(db.url, emulator, role, env);
     processes.push(started);
+    if (started.url) forwarder?.targets.push(started.url);
     return started;
   };
   for (const role of roles) await start(role);
@@ -45,6 +58,7 @@ export async function startFleet(roles: readonly string[], databaseUrl?: string)
     database: db.database,
     databaseUrl: db.url,
     processes,
+    forwarder,
     start,
     async newDesk() {
       const { organization, secret } = await createOrganization(
@@ -55,6 +69,7 @@ export async function startFleet(roles: readonly string[], databaseUrl?: string)
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(processes.map((process) => process.stop()));
+      await forwarder?.[Symbol.asyncDispose]();
       await emulator.close();
       await db[Symbol.asyncDispose]();
     },
@@ -71,6 +86,7 @@ export async function startProcess(
   databaseUrl: string,
   emulator: Pick<Emulator, 'loginUrl' | 'graphUrl'>,
   roles = 'api,worker',
+  env: Record<string, string> = {},
 ): Promise<Process> {
   const config = readConfig({
     PORT: String(await freePort()),
@@ -80,6 +96,7 @@ export async function startProcess(
     DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    ...env,
   });
   const app: App = await createApp(config, createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
   let stopping: Promise<void> | undefined;
