@@ -1,6 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-
 /** One figure, beside the floor that the same run measured. */
 export interface Measurement {
   what: string;
@@ -8,44 +5,41 @@ export interface Measurement {
   /** What it is compared with; null when the figure stands alone. */
   floor: number | null;
   unit: string;
-  /** What the ratio (or the figure alone) must not exceed; null when it is only reported. */
+  /** The limit of the ratio to the floor, or of the figure where there is no floor; null when it is only reported. */
   goal: number | null;
+  /** Which way is good: `LOWER` (times, costs) when left out. It decides on which side of the goal it must be. */
+  better?: 'LOWER' | 'HIGHER';
 }
 
-const folder = resolve(import.meta.dirname, '../../.data/bench');
+/** What the goal speaks of: the ratio to the floor, or the figure where there is none. */
+export function judged({ ours, floor }: Measurement): number {
+  return floor === null ? ours : ours / floor;
+}
 
-/** Prints the table, and writes it as JSON and as a picture into `.data/bench`. */
-export async function report(measurements: readonly Measurement[]): Promise<void> {
-  const rows = measurements.map((row) => ({
-    what: row.what,
-    ours: `${round(row.ours)} ${row.unit}`,
-    floor: row.floor === null ? '' : `${round(row.floor)} ${row.unit}`,
-    ratio: row.floor === null ? '' : round(row.ours / row.floor),
-    goal: row.goal === null ? '' : `≤ ${row.goal}`,
-  }));
-  // biome-ignore lint/suspicious/noConsole: the table is what this program is for
-  console.table(rows);
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'bench.json'), `${JSON.stringify(measurements, null, 2)}\n`);
-  await writeFile(join(folder, 'bench.svg'), picture(measurements));
+/** Whether the goal was reached; null without one. */
+export function isMet(row: Measurement): boolean | null {
+  if (row.goal === null) return null;
+  return row.better === 'HIGHER' ? judged(row) >= row.goal : judged(row) <= row.goal;
+}
+
+/** A figure with its unit, to three digits. */
+export function figure(value: number, unit: string): string {
+  return unit === '' ? rounded(value) : `${rounded(value)} ${unit}`;
+}
+
+/** Three digits, or all those before the point. */
+export function rounded(value: number): string {
+  const digits = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+  return digits.toLocaleString('en', { maximumSignificantDigits: 21 });
 }
 
 /** The middle of several figures. */
 export function median(figures: readonly number[]): number {
-  return figures.toSorted((left, right) => left - right)[Math.floor(figures.length / 2)] ?? Number.NaN;
+  return percentile(figures, 50);
 }
 
-/** Bars of ours over the floor, for those figures that have one. */
-function picture(measurements: readonly Measurement[]): string {
-  const compared = measurements.flatMap(({ floor, ...row }) => (floor === null ? [] : [{ ...row, floor }]));
-  const bars = compared.map(({ what, ours, floor }, index) => {
-    const y = index * 48;
-    const width = Math.min(400, (ours / floor) * 100);
-    return `<text x="0" y="${y + 14}">${what}: ${round(ours / floor)} × the floor</text><rect x="0" y="${y + 20}" width="100" height="8" fill="#bbb"/><rect x="0" y="${y + 30}" width="${width}" height="8" fill="#2563eb"/>`;
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="640" height="${compared.length * 48 + 16}" font-family="sans-serif" font-size="12">${bars.join('')}</svg>\n`;
-}
-
-function round(figure: number): number {
-  return Number(figure.toPrecision(3));
+/** The smallest figure that at least `percent` per cent do not exceed (the nearest rank). */
+export function percentile(figures: readonly number[], percent: number): number {
+  const sorted = figures.toSorted((left, right) => left - right);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
