@@ -23,6 +23,7 @@ import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
 import { syncAccount } from './sync/sync-account.ts';
+import { watchAbsence } from './sync/watch-absence.ts';
 import { createAttachmentJobs } from './ticketing/store-attachments.ts';
 
 /** A running Deskgraph process. Disposing of it stops it in good order. */
@@ -144,6 +145,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     });
     lifecycle.defer('http server', () => server.close());
     url = server.url;
+    const absence = watchAbsence({ database, clock, notifications, logger });
+    lifecycle.defer('watch of absence', () => absence[Symbol.dispose]());
   }
   return { url, mintedKey, [Symbol.asyncDispose]: () => lifecycle.stop() };
 }

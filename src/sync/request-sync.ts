@@ -22,12 +22,13 @@ export async function requestSync(
   return em.transactional(async (tx) => {
     const id = uuidv7();
     // The unique index on waiting runs decides between two that ask at once; `do update` also locks the waiting row, so
-    // that no worker takes it between here and our commit. A person's wish outranks the clock's.
+    // that no worker takes it between here and our commit. A person's wish outranks everybody's, the clock's nobody's.
     const [row] = await tx.execute<{ id: string }[]>(
       `insert into sync_run (id, organization_id, mailbox_id, trigger, state, created_at, updated_at)
          values (?, ?, ?, ?, 'QUEUED', now(), now())
        on conflict (mailbox_id) where state = 'QUEUED' do update
-         set trigger = case when excluded.trigger = 'MANUAL' then 'MANUAL' else sync_run.trigger end
+         set trigger = case when excluded.trigger = 'MANUAL' or sync_run.trigger = 'POLL' then excluded.trigger
+           else sync_run.trigger end
        returning id`,
       [id, organizationId, mailbox.id, trigger],
     );

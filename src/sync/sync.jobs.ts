@@ -39,3 +39,11 @@ export const pollDueMailboxesJob = defineJob({
   key: () => 'all',
   maxAttempts: 1,
 });
+
+/** Asks for a sync of every mailbox that was not read since a process began to take notifications. */
+export const recoverMailboxesJob = defineJob({
+  name: 'sync.recover-mailboxes',
+  // Without a key: each process that comes back has an instant of its own, and the earlier must not replace the later.
+  input: z.object({ since: z.iso.datetime() }),
+  queue: () => 'recover-mailboxes',
+});

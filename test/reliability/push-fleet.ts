@@ -15,7 +15,7 @@ export interface PushedMailbox {
 
 /** Connects and enables a mailbox; resolves when push stands and nothing of it is under way any more. */
 export async function pushedMailbox(
-  fleet: Fleet,
+  fleet: Pick<Fleet, 'database'>,
   desk: Desk,
   settings: Record<string, unknown> = {},
 ): Promise<PushedMailbox> {
