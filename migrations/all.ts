@@ -1,5 +1,6 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { FirstTables } from './2026-11-21-first-tables.ts';
+import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
@@ -7,3 +8,4 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-first-tables', class: FirstTables },
   { name: '2026-11-21-push-subscriptions', class: PushSubscriptions },
 ];
+  { name: '2026-11-21-graph-budget', class: GraphBudget },

@@ -9,6 +9,7 @@ import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
+import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
@@ -73,6 +74,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
   const pushEnvironment = { publicUrl: config.publicUrl, graphUrl: config.microsoftGraphUrl };
   const secretBox = createSecretBox(keys);
+  const budget = createSharedBudget({ databaseUrl, logger, registry: metrics.registry });
+  lifecycle.defer('request budget', () => budget[Symbol.asyncDispose]());
   const microsoft365 = createMicrosoft365({
     database,
     secretBox,
@@ -81,6 +84,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     publicUrl,
     loginUrl: config.microsoftLoginUrl,
     graphUrl: config.microsoftGraphUrl,
+    budget,
     observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
       await ensurePrimaryMailbox(em, account);

@@ -13,6 +13,8 @@ export interface AccessToken {
   cloud: CloudName;
   /** The app registration it was issued to: Microsoft's limits are per app and mailbox. */
   clientId: string;
+  /** The tenant of the account it was issued for. */
+  tenantId: string;
 }
 
 /** Where the Graph client gets its tokens. Every method throws `GraphError` when there is none to be had. */

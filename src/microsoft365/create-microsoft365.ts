@@ -9,6 +9,7 @@ import {
   type OnConnected,
   type SignInAnswer,
 } from './complete-sign-in.ts';
+import { createOwnBudget, type GraphBudget } from './graph-budget.ts';
 import { createGraphClient, type GraphObserver } from './graph-client.ts';
 import { createGraphGate } from './graph-gate.ts';
 import { createGraphTransport } from './graph-transport.ts';
@@ -39,6 +40,8 @@ export interface Microsoft365Deps {
   graphUrl: string | null;
   /** Runs in the transaction that connects an account; `ensurePrimaryMailbox` belongs here. */
   onConnected: OnConnected;
+  /** What Microsoft grants per mailbox, shared with the other processes; this process alone when left out. */
+  budget?: GraphBudget;
   /** For metrics. */
   observer?: GraphObserver;
   /** For tests: how long one request of Graph may take, in milliseconds. */
@@ -73,10 +76,14 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   const random = deps.random ?? Math.random;
   const transport = createGraphTransport(overrides);
   const tokens = createAccessTokens({ ...deps, overrides });
+  const budget = deps.budget ?? createOwnBudget();
+  const gate = createGraphGate(budget);
+  budget.attach(gate);
   const client = createGraphClient({
     transport,
     tokens,
-    gate: createGraphGate(),
+    gate,
+    budget,
     clock,
     observer: deps.observer ?? {},
     random,

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { type Clock, delay, SECOND } from '../platform/clock.ts';
+import { type Clock, delay } from '../platform/clock.ts';
 import type { GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import { type GraphSubject, toGraphError } from './graph-failure.ts';
-import { decideRetry, type RetryBudget } from './graph-retry.ts';
+import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts';
 
 /** https://learn.microsoft.com/graph/json-batching */
 const MOST_PARTS = 20;
 /** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
-const PART_BUDGET: RetryBudget = { attempts: 4, milliseconds: 15 * SECOND };
+const PART_BUDGET: RetryBudget = { ...DEFAULT_BUDGET, attempts: 4 };
 
 /** One request inside of a batch; it must be safe to repeat. */
 export interface BatchPart {
@@ -17,6 +17,14 @@ export interface BatchPart {
   path: string;
   subject: GraphSubject;
   body?: unknown;
+}
+
+/** What a batch works with. */
+export interface BatchDeps {
+  clock: Clock;
+  random(): number;
+  /** Whether its parts move mail: see `GraphCall`. */
+  isMove?: boolean;
 }
 
 /** What became of a part: the JSON of its answer (null without content), or why it failed. */
@@ -35,11 +43,12 @@ const answer = z.object({
 
 /**
  * Runs any number of requests, 20 in a call, one call after the other, and gives their outcomes in their order. Parts that
- * were throttled or met a fault are repeated alone: a batch that answers 200 may hold both.
+ * were throttled or met a fault are repeated alone: a batch that answers 200 may hold both. What one call has done is never
+ * lost by the failure of a later one, which is then the outcome of what is left; only when nothing was answered it throws.
  */
 export async function runBatch(
   client: GraphClient,
-  deps: { clock: Clock; random(): number },
+  deps: BatchDeps,
   operation: string,
   parts: readonly BatchPart[],
   scope: GraphScope,
@@ -48,35 +57,48 @@ export async function runBatch(
   for (let start = 0; start < parts.length; start += MOST_PARTS) {
     let open = parts.slice(start, start + MOST_PARTS).map((part, index) => ({ part, index: start + index }));
     for (let attempts = 1; open.length > 0; attempts += 1) {
-      const round = await runRound(client, deps.clock, operation, open, scope);
+      const round = await runRound(client, deps, operation, open, scope).catch((thrown: unknown) => {
+        if (!(thrown instanceof GraphError) || outcomes.size === 0) throw thrown;
+        return thrown;
+      });
+      if (round instanceof GraphError) {
+        return parts.map((_, index) => outcomes.get(index) ?? { error: round });
+      }
       const again: typeof open = [];
       let waitMilliseconds = 0;
-      let isThrottled = false;
+      let pauseMilliseconds = 0;
       for (const entry of open) {
         const outcome = round.get(entry.index) ?? missing(operation);
         outcomes.set(entry.index, outcome);
         if (!('error' in outcome)) continue;
+        const { error } = outcome;
         const decision = decideRetry(
           {
             // 424: the part did not run because of another one.
-            status: outcome.error.status === 424 ? 503 : outcome.error.status,
-            retryAfterMilliseconds: outcome.error.retryAfterMilliseconds,
+            status: error.status === 424 ? 503 : error.status,
+            retryAfterMilliseconds: error.retryAfterMilliseconds,
             attempts,
             elapsedMilliseconds: 0,
-            isRepeatable: outcome.error.isTransient || outcome.error.status === 424,
+            isRepeatable: error.isTransient || error.status === 424,
           },
           PART_BUDGET,
           deps.random(),
         );
+        // Whoever comes next shall not run into what this part was told, whether or not it is tried again.
+        if (error.isTransient) {
+          pauseMilliseconds = Math.max(pauseMilliseconds, error.retryAfterMilliseconds ?? 0);
+        }
         if (decision.action === 'GIVE_UP') continue;
         again.push(entry);
         waitMilliseconds = Math.max(waitMilliseconds, decision.waitMilliseconds);
-        isThrottled ||= decision.pausesMailbox;
+        if (decision.pausesMailbox)
+          pauseMilliseconds = Math.max(pauseMilliseconds, decision.waitMilliseconds);
       }
-      if (again.length > 0) {
-        if (isThrottled) await client.pause(scope.mailbox, waitMilliseconds);
-        else await delay(waitMilliseconds, scope.signal);
+      if (pauseMilliseconds > 0) {
+        await client.pause(scope.mailbox, pauseMilliseconds, deps.isMove ? 'MOVES' : 'ALL');
       }
+      if (again.length > 0 && waitMilliseconds > pauseMilliseconds)
+        await delay(waitMilliseconds, scope.signal);
       open = again;
     }
   }
@@ -85,7 +107,7 @@ export async function runBatch(
 
 async function runRound(
   client: GraphClient,
-  clock: Clock,
+  { clock, isMove = false }: BatchDeps,
   operation: string,
   open: readonly { part: BatchPart; index: number }[],
   scope: GraphScope,
@@ -108,7 +130,8 @@ async function runRound(
       subject: 'MAILBOX',
       body: { requests },
       isRepeatable: true,
-      takesWholeMailbox: true,
+      parts: requests.length,
+      isMove,
     },
     scope,
   );

@@ -3,10 +3,12 @@ import { type Clock, delay, HOUR, monotonicMilliseconds, SECOND } from '../platf
 import type { AccessToken, AccessTokens } from './access-token.ts';
 import { type Deadline, startDeadline } from './deadline.ts';
 import { readFailure, readJson, readStream, timeoutError, unreachableError } from './graph-answer.ts';
+import type { GraphBudget } from './graph-budget.ts';
+import { budgetKey } from './graph-budget-key.ts';
 import { GraphError } from './graph-error.ts';
 import type { GraphSubject } from './graph-failure.ts';
-import { type GraphGate, SLOTS_PER_MAILBOX } from './graph-gate.ts';
-import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts';
+import { type GraphGate, type PauseKind, SLOTS_PER_MAILBOX } from './graph-gate.ts';
+import { DEFAULT_BUDGET, decideRetry, JOB_PAUSE, type RetryBudget } from './graph-retry.ts';
 import type { GraphTransport } from './graph-transport.ts';
 import type { MailboxAccess, RequestCounter } from './mail.ts';
 
@@ -32,8 +34,10 @@ export interface GraphCall {
   body?: unknown;
   /** Whether doing it twice does what doing it once does. GET is by itself. */
   isRepeatable?: boolean;
-  /** A batch runs four requests at a time at Microsoft, so it takes the mailbox to itself. */
-  takesWholeMailbox?: boolean;
+  /** The requests inside of a batch: Microsoft runs four of them at a time, and counts each. */
+  parts?: number;
+  /** Moves have a pause and a share of the budget of their own, and never keep reads out. */
+  isMove?: boolean;
   budget?: RetryBudget;
 }
 
@@ -58,14 +62,15 @@ export interface GraphClient {
   json(call: GraphCall, scope: GraphScope): Promise<unknown>;
   /** The bytes of the answer. Holds a slot of the mailbox until it is read to its end or left. */
   stream(call: GraphCall, scope: GraphScope): Promise<AsyncIterable<Uint8Array>>;
-  /** Lets nobody into the mailbox for that long: for a `Retry-After` inside of a batch. */
-  pause(mailbox: MailboxAccess, milliseconds: number): Promise<void>;
+  /** Lets nobody, or no moves, into the mailbox for that long: for a `Retry-After` inside of a batch. */
+  pause(mailbox: MailboxAccess, milliseconds: number, kind: PauseKind): Promise<void>;
 }
 
 export interface GraphClientDeps {
   transport: GraphTransport;
   tokens: AccessTokens;
   gate: GraphGate;
+  budget: GraphBudget;
   clock: Clock;
   observer: GraphObserver;
   /** In [0, 1). */
@@ -96,6 +101,7 @@ interface Attempt {
 /** Makes the client. */
 export function createGraphClient(deps: GraphClientDeps): GraphClient {
   const { transport, tokens, gate, clock, observer } = deps;
+  const budgetOfAll = deps.budget;
 
   async function perform<T>(call: GraphCall, scope: GraphScope, read: (attempt: Attempt) => Promise<T>) {
     const budget = call.budget ?? DEFAULT_BUDGET;
@@ -110,11 +116,9 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     try {
       for (let attempts = 1; ; attempts += 1) {
         const token = await tokens.get(scope.mailbox, signal, rejected);
-        const pausedFor = gate.pausedFor(laneOf(token, scope));
-        // Nobody stands in a line that moves only after they have left.
-        if (monotonicMilliseconds() - startedAt + pausedFor > budget.milliseconds) throw paused(pausedFor);
+        const leave = await enter(call, laneOf(token, scope), startedAt, budget, signal);
         try {
-          return await attempt(call, scope, token, signal, read);
+          return await attempt(call, scope, token, leave, read);
         } catch (error) {
           if (scope.signal.aborted || !(error instanceof GraphError)) throw error;
           if (error.status === 401) {
@@ -139,6 +143,26 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     }
   }
 
+  /** Stands in line; throws `THROTTLED` rather than stand in a line that moves only after the budget is spent. */
+  function enter(
+    call: GraphCall,
+    lane: string,
+    startedAt: number,
+    budget: RetryBudget,
+    signal: AbortSignal,
+  ): Promise<() => void> {
+    const left = budget.milliseconds - (monotonicMilliseconds() - startedAt);
+    return gate.enter(
+      lane,
+      {
+        slots: Math.min(call.parts ?? 1, SLOTS_PER_MAILBOX),
+        isMove: call.isMove ?? false,
+        patienceMilliseconds: Math.max(0, Math.min(left, budget.pauseMilliseconds ?? JOB_PAUSE)),
+      },
+      signal,
+    );
+  }
+
   /** Waits until the next attempt may be made; throws the error when there shall be none. */
   async function waitOrGiveUp(
     call: GraphCall,
@@ -157,28 +181,32 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
       budget,
       deps.random(),
     );
+    const pause = (milliseconds: number) => pauseLane(lane, milliseconds, call.isMove ? 'MOVES' : 'ALL');
     if (decision.action === 'GIVE_UP') {
       // The next caller shall not run into what this one was told.
-      if (retryAfterMilliseconds !== null) {
-        gate.pause(lane, Math.min(retryAfterMilliseconds, LONGEST_PAUSE_MILLISECONDS));
-      }
+      if (retryAfterMilliseconds !== null) pause(retryAfterMilliseconds);
       throw error;
     }
     const { waitMilliseconds } = decision;
     observer.onRetry?.({ operation: call.operation, status, waitSeconds: waitMilliseconds / SECOND });
-    if (decision.pausesMailbox) gate.pause(lane, waitMilliseconds);
+    if (decision.pausesMailbox) pause(waitMilliseconds);
     else await delay(waitMilliseconds, signal);
+  }
+
+  /** Every process must know: Microsoft counts all of them together. */
+  function pauseLane(lane: string, milliseconds: number, kind: PauseKind): void {
+    const limited = Math.min(milliseconds, LONGEST_PAUSE_MILLISECONDS);
+    gate.pause(lane, limited, kind);
+    budgetOfAll.pause(lane, limited, kind);
   }
 
   async function attempt<T>(
     call: GraphCall,
     scope: GraphScope,
     token: AccessToken,
-    signal: AbortSignal,
+    leave: () => void,
     read: (attempt: Attempt) => Promise<T>,
   ): Promise<T> {
-    const slots = call.takesWholeMailbox === true ? SLOTS_PER_MAILBOX : 1;
-    const leave = await gate.enter(laneOf(token, scope), slots, signal);
     const deadline = startDeadline(
       deps.attemptMilliseconds ?? ATTEMPT_MILLISECONDS,
       timeoutError(call.operation),
@@ -192,6 +220,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     let status: number | null = null;
     try {
       if (scope.counter !== null) scope.counter.requests += 1;
+      budgetOfAll.count(laneOf(token, scope), call.parts ?? 1, call.isMove ?? false);
       const response = await transport({
         cloud: token.cloud,
         accessToken: token.value,
@@ -231,16 +260,19 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
         AbortSignal.any([scope.signal, deadline.signal]).addEventListener('abort', release, { once: true });
         return readStream(response, call.operation, scope.signal, deadline, release);
       }),
-    async pause(mailbox, milliseconds) {
+    async pause(mailbox, milliseconds, kind) {
       const token = await tokens.get(mailbox, AbortSignal.timeout(ATTEMPT_MILLISECONDS));
-      gate.pause(laneOf(token, { mailbox }), milliseconds);
+      pauseLane(laneOf(token, { mailbox }), milliseconds, kind);
     },
   };
 }
 
 /** Limits are per app and mailbox, whichever of our accounts opens it. */
-function laneOf({ clientId }: AccessToken, { mailbox }: Pick<GraphScope, 'mailbox'>): string {
-  return `${clientId} ${mailbox.emailAddress.toLowerCase()}`;
+function laneOf(
+  { clientId, tenantId }: AccessToken,
+  { mailbox: { emailAddress } }: Pick<GraphScope, 'mailbox'>,
+): string {
+  return budgetKey({ clientId, tenantId, emailAddress });
 }
 
 function headersOf({ preferences = [] }: GraphCall): Record<string, string> {
@@ -251,8 +283,4 @@ function headersOf({ preferences = [] }: GraphCall): Record<string, string> {
     'client-request-id': randomUUID(),
     'return-client-request-id': 'true',
   };
-}
-
-function paused(retryAfterMilliseconds: number): GraphError {
-  return new GraphError('THROTTLED', 'Microsoft 365 asked us to slow down.', { retryAfterMilliseconds });
 }

@@ -18,13 +18,21 @@ export interface FailedAttempt {
 export interface RetryBudget {
   attempts: number;
   milliseconds: number;
+  /** How long pauses that Microsoft asks for are sat out, counted from the first attempt; see {@link JOB_PAUSE}. */
+  pauseMilliseconds?: number;
 }
 
 /**
- * For what a person or a job waits for. Short on purpose: who waits in a job keeps one of the process's few places, and a
- * few mailboxes that are told to come back in a minute would stop all others. The queue and the polling come back later.
+ * What a job sits out. Hardly anything: who waits in a job keeps one of the process's few places, and a few mailboxes that
+ * are told to come back in some seconds stopped all others. The job ends instead, and comes back when the pause is over.
  */
+export const JOB_PAUSE = 1.5 * SECOND;
+
+/** For jobs. */
 export const DEFAULT_BUDGET: RetryBudget = { attempts: 5, milliseconds: 15 * SECOND };
+
+/** For what a person waits for. */
+export const PATIENT_BUDGET: RetryBudget = { ...DEFAULT_BUDGET, pauseMilliseconds: 8 * SECOND };
 
 export type RetryDecision =
   | { action: 'GIVE_UP' }
@@ -55,15 +63,15 @@ export function decideRetry(failed: FailedAttempt, budget: RetryBudget, random: 
     LONGEST_BACKOFF_MILLISECONDS,
   );
   const waitMilliseconds = failed.retryAfterMilliseconds ?? Math.ceil(random * limit);
+  const pausesMailbox = isRefused || failed.retryAfterMilliseconds !== null;
+  const longest = pausesMailbox
+    ? Math.min(budget.milliseconds, budget.pauseMilliseconds ?? JOB_PAUSE)
+    : budget.milliseconds;
   // Nobody waits for what will not be tried: the caller learns now and can come back later.
   const isSpent =
-    failed.attempts >= budget.attempts || failed.elapsedMilliseconds + waitMilliseconds > budget.milliseconds;
+    failed.attempts >= budget.attempts || failed.elapsedMilliseconds + waitMilliseconds > longest;
   if (isSpent) return { action: 'GIVE_UP' };
-  return {
-    action: 'RETRY',
-    waitMilliseconds,
-    pausesMailbox: isRefused || failed.retryAfterMilliseconds !== null,
-  };
+  return { action: 'RETRY', waitMilliseconds, pausesMailbox };
 }
 
 /**

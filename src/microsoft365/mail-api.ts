@@ -66,7 +66,7 @@ async function moveMails(
   const unique = [...new Set(ids)];
   const outcomes = await runBatch(
     deps.client,
-    deps,
+    { ...deps, isMove: true },
     'message.move',
     unique.map((id) => ({
       method: 'POST',

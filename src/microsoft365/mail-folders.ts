@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts';
 import { runBatch } from './graph-batch.ts';
 import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
+import { PATIENT_BUDGET } from './graph-retry.ts';
 import { type MailboxAccess, type MailFolder, WELL_KNOWN_FOLDERS, type WellKnownFolder } from './mail.ts';
 
 /** A tree with more folders than this is cut off: nobody can choose from it, and the time is bounded. */
@@ -93,6 +94,7 @@ export async function createFolder(
         body: { displayName },
         // A second time it answers that the name is taken, which is handled below.
         isRepeatable: true,
+        budget: PATIENT_BUDGET,
       },
       scope,
     );
@@ -177,7 +179,7 @@ async function listChildren(
 }
 
 function folderCall(operation: string, target: string): GraphCall {
-  return { operation, method: 'GET', target, subject: 'FOLDER' };
+  return { operation, method: 'GET', target, subject: 'FOLDER', budget: PATIENT_BUDGET };
 }
 
 function folderPath(mailbox: MailboxAccess, id: string): string {

@@ -6,11 +6,11 @@ import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
 import { Account } from './account.entity.ts';
 import { setAccountStatus } from './account-status.ts';
-import type { CloudName } from './clouds.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
 import { GraphError, type GraphErrorCode } from './graph-error.ts';
 import { createGraphGate } from './graph-gate.ts';
+import type { Integration } from './integration.entity.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes, readMsalFailure } from './msal.ts';
 import { openTokenCache, sealTokenCache } from './token-cache.ts';
@@ -68,7 +68,7 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
   async function visitInTurn(account: AccountReference, rejected: string | undefined): Promise<Visit> {
     let leave: () => void;
     try {
-      leave = await gate.enter('visits', 1, AbortSignal.timeout(VISIT_MILLISECONDS));
+      leave = await gate.enter('visits', { slots: 1 }, AbortSignal.timeout(VISIT_MILLISECONDS));
     } catch (cause) {
       return { error: failure('LOGIN_UNAVAILABLE', null, null, cause) };
     }
@@ -139,7 +139,7 @@ async function visitAccount(
       if (result.fromCache && isUseless) result = await ask(true);
       if (!result.fromCache) account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
       await setAccountStatus(em, account, 'ACTIVE', null);
-      return { token: toToken(result, integration.cloud, integration.clientId, clock) };
+      return { token: toToken(result, integration, account, clock) };
     } catch (error) {
       const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
       const { status, code } = refreshRefusal(outcome);
@@ -164,12 +164,12 @@ function keyOf({ organizationId, accountId }: AccountReference): string {
 
 function toToken(
   { accessToken, expiresOn }: AuthenticationResult,
-  cloud: CloudName,
-  clientId: string,
+  { cloud, clientId }: Integration,
+  { microsoftTenantId: tenantId }: Account,
   clock: Clock,
 ): AccessToken {
   // Without an expiry it is used at once and not kept.
-  return { value: accessToken, expiresAt: expiresOn ?? clock.now(), cloud, clientId };
+  return { value: accessToken, expiresAt: expiresOn ?? clock.now(), cloud, clientId, tenantId };
 }
 
 function lasts(expiresAt: Date | null, clock: Clock): boolean {

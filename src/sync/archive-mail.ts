@@ -1,10 +1,13 @@
-import type { JobContext } from '../jobs/define-job.ts';
+import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
+import type { MailApi } from '../microsoft365/mail.ts';
 import { forkFor } from '../platform/database.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import type { SyncDependencies } from './run-sync.ts';
+import { archiveMailJob } from './sync.jobs.ts';
 
 /** Messages moved before the result is written down: five `$batch` requests. */
 const MESSAGES_PER_STEP = 100;
@@ -37,8 +40,8 @@ export async function archiveMail(
       { limit: MESSAGES_PER_STEP, orderBy: { id: 'asc' } },
     );
     const last = due.at(-1);
-    // Thrown after the others are written down: the queue tries what is left again, later and later.
-    if (!last && postponed) throw postponed;
+    // After the others are written down: the queue tries what is left again.
+    if (!last && postponed) return await later(postponed);
     if (!last) return;
     after = last.id;
     const { archiveFolder, afterProcessing } = mailbox;
@@ -48,22 +51,41 @@ export async function archiveMail(
       continue;
     }
     const ids = due.map(({ graphMessageId }) => graphMessageId);
-    const outcomes = await mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
+    let outcomes: Awaited<ReturnType<MailApi['moveMails']>>;
+    try {
+      outcomes = await mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
+    } catch (thrown) {
+      return await later(thrown);
+    }
     let moved = 0;
     for (const row of due) {
       const outcome = outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME;
       if (outcome === 'MOVED' || outcome === 'GONE') {
         em.assign(row, { archiveState: 'DONE', archivedAt: clock.now() });
         moved += 1;
-      } else if (!outcome.isTransient || isLastAttempt) {
+      } else if (postponementOf(outcome) === null && (!outcome.isTransient || isLastAttempt)) {
         em.assign(row, { archiveState: 'FAILED', problem: outcome.toProblem(clock.now()) });
         logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be archived');
       } else {
-        postponed = outcome;
+        // Throttling tells when to come back; it goes first.
+        postponed = isThrottling(postponed) ? postponed : outcome;
       }
     }
     await em.flush();
     // Nothing of a whole step: then it is the mailbox that has to wait, and not a mail.
-    if (postponed && moved === 0) throw postponed;
+    if (postponed && (moved === 0 || isThrottling(postponed))) return await later(postponed);
+  }
+
+  /** Throttling and trouble of the account do not use up tries: the job ends well, and another one waits. */
+  async function later(reason: unknown): Promise<void> {
+    const wait = postponementOf(reason);
+    if (wait === null) throw reason;
+    const runAt = new Date(clock.now().getTime() + wait);
+    await enqueue(
+      forkFor(database, organizationId, signal),
+      archiveMailJob,
+      { organizationId, mailboxId },
+      { runAt },
+    );
   }
 }

@@ -1,4 +1,5 @@
 import { LockMode } from '@mikro-orm/core';
+import { enqueue } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
@@ -6,6 +7,7 @@ import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { resumeArchiving } from './archive-again.ts';
 import { requestSync } from './request-sync.ts';
+import { syncMailboxJob } from './sync.jobs.ts';
 import { retryDelay } from './sync-plan.ts';
 import { SyncRun } from './sync-run.entity.ts';
 import { SyncState } from './sync-state.entity.ts';
@@ -21,16 +23,19 @@ export interface RunEnd {
   failure: RunFailure | null;
 }
 
-/** Why a run failed. */
+/** Why a run failed, or was only postponed. */
 export interface RunFailure {
   problem: Problem;
   /** How long Microsoft wants to be left alone, at least. */
   retryAfterMilliseconds: number | null;
+  /** Microsoft asked us to slow down: nothing is wrong with the mailbox, and another run goes on after so long. */
+  postponedMilliseconds: number | null;
 }
 
 /**
  * Writes the end of a run into its row and into the mailbox's sync state. A failure shortens the wait until the next
- * poll; success clears the problem. When the watched folder was changed during the run, another run follows at once.
+ * poll; success clears the problem. A postponed run is no failure: its successor waits already, and begins when Microsoft
+ * allows it. When the watched folder was changed during the run, another run follows at once.
  */
 export async function finishRun(
   { database, clock }: { database: Database; clock: Clock },
@@ -53,18 +58,24 @@ export async function finishRun(
     const mailbox = await em.findOne(Mailbox, { id: mailboxId });
     if (!run || !state || !mailbox) return;
     const told = failure?.problem ?? null;
-    em.assign(run, { state: told ? 'FAILED' : 'SUCCEEDED', finishedAt: now, requests, problem: told });
-    if (told) {
+    const wait = failure?.postponedMilliseconds ?? null;
+    const resumesAt = wait === null || !mailbox.incomingEnabled ? null : new Date(now.getTime() + wait);
+    const outcome = !told ? 'SUCCEEDED' : resumesAt ? 'POSTPONED' : 'FAILED';
+    em.assign(run, { state: outcome, finishedAt: now, requests, problem: told, resumesAt });
+    if (resumesAt) {
+      // What kept it from working before, if anything did, is neither over nor worse.
+      em.assign(state, { resumesAt, nextPollAt: resumesAt });
+    } else if (told) {
       const failures = state.consecutiveFailures + 1;
       const since = state.problem?.code === told.code ? state.problem.since : told.since;
-      const wait = Math.max(
+      const delay = Math.max(
         retryDelay(failures, mailbox.syncIntervalMinutes),
         failure?.retryAfterMilliseconds ?? 0,
       );
       em.assign(state, {
         consecutiveFailures: failures,
         problem: { ...told, since },
-        nextPollAt: new Date(now.getTime() + wait),
+        nextPollAt: new Date(now.getTime() + delay),
       });
     } else {
       // What could not be moved while Microsoft refused waits for hours by now: it is tried at once.
@@ -75,6 +86,11 @@ export async function finishRun(
     await em.flush();
     const isBehind = !told && mailbox.incomingEnabled && state.folderId !== mailbox.folder?.id;
     if (isBehind) await requestSync(em, mailbox, 'RECOVERY');
+    if (resumesAt) {
+      await requestSync(em, mailbox, run.trigger);
+      // Also a run that was asked for meanwhile would only be told the same.
+      await enqueue(em, syncMailboxJob, { organizationId, mailboxId }, { runAt: resumesAt });
+    }
     await recordEvents(em, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
   });
 }

@@ -3,6 +3,7 @@ import { NotFoundError } from '../errors.ts';
 import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
@@ -45,12 +46,20 @@ export async function retryInboundMessage(
     else problem = goneProblem(clock.now());
   } catch (thrown) {
     signal.throwIfAborted();
+    const wait = postponementOf(thrown);
+    if (wait !== null) return await postpone(wait);
     if (thrown instanceof GraphError) problem = thrown.toProblem(clock.now());
     else if (isFaultOfData(thrown)) problem = storeProblem(clock.now());
     else throw thrown;
     logger.warn({ err: thrown, inboundMessageId: row.id }, 'a message failed again');
   }
   await tryLater(problem);
+
+  /** The mailbox could not be asked, which says nothing about the message: the try does not count. */
+  async function postpone(wait: number): Promise<void> {
+    const runAt = new Date(clock.now().getTime() + wait);
+    await enqueue(forkFor(database, input.organizationId, signal), retryInboundMessageJob, input, { runAt });
+  }
 
   async function processAgain(found: IncomingMail): Promise<void> {
     await forkFor(database, input.organizationId, signal).transactional(async (tx) => {

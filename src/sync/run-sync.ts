@@ -3,6 +3,7 @@ import type { JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { DeltaExpiredError, GraphError } from '../microsoft365/graph-error.ts';
+import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { DeltaPage, MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
@@ -42,7 +43,7 @@ function loopError(): GraphError {
  *
  * Whatever happens in between, a crash, an abort or a second run, a page is stored whole with its cursor or not at all,
  * and a message that is listed again is found in the ledger. What Microsoft refuses ends the run as `FAILED` with its
- * problem and the next poll tries again; only an unexpected error is thrown.
+ * problem and the next poll tries again, or as `POSTPONED` when it asked us to slow down; only an unexpected error is thrown.
  */
 export async function runSync(
   deps: SyncDependencies,
@@ -88,7 +89,7 @@ export async function runSync(
       // shown to people, and polling tries again: a run that says RUNNING for hours would be a lie.
       if (attempt >= ATTEMPTS_IN_SILENCE) {
         const problem = syncFailed(deps.clock.now());
-        const failed = { problem, retryAfterMilliseconds: null };
+        const failed = { problem, retryAfterMilliseconds: null, postponedMilliseconds: null };
         await finishRun(deps, { ...end, requests: counter.requests, failure: failed });
       }
       throw toError(thrown);
@@ -96,8 +97,17 @@ export async function runSync(
     failure = {
       problem: thrown.toProblem(deps.clock.now()),
       retryAfterMilliseconds: thrown.retryAfterMilliseconds,
+      postponedMilliseconds: isThrottling(thrown) ? postponementOf(thrown) : null,
     };
-    logger.warn({ err: thrown, mailboxId, microsoftCode: thrown.microsoftCode }, 'a sync run failed');
+    if (isThrottling(thrown)) {
+      const { retryAfterMilliseconds } = thrown;
+      logger.info(
+        { mailboxId, retryAfterMilliseconds },
+        'Microsoft 365 asked to slow down; the sync goes on later',
+      );
+    } else {
+      logger.warn({ err: thrown, mailboxId, microsoftCode: thrown.microsoftCode }, 'a sync run failed');
+    }
   }
   await finishRun(deps, { ...end, requests: counter.requests, failure });
 }

@@ -7,8 +7,18 @@ import type { Problem } from '../platform/problem.ts';
 export const SYNC_TRIGGERS = ['PUSH', 'POLL', 'MANUAL', 'RECOVERY'] as const;
 export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
 
-/** `QUEUED` waits for a worker; `INTERRUPTED` was cut off by a crash, its successor goes on from the stored cursor. */
-export const SYNC_RUN_STATES = ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'INTERRUPTED'] as const;
+/**
+ * `QUEUED` waits for a worker; `POSTPONED` was asked to slow down; `INTERRUPTED` was cut off by a crash. The successor of
+ * either goes on from the stored cursor.
+ */
+export const SYNC_RUN_STATES = [
+  'QUEUED',
+  'RUNNING',
+  'SUCCEEDED',
+  'POSTPONED',
+  'FAILED',
+  'INTERRUPTED',
+] as const;
 export type SyncRunState = (typeof SYNC_RUN_STATES)[number];
 
 /** One pass over a mailbox's watched folder. */
@@ -33,6 +43,8 @@ export const SyncRunSchema = defineEntity({
     /** HTTP requests to Graph. */
     requests: p.integer().default(0),
     problem: p.json<Problem>().nullable(),
+    /** When the successor of a postponed run begins. */
+    resumesAt: p.datetime().nullable(),
   },
 });
 

@@ -30,6 +30,8 @@ export const SyncStateSchema = defineEntity({
     lastSuccessAt: p.datetime().nullable(),
     consecutiveFailures: p.integer().default(0),
     problem: p.json<Problem>().nullable(),
+    /** Until when Microsoft wants to be left alone: a run waits for it. Null when none does. */
+    resumesAt: p.datetime().nullable(),
     /** Raised with every write of the cursor: of two runs that overlap after a lost connection only one can go on. */
     version: p.integer().version(),
   },

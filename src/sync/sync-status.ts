@@ -9,7 +9,7 @@ import { SyncRun } from './sync-run.entity.ts';
 import { SyncState } from './sync-state.entity.ts';
 
 /** What the sync of a mailbox does at the moment. */
-export const SYNC_STATES = ['DISABLED', 'IDLE', 'QUEUED', 'RUNNING', 'FAILING'] as const;
+export const SYNC_STATES = ['DISABLED', 'IDLE', 'QUEUED', 'RUNNING', 'PAUSED', 'FAILING'] as const;
 export type SyncStateName = (typeof SYNC_STATES)[number];
 
 /** The sync of a mailbox at a glance. */
@@ -23,6 +23,8 @@ export class SyncStatus {
   readonly lastSuccessAt: Date | null;
   readonly problem: Problem | null;
   readonly #mailbox: Mailbox;
+  /** Until when Microsoft wants to be left alone; null when it does not. */
+  readonly resumesAt: Date | null;
 
   constructor(
     mailbox: Mailbox,
@@ -37,7 +39,9 @@ export class SyncStatus {
     this.lastRun = lastRun;
     this.nextPollAt = mailbox.incomingEnabled ? (state?.nextPollAt ?? null) : null;
     this.lastSuccessAt = state?.lastSuccessAt ?? null;
-    this.problem = state?.problem ?? null;
+    const isPaused = this.state === 'PAUSED';
+    this.problem = state?.problem ?? (isPaused ? (lastRun?.problem ?? null) : null);
+    this.resumesAt = isPaused ? (state?.resumesAt ?? null) : null;
   }
 
   /** How new mail is noticed. */
@@ -88,6 +92,9 @@ const loadStatus = batching(async (em, mailboxIds: readonly string[]) => {
 
 function nameOf(mailbox: Mailbox, state: SyncState | null, open: SyncRun | null): SyncStateName {
   if (!mailbox.incomingEnabled) return 'DISABLED';
-  if (open) return open.state === 'RUNNING' ? 'RUNNING' : 'QUEUED';
+  if (open?.state === 'RUNNING') return 'RUNNING';
+  // The run that goes on waits for the same instant: a run that takes it takes it back.
+  if (state?.resumesAt) return 'PAUSED';
+  if (open) return 'QUEUED';
   return state?.problem ? 'FAILING' : 'IDLE';
 }

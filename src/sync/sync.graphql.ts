@@ -30,6 +30,7 @@ const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', 
 });
 
 const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {
+  POSTPONED: 'Microsoft 365 asked to slow down: another run goes on at `resumesAt`. Nothing is wrong.',
   QUEUED: 'It waits for a worker.',
   RUNNING: 'It is reading the folder.',
   SUCCEEDED: 'The folder was read to its end.',
@@ -39,6 +40,7 @@ const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {
 
 const SyncStateEnum = enumType('SyncState', 'What the sync of a mailbox does at the moment.', {
   DISABLED: 'Incoming mail is switched off.',
+  PAUSED: 'Microsoft 365 asked to slow down: it goes on by itself at `resumesAt`. Nothing is wrong.',
   IDLE: 'It waits for the next poll.',
   QUEUED: 'A run waits for a worker.',
   RUNNING: 'A run is reading the folder.',
@@ -73,6 +75,11 @@ const PushSubscriptionType = builder.objectRef<PushSubscription>('PushSubscripti
     }),
     lastNotificationAt: t.expose('lastNotificationAt', {
       type: 'DateTime',
+    resumesAt: t.expose('resumesAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When another run goes on where a postponed one stopped.',
+    }),
       nullable: true,
       description: 'When a notification last came.',
     }),
@@ -93,6 +100,12 @@ builder.node(SyncRun, {
   description: "One pass over a mailbox's watched folder.",
   authScopes: { permission: 'mailbox:read' },
   id: { resolve: ({ id }) => id },
+    resumesAt: t.expose('resumesAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'Until when it is `PAUSED`, because Microsoft 365 asked to slow down; null when it is not.',
+    }),
   loadMany: loadByIds(SyncRun),
   fields: (t) => ({
     trigger: t.expose('trigger', { type: SyncTriggerEnum, description: 'What made it happen.' }),
@@ -116,7 +129,7 @@ builder.node(SyncRun, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it failed.',
+      description: 'Why it failed, or was postponed.',
       resolve: ({ problem }) => problem ?? null,
     }),
   }),

@@ -37,7 +37,10 @@ export async function takeRun(em: EntityManager, mailbox: Mailbox, clock: Clock)
       (await tx.findOne(SyncState, { mailbox: mailbox.id })) ??
       tx.create(SyncState, { organization: mailbox.organization, mailbox });
     // Set before the work begins: a run that takes long must not be asked for again at every tick meanwhile.
-    tx.assign(state, { nextPollAt: new Date(now.getTime() + mailbox.syncIntervalMinutes * MINUTE) });
+    tx.assign(state, {
+      nextPollAt: new Date(now.getTime() + mailbox.syncIntervalMinutes * MINUTE),
+      resumesAt: null,
+    });
     await tx.flush();
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId: mailbox.id }]);
     return { run, state };

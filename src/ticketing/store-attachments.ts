@@ -4,6 +4,7 @@ import { enqueue, handleJob, type JobContext, type JobHandler } from '../jobs/de
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { IncomingAttachment, MailApi, MailboxAccess } from '../microsoft365/mail.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
@@ -193,7 +194,7 @@ class Attempt {
   }
 
   async #settleFile({ mail, attachmentId }: FileToFetch<WantedMail>, error: Error): Promise<void> {
-    const outcome = fileOutcome(error, this.#facts());
+    const outcome = fileOutcome(error, this.#facts(error));
     if (outcome === null) mail.failure ??= error;
     else {
       await refuseContent(this.#em, attachmentId, outcome.state, outcome.problem, this.#options.clock.now());
@@ -201,7 +202,7 @@ class Attempt {
   }
 
   async #settleMail(mail: WantedMail, error: Error): Promise<void> {
-    const problem = mailProblem(error, this.#facts());
+    const problem = mailProblem(error, this.#facts(error));
     if (problem === null) {
       mail.failure ??= error;
       return;
@@ -236,7 +237,10 @@ class Attempt {
     );
     const isAll = failed.length === mails.length;
     const ticketIds = new Set([...changed].map(({ ticketId }) => ticketId));
-    const runAt = new Date(this.#options.clock.now().getTime() + ALONE_AFTER);
+    const now = this.#options.clock.now().getTime();
+    const [first] = failed;
+    // The mailbox may not be asked for now: all of them wait, and the try does not count.
+    const wait = isAll && first !== undefined ? postponementOf(first.failure) : null;
     await this.#em.transactional(async (em) => {
       await recordEvents(
         em,
@@ -249,15 +253,20 @@ class Attempt {
           'attachments could not be stored; trying the mail again by itself',
         );
         const input = { organizationId, mailboxId, inboundMessageIds: [inboundMessageId] };
+        const runAt = new Date(now + Math.max(ALONE_AFTER, postponementOf(failure) ?? 0));
         await enqueue(em, storeAttachmentsJob, input, { runAt });
       }
+      if (wait !== null) {
+        await enqueue(em, storeAttachmentsJob, this.#input, { runAt: new Date(now + wait) });
+      }
     });
-    const [first] = failed;
-    if (isAll && first !== undefined) throw first.failure;
+    if (isAll && first !== undefined && wait === null) throw first.failure;
   }
 
-  #facts(): AttemptFacts {
-    const { attempt, isLastAttempt } = this.#context;
+  /** Throttling and trouble of the account are no reason to give up, however often they come. */
+  #facts(error: Error): AttemptFacts {
+    const { attempt } = this.#context;
+    const isLastAttempt = this.#context.isLastAttempt && postponementOf(error) === null;
     return { attempt, isLastAttempt, limits: this.#limits, now: this.#options.clock.now() };
   }
 

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AccessTokens } from '../../src/microsoft365/access-token.ts';
+import { createOwnBudget } from '../../src/microsoft365/graph-budget.ts';
 import {
   createGraphClient,
   type GraphCall,
@@ -36,7 +37,7 @@ function fixedTokens(): AccessTokens & { givenUp: number } {
     givenUp: 0,
     async get(_account, _signal, rejected) {
       const value = rejected === undefined ? 'first-token' : 'second-token';
-      return { value, expiresAt: systemClock.now(), cloud: 'GLOBAL', clientId: 'app' };
+      return { value, expiresAt: systemClock.now(), cloud: 'GLOBAL', clientId: 'app', tenantId: 'tenant' };
     },
     forget: () => undefined,
     async giveUp() {
@@ -63,6 +64,7 @@ async function startGraph(
     transport: createGraphTransport({ loginUrl: null, graphUrl: url }),
     tokens,
     gate: createGraphGate(),
+    budget: createOwnBudget(),
     clock: systemClock,
     observer: options.observer ?? {},
     random: options.random ?? (() => 0),
@@ -306,7 +308,7 @@ describe('a mailbox', () => {
       method: 'POST',
       body: {},
       isRepeatable: true,
-      takesWholeMailbox: true,
+      parts: 20,
     };
     await Promise.all([GET, GET, BATCH, GET, BATCH, GET].map((call) => client.json(call, scopeOf())));
     for (const names of together.filter((one) => one.includes('POST'))) expect(names).toEqual(['POST']);

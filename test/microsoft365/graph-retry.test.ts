@@ -4,6 +4,7 @@ import {
   DEFAULT_BUDGET,
   decideRetry,
   type FailedAttempt,
+  PATIENT_BUDGET,
   parseRetryAfter,
 } from '../../src/microsoft365/graph-retry.ts';
 import { MINUTE, SECOND } from '../../src/platform/clock.ts';
@@ -48,11 +49,20 @@ describe('whether to try again', () => {
   });
 
   test('Retry-After is obeyed to the millisecond, and pauses the mailbox', () => {
-    expect(decideRetry(failed({ retryAfterMilliseconds: 2_128 }), DEFAULT_BUDGET, 0.9)).toEqual({
+    expect(decideRetry(failed({ retryAfterMilliseconds: 1_128 }), DEFAULT_BUDGET, 0.9)).toEqual({
       action: 'RETRY',
-      waitMilliseconds: 2_128,
+      waitMilliseconds: 1_128,
       pausesMailbox: true,
     });
+  });
+
+  test('a job does not sit out a pause of more than about a second; a person has a little more patience', () => {
+    const told = failed({ retryAfterMilliseconds: 3_000 });
+    expect(decideRetry(told, DEFAULT_BUDGET, 0)).toEqual({ action: 'GIVE_UP' });
+    expect(decideRetry(told, PATIENT_BUDGET, 0)).toMatchObject({ action: 'RETRY', waitMilliseconds: 3_000 });
+    // Of many short ones no more than of one long one.
+    const again = failed({ retryAfterMilliseconds: 1_000, elapsedMilliseconds: 1_000, attempts: 2 });
+    expect(decideRetry(again, DEFAULT_BUDGET, 0)).toEqual({ action: 'GIVE_UP' });
   });
 
   test('without it the wait is random below a limit that doubles and ends', () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AccessTokens } from '../../src/microsoft365/access-token.ts';
+import { createOwnBudget } from '../../src/microsoft365/graph-budget.ts';
 import { createGraphClient } from '../../src/microsoft365/graph-client.ts';
 import type { GraphErrorCode } from '../../src/microsoft365/graph-error.ts';
 import { createGraphGate } from '../../src/microsoft365/graph-gate.ts';
@@ -29,7 +30,13 @@ const WANTED = {
 };
 const signal = AbortSignal.timeout(60_000);
 const tokens: AccessTokens = {
-  get: async () => ({ value: 'token', expiresAt: IN_A_WEEK, cloud: 'GLOBAL', clientId: 'app' }),
+  get: async () => ({
+    value: 'token',
+    expiresAt: IN_A_WEEK,
+    cloud: 'GLOBAL',
+    clientId: 'app',
+    tenantId: 'tenant',
+  }),
   forget: () => undefined,
   giveUp: async () => undefined,
 };
@@ -68,6 +75,7 @@ async function startGraph(...answers: Answer[]) {
     transport: createGraphTransport({ loginUrl: null, graphUrl: url }),
     tokens,
     gate: createGraphGate(),
+    budget: createOwnBudget(),
     clock: { now: () => NOW },
     observer: {},
     random: () => 0,

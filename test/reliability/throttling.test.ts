@@ -163,7 +163,7 @@ test('throttled mailboxes, however many, do not delay one of another organizatio
     for (const pathPattern of ['attachments', '/\\$batch', '/move']) {
       await setFault(fleet.emulator.url, {
         status: 429,
-        retryAfterSeconds: 20,
+        retryAfterSeconds: 7,
         pathPattern,
         mailbox: address,
       });

@@ -1,0 +1,36 @@
+import { MINUTE, SECOND } from '../platform/clock.ts';
+import { GraphError, type GraphErrorCode } from './graph-error.ts';
+
+/** Without a `Retry-After`. */
+const THROTTLED_MILLISECONDS = 15 * SECOND;
+/** Longer pauses are looked at again after this. */
+const LONGEST_MILLISECONDS = 60 * MINUTE;
+/** A little later than asked for: our clock is not Microsoft's, and the pause must be over when the job is there. */
+const MARGIN_MILLISECONDS = 50;
+/** Until a person has signed in again or the sign-in service is back; the sync itself finds out much sooner. */
+const ACCOUNT_MILLISECONDS = 15 * MINUTE;
+
+/** Says nothing about the mail or the file that was asked for: the account as a whole has no access for now. */
+const ACCOUNT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
+  'SIGN_IN_REQUIRED',
+  'CONSENT_REQUIRED',
+  'CREDENTIAL_REFUSED',
+  'LOGIN_UNAVAILABLE',
+]);
+
+/** Whether Microsoft asked us to slow down, or we did so ourselves: no failure of anything. */
+export function isThrottling(error: unknown): boolean {
+  return error instanceof GraphError && error.code === 'THROTTLED';
+}
+
+/**
+ * After how many milliseconds to try again what met this error, when the try does not count: throttling and trouble of the
+ * account are nobody's failure. Null when it counts.
+ */
+export function postponementOf(error: unknown): number | null {
+  if (!(error instanceof GraphError)) return null;
+  if (ACCOUNT_CODES.has(error.code)) return ACCOUNT_MILLISECONDS;
+  if (error.code !== 'THROTTLED') return null;
+  const told = error.retryAfterMilliseconds ?? THROTTLED_MILLISECONDS;
+  return Math.min(told, LONGEST_MILLISECONDS) + MARGIN_MILLISECONDS;
+}
