@@ -7,5 +7,5 @@ import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 export const migrations: MigrationObject[] = [
   { name: '2026-11-21-first-tables', class: FirstTables },
   { name: '2026-11-21-push-subscriptions', class: PushSubscriptions },
-];
   { name: '2026-11-21-graph-budget', class: GraphBudget },
+];
