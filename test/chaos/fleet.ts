@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { type Forwarder, startForwarder } from '../reliability/forwarder.ts';
+import { type RestartablePostgres, startRestartablePostgres } from '../reliability/restartable-postgres.ts';
+import { control, freePort } from '../support/app.ts';
+import { Member } from './member.ts';
+
+/** The key of the first organization's owner. */
+export const ADMIN_KEY = 'dg_chaos-run-admin-key-0123456789abcdefghij';
+
+/** Two processes with the API, two with the worker, a database that belongs to none of them, and Microsoft. */
+export interface Fleet extends AsyncDisposable {
+  emulator: Emulator;
+  postgres: RestartablePostgres;
+  forwarder: Forwarder;
+  /** First the APIs, then the workers. */
+  members: Member[];
+  /** The environment that they share, for commands beside them. */
+  env: Record<string, string>;
+}
+
+/** Starts the fleet; its data and logs are in `folder`. Microsoft reaches the APIs through one address, in turn. */
+export async function startFleet(folder: string, seed: number): Promise<Fleet> {
+  const logs = join(folder, 'logs');
+  await mkdir(logs, { recursive: true });
+  await using cleanup = new AsyncDisposableStack();
+  const emulator = cleanup.use(await startEmulator());
+  await control(emulator.url, 'settings', { randomSeed: seed, latencyMs: 10 });
+  // A process that is dead for seconds must not wait for the next attempt for minutes: 1.5 s, 3 s, 6 s, …
+  await control(emulator.url, 'push', { retryScale: 0.1 });
+  // A crash of PostgreSQL must keep what was committed, so it waits for its log; only the disk is not waited for.
+  const postgres = cleanup.use(await startRestartablePostgres(join(folder, 'data'), ['-c', 'fsync=off']));
+  const forwarder = cleanup.use(await startForwarder());
+  const env = {
+    DATABASE_URL: postgres.url,
+    DESKGRAPH_ENCRYPTION_KEYS: `chaos:${randomBytes(32).toString('base64')}`,
+    DESKGRAPH_ADMIN_KEY: ADMIN_KEY,
+    DESKGRAPH_DATA_DIR: join(folder, 'unused'),
+    MICROSOFT_LOGIN_URL: emulator.loginUrl,
+    MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    PUBLIC_URL: forwarder.url,
+    LOG_LEVEL: 'info',
+  };
+  const members: Member[] = [];
+  const kill = () => {
+    for (const member of members) member.destroy();
+  };
+  process.once('exit', kill);
+  cleanup.defer(async () => {
+    await Promise.all(members.map((member) => member.stop()));
+    process.off('exit', kill);
+  });
+  for (const [name, role] of [
+    ['api-1', 'api'],
+    ['api-2', 'api'],
+    ['worker-1', 'worker'],
+    ['worker-2', 'worker'],
+  ] as const) {
+    const member = new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs);
+    members.push(member);
+    await member.start();
+    if (role === 'api') forwarder.targets.push(member.url);
+  }
+  const owned = cleanup.move();
+  return {
+    emulator,
+    postgres,
+    forwarder,
+    members,
+    env,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

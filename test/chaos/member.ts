@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../src/platform/clock.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const READY_DEADLINE_MILLISECONDS = 90_000;
+/** As a supervisor waits before it starts again what ended by itself. */
+const RESTART_PAUSE_MILLISECONDS = 300;
+
+/** Something that a process said or did and that somebody should look at. */
+export interface Incident {
+  at: number;
+  member: string;
+  /** `error` and `fatal` are lines of its log; `exit` is an end that nobody wished. */
+  level: 'error' | 'fatal' | 'exit';
+  text: string;
+}
+
+/** One process of the fleet, with its supervisor: what ends is started again until it is stopped. */
+export class Member {
+  readonly name: string;
+  readonly incidents: Incident[] = [];
+  kills = 0;
+  readonly #env: Record<string, string>;
+  readonly #log: WriteStream;
+  #child: ChildProcess | undefined;
+  #isWanted = true;
+  #isKilled = false;
+  #ready = Promise.withResolvers<void>();
+  #downMilliseconds = 0;
+  #supervision: Promise<void> | undefined;
+
+  constructor(name: string, env: Record<string, string>, logFolder: string) {
+    this.name = name;
+    this.#env = env;
+    this.#log = createWriteStream(join(logFolder, `${name}.log`));
+  }
+
+  /** Where its API listens; meaningless for a worker. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#env['PORT']}`;
+  }
+
+  /** Starts it and waits until it says that it is ready. */
+  async start(): Promise<void> {
+    this.#supervision = this.#supervise();
+    await this.ready();
+  }
+
+  /** Waits until it is ready, also after a kill. Throws when that takes too long. */
+  async ready(): Promise<void> {
+    const late = new AbortController();
+    const timeout = sleep(READY_DEADLINE_MILLISECONDS, undefined, { signal: late.signal }).then(() => {
+      throw new Error(`${this.name} did not become ready within ${READY_DEADLINE_MILLISECONDS / 1_000} s.`);
+    });
+    try {
+      await Promise.race([this.#ready.promise, timeout]);
+    } finally {
+      late.abort();
+      await timeout.catch(() => undefined);
+    }
+  }
+
+  /** SIGKILL; it stays away for so long, and is started again. Resolves when it is ready again. */
+  async kill(downMilliseconds: number): Promise<void> {
+    this.kills += 1;
+    this.#ready = Promise.withResolvers<void>();
+    this.#downMilliseconds = downMilliseconds;
+    this.#isKilled = true;
+    this.#child?.kill('SIGKILL');
+    await this.ready();
+  }
+
+  /** SIGTERM, and SIGKILL when that takes too long. Gives the exit code. */
+  async stop(): Promise<number | null> {
+    this.#isWanted = false;
+    this.#ready.promise.catch(() => undefined);
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await once(child, 'exit');
+      clearTimeout(timer);
+    }
+    await this.#supervision;
+    await new Promise((done) => this.#log.end(done));
+    return child?.exitCode ?? null;
+  }
+
+  /** For the end of this process by a signal: nothing may be left. */
+  destroy(): void {
+    this.#isWanted = false;
+    this.#child?.kill('SIGKILL');
+  }
+
+  async #supervise(): Promise<void> {
+    while (this.#isWanted) {
+      this.#isKilled = false;
+      const [code, signal] = await this.#runOnce();
+      if (!this.#isWanted) return;
+      if (!this.#isKilled) {
+        this.incidents.push({
+          at: systemClock.now().getTime(),
+          member: this.name,
+          level: 'exit',
+          text: `ended by itself with ${signal ?? code}`,
+        });
+        this.#ready = Promise.withResolvers<void>();
+      }
+      await sleep(this.#isKilled ? this.#downMilliseconds : RESTART_PAUSE_MILLISECONDS);
+    }
+  }
+
+  async #runOnce(): Promise<[number | null, NodeJS.Signals | null]> {
+    const child = spawn(process.execPath, ['src/main.ts'], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'] ?? '', ...this.#env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    const ready = this.#ready;
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => this.#heard(line, ready.resolve));
+    }
+    return (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  }
+
+  #heard(line: string, onReady: () => void): void {
+    this.#log.write(`${line}\n`);
+    if (line.includes('"msg":"ready"')) onReady();
+    // pino's levels: 50 is error, 60 fatal. Only Node itself writes anything else.
+    const level = /^\{"level":(\d+)/.exec(line)?.[1];
+    if (level === '50' || level === '60' || (level === undefined && /error/i.test(line))) {
+      this.incidents.push({
+        at: systemClock.now().getTime(),
+        member: this.name,
+        level: level === '60' ? 'fatal' : 'error',
+        // The message stands at the end of pino's lines, behind the error's stack.
+        text: line.length > 3_000 ? `${line.slice(0, 2_000)} … ${line.slice(-900)}` : line,
+      });
+    }
+  }
+}
