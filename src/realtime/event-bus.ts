@@ -4,14 +4,7 @@ import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Notifications } from '../platform/notifications.ts';
 import type { LogPosition } from './cursor.ts';
-import {
-  findOldestWriter,
-  forgetForeignEvents,
-  hasEventsAfter,
-  type LoggedEvent,
-  readEnd,
-  readTail,
-} from './event-log.ts';
+import { findOldestWriter, forgetForeignEvents, type LoggedEvent, readEnd, readTail } from './event-log.ts';
 import { EVENT_CHANNEL } from './record.ts';
 
 /** Most events read from the log at once. */
@@ -153,13 +146,12 @@ class LogTail implements EventBus {
       try {
         // Cleared before reading: what is announced from now on leads to another round.
         this.#isWoken = false;
-        const handedOver = await this.#handOverBatch();
+        const { handedOver, isHeldBack } = await this.#handOverBatch();
         failureBackoff = MIN_FAILURE_BACKOFF;
         if (handedOver === BATCH_SIZE) continue;
         if (handedOver > 0) heldBackPoll = MIN_HELD_BACK_POLL;
         // An event's NOTIFY comes with its commit, but an older transaction may still hold it back, and nothing
         // announces the end of that one: only looking again tells.
-        const isHeldBack = await hasEventsAfter(this.database, this.position);
         await this.#watchHolding(isHeldBack && handedOver === 0);
         await this.#sleep(isHeldBack ? heldBackPoll : SAFETY_POLL_INTERVAL, !isHeldBack);
         heldBackPoll = isHeldBack ? Math.min(heldBackPoll * 2, MAX_HELD_BACK_POLL) : MIN_HELD_BACK_POLL;
@@ -173,15 +165,15 @@ class LogTail implements EventBus {
   }
 
   /** Returns how many events there were. Handing over is synchronous: `position` never stands inside a batch. */
-  async #handOverBatch(): Promise<number> {
-    const events = await readTail(this.database, this.position, BATCH_SIZE);
-    if (this.#closing.signal.aborted) return 0;
+  async #handOverBatch(): Promise<{ handedOver: number; isHeldBack: boolean }> {
+    const { events, isHeldBack } = await readTail(this.database, this.position, BATCH_SIZE);
+    if (this.#closing.signal.aborted) return { handedOver: 0, isHeldBack: false };
     for (const event of events) {
       this.#position = event.at;
       // A subscriber that ends while it gets an event is removed from the set under our hands, which a Set allows.
       for (const subscriber of this.#subscribers.get(event.organizationId) ?? []) subscriber.onEvent(event);
     }
-    return events.length;
+    return { handedOver: events.length, isHeldBack };
   }
 
   /** Says once who holds events back for long: nobody would look for it in a forgotten session of psql. */

@@ -93,32 +93,28 @@ export async function refuseExpired(
   if (row?.expired) throw new CursorExpiredError();
 }
 
+/** What the end of the log looks like from a position. */
+export interface Tail {
+  /** The next events that may be handed on, in order. */
+  events: LoggedEvent[];
+  /** Whether more are committed that an older transaction still holds back. */
+  isHeldBack: boolean;
+}
+
 /**
  * Reads the next events of ALL organizations, for the one reader of the process that hands each to its organization's
- * streams. Only the bus calls this.
+ * streams; of those held back no more than that there are some. Only the bus calls this.
  */
-export async function readTail(
-  database: Database,
-  after: LogPosition,
-  limit: number,
-): Promise<LoggedEvent[]> {
-  const rows = await forkAcrossOrganizations(database).execute<EventRow[]>(
-    `select ${COLUMNS} from event
-      where (transaction, position) > (?::xid8, ?::bigint) and transaction < pg_snapshot_xmin(pg_current_snapshot())
+export async function readTail(database: Database, after: LogPosition, limit: number): Promise<Tail> {
+  // Those held back come last: their transactions are the youngest.
+  const rows = await forkAcrossOrganizations(database).execute<(EventRow & { is_complete: boolean })[]>(
+    `select ${COLUMNS}, transaction < pg_snapshot_xmin(pg_current_snapshot()) as is_complete from event
+      where (transaction, position) > (?::xid8, ?::bigint) and transaction < pg_snapshot_xmax(pg_current_snapshot())
       order by event.transaction, event.position limit ?`,
     [...parameters(after), limit],
   );
-  return rows.map(toLoggedEvent);
-}
-
-/** Whether events after `position` are committed, whether or not an older transaction still holds them back. */
-export async function hasEventsAfter(database: Database, position: LogPosition): Promise<boolean> {
-  const [row] = await forkAcrossOrganizations(database).execute<{ found: boolean }[]>(
-    `select exists (select from event where (transaction, position) > (?::xid8, ?::bigint)
-                       and transaction < pg_snapshot_xmax(pg_current_snapshot())) as found`,
-    parameters(position),
-  );
-  return row?.found ?? false;
+  const complete = rows.filter(({ is_complete }) => is_complete);
+  return { events: complete.map(toLoggedEvent), isHeldBack: complete.length < rows.length };
 }
 
 /** A connection whose transaction holds events back. */

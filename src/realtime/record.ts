@@ -18,9 +18,11 @@ export async function recordEvents(
   if (events.length === 0) return;
   const rows = events.map(({ type, ...payload }) => ({ type, payload }));
   await em.execute(
-    `insert into event (organization_id, type, payload)
-       select ?::uuid, type, payload from jsonb_to_recordset(?::jsonb) as row(type text, payload jsonb)`,
+    `with recorded as (
+       insert into event (organization_id, type, payload)
+       select ?::uuid, type, payload from jsonb_to_recordset(?::jsonb) as row(type text, payload jsonb)
+     )
+     select pg_notify('${EVENT_CHANNEL}', '')`,
     [organizationId, JSON.stringify(rows)],
   );
-  await em.execute(`select pg_notify('${EVENT_CHANNEL}', '')`);
 }

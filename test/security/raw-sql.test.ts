@@ -17,12 +17,10 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/users.ts select from organization where id': 'the organization itself',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
-  'realtime/event-log.ts select ${COLUMNS} from event where (transaction, position)':
+  'realtime/event-log.ts select ${COLUMNS}, transaction <':
     'the one reader of the process, which hands each event to its own organization',
-  'realtime/event-log.ts select exists (select from event': 'whether anything is there to be read',
   'realtime/event-log.ts select pg_snapshot_xmin': 'no row',
   'realtime/event-log.ts select pid': 'connections of the server, no row of ours',
-  'realtime/record.ts select pg_notify': 'a wake-up, no row',
   'server/health.ts select 1': 'no row',
   'sync/push-notifications.ts update push_subscription set':
     'by the ids of rows that were found by their secret',
