@@ -1,7 +1,7 @@
 import { ensureFirstOrganization } from './access/organizations.ts';
 import { createSessionWatch } from './access/session-watch.ts';
 import type { Config } from './config.ts';
-import { prepareDatabase } from './database.ts';
+import { openIntakeDatabase, prepareDatabase } from './database.ts';
 import { schema } from './graphql/schema.ts';
 import { createJobMetrics } from './jobs/job-metrics.ts';
 import { startSchedule } from './jobs/schedule.ts';
@@ -128,6 +128,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
 
   let url: string | null = null;
   if (config.roles.has('api')) {
+    const intake = await openIntakeDatabase(databaseUrl);
+    lifecycle.defer('database pool of the webhook', () => intake.close(true));
     const services = {
       database,
       clock,
@@ -145,7 +147,9 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       config,
       metrics,
       draining: lifecycle.draining,
-      routes: [microsoftGraphWebhook({ database, secretBox, clock, logger, registry: metrics.registry })],
+      routes: [
+        microsoftGraphWebhook({ database: intake, secretBox, clock, logger, registry: metrics.registry }),
+      ],
     });
     lifecycle.defer('http server', () => server.close());
     url = server.url;

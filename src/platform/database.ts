@@ -21,6 +21,10 @@ export interface DatabaseOptions {
   migrations: readonly MigrationObject[];
   /** Most connections of this process's pool. */
   poolSize?: number;
+  /** How long a statement may take, in milliseconds. */
+  statementTimeout?: number;
+  /** How long a statement may wait for a lock, in milliseconds: as long as it may take when left out. */
+  lockTimeout?: number;
 }
 
 /**
@@ -34,6 +38,8 @@ export async function openDatabase({
   entities,
   migrations,
   poolSize = 20,
+  statementTimeout = 60 * SECOND,
+  lockTimeout,
 }: DatabaseOptions): Promise<Database> {
   return MikroORM.init({
     clientUrl: url,
@@ -44,10 +50,11 @@ export async function openDatabase({
     autoJoinRefsForFilters: false,
     pool: { min: 0, max: poolSize },
     driverOptions: {
-      connectionTimeoutMillis: 10 * SECOND,
-      statement_timeout: 60 * SECOND,
+      connectionTimeoutMillis: Math.min(10 * SECOND, statementTimeout),
+      statement_timeout: statementTimeout,
+      ...(lockTimeout !== undefined && { lock_timeout: lockTimeout }),
       // The server's own limit says nothing when the server has vanished without a word: the client gives up, too.
-      query_timeout: 70 * SECOND,
+      query_timeout: statementTimeout + Math.min(10 * SECOND, statementTimeout),
       keepAlive: true,
       // An open transaction that does nothing would hold back every event: see realtime/event-log.ts.
       idle_in_transaction_session_timeout: 60 * SECOND,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ClaimedNotification } from '../sync/push-intake.ts';
 import { LIFECYCLE_EVENTS } from '../sync/push-notifications.ts';
 
 /** More items of one request are not looked at: a delta query finds what they were about. */
@@ -18,16 +19,8 @@ const itemSchema = z.object({
 });
 const bodySchema = z.object({ value: z.array(z.unknown()) });
 
-/** What a notification says, or claims. */
-export interface GraphNotification {
-  subscriptionId: string;
-  clientState: string;
-  /** Null for a change of a folder; `UNKNOWN` for an event that Microsoft invents some day. */
-  lifecycleEvent: (typeof LIFECYCLE_EVENTS)[number] | 'UNKNOWN' | null;
-}
-
 /** The items of a body and how many were none; null when it is no list of notifications at all. Never throws. */
-export function readNotifications(text: string): { items: GraphNotification[]; malformed: number } | null {
+export function readNotifications(text: string): { items: ClaimedNotification[]; malformed: number } | null {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -36,7 +29,7 @@ export function readNotifications(text: string): { items: GraphNotification[]; m
   }
   const body = bodySchema.safeParse(json);
   if (!body.success) return null;
-  const items: GraphNotification[] = [];
+  const items: ClaimedNotification[] = [];
   for (const raw of body.data.value.slice(0, MOST_ITEMS)) {
     const item = itemSchema.safeParse(raw);
     if (!item.success) continue;

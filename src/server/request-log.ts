@@ -18,7 +18,9 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     return withCorrelation(given !== undefined && SAFE_ID.test(given) ? given : undefined, async () => {
       const startedAt = monotonicMilliseconds();
       await next();
-      context.header('x-request-id', currentCorrelationId());
+      const id = currentCorrelationId();
+      // Set in place: `context.header` makes a new response.
+      if (id !== undefined) context.res.headers.set('x-request-id', id);
       const { method, path } = context.req;
       const { status } = context.res;
       const durationMs = Math.round((monotonicMilliseconds() - startedAt) * 10) / 10;

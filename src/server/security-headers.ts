@@ -23,10 +23,13 @@ export function securityHeaders(publicUrl: string): MiddlewareHandler {
     ...HEADERS,
     ...(publicUrl.startsWith('https:') && { 'Strict-Transport-Security': STRICT_TRANSPORT_SECURITY }),
   };
+  const entries = Object.entries(headers);
   return async (context, next) => {
     await next();
-    for (const [name, value] of Object.entries(headers)) {
-      if (!context.res.headers.has(name)) context.header(name, value);
+    // Set in place: `context.header` makes a new response of each.
+    const { headers: sent } = context.res;
+    for (const [name, value] of entries) {
+      if (!sent.has(name)) sent.set(name, value);
     }
   };
 }
