@@ -5,6 +5,7 @@ import { mailToEvent } from './mail-to-event.ts';
 import type { Measurement } from './measurement.ts';
 import { report } from './report.ts';
 import { sync } from './sync.ts';
+import { webhook } from './webhook.ts';
 
 /*
  * `npm run bench`: how fast, and how sparing with Graph, on this machine at this moment.
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   p1: mailToEvent,
   p2: graphCost,
   p3: sync,
+  p4: webhook,
   p7: coldStart,
 };
 
