@@ -41,7 +41,10 @@ interface Share extends SlotShare {
   mine: Set<number>;
   isAsking: boolean;
   refusals: number;
+  /** After it has handed back its slots. */
   restsUntil: number;
+  /** After it found too few; at once when another process gives some back. */
+  retriesAt: number;
   timer: NodeJS.Timeout | null;
 }
 
@@ -86,7 +89,9 @@ export class SharedSlots {
   /** Another process gave slots of this mailbox back. */
   onFree(key: string): void {
     const share = this.#shares.get(key);
-    if (share !== undefined && wants(share.need)) this.#step(share);
+    if (share === undefined || !wants(share.need)) return;
+    share.retriesAt = 0;
+    this.#step(share);
   }
 
   /** The connection stands, or is lost: either way nothing is held on it. */
@@ -119,6 +124,7 @@ export class SharedSlots {
       isAsking: false,
       refusals: 0,
       restsUntil: 0,
+      retriesAt: 0,
       timer: null,
     };
     this.#shares.set(key, share);
@@ -134,11 +140,11 @@ export class SharedSlots {
       this.#unlock([share.locks.gathering]);
     }
     if (plan.release > 0) this.#handBack(share, plan.release, now);
-    else if (plan.ask > 0 && !share.isAsking && now >= share.restsUntil) {
+    else if (plan.ask > 0 && !share.isAsking && now >= notBefore(share)) {
       void this.#ask(share, plan.ask, plan.askToGather, plan.insists);
       return;
     }
-    this.#wake(share, now, plan.ask > 0 && !share.isAsking);
+    this.#wake(share, now, (plan.ask > 0 || (plan.release > 0 && wants(share.need))) && !share.isAsking);
   }
 
   #handBack(share: Share, count: number, now: number): void {
@@ -182,7 +188,7 @@ export class SharedSlots {
     if (isShort) {
       if (insists) this.#listener.announce('waits', share.key);
       const wait = Math.min(FIRST_RETRY_MILLISECONDS * 2 ** (share.refusals - 1), LONGEST_RETRY_MILLISECONDS);
-      share.restsUntil = now + wait * (0.5 + Math.random());
+      share.retriesAt = now + wait * (0.5 + Math.random());
     }
     const all = Number(row['all_ms'] ?? 0);
     const moves = Number(row['moves_ms'] ?? 0);
@@ -201,7 +207,7 @@ export class SharedSlots {
   #wake(share: Share, now: number, mayAsk: boolean): void {
     if (share.timer !== null) clearTimeout(share.timer);
     share.timer = null;
-    if (mayAsk) this.#lookAgain(share, share.restsUntil - now);
+    if (mayAsk) this.#lookAgain(share, notBefore(share) - now);
     else if (share.contendedSince !== null && share.held > 0) this.#lookAgain(share, TURN_MILLISECONDS + 1);
     else if (wants(share.need) || share.need.used > 0 || share.isAsking) return;
     else if (share.held === 0) this.#shares.delete(share.key);
@@ -223,6 +229,10 @@ export class SharedSlots {
     this.#shares.delete(share.key);
     this.#unlock(locks);
   }
+}
+
+function notBefore({ restsUntil, retriesAt }: Share): number {
+  return Math.max(restsUntil, retriesAt);
 }
 
 function wants({ singles, several }: SlotNeed): boolean {
