@@ -1,6 +1,7 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
+import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
@@ -8,4 +9,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-first-tables', class: FirstTables },
   { name: '2026-11-21-push-subscriptions', class: PushSubscriptions },
   { name: '2026-11-21-graph-budget', class: GraphBudget },
+  { name: '2026-11-21-push-probes', class: PushProbes },
 ];

@@ -4,6 +4,7 @@ import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';
 import '../microsoft365/setup.graphql.ts';
+import '../sync/push.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';

@@ -5,7 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { EventBus } from '../realtime/event-bus.ts';
-import type { PushEnvironment } from '../sync/push-plan.ts';
+import type { PushEnvironment } from '../sync/push-environment.ts';
 
 /**
  * What resolvers and routes may use besides the database of their request. `app.ts` makes each of these once and hands

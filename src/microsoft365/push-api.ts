@@ -11,6 +11,7 @@ import {
   SHORT_LIFE_MINUTES,
 } from './push.ts';
 import { isAboutExpiry } from './push-failure.ts';
+import { makeProbe, removeProbe } from './push-probe.ts';
 
 /** Microsoft allows no more for a mailbox over all apps; more is not read. */
 const MOST_SUBSCRIPTIONS = 1_000;
@@ -112,6 +113,8 @@ export function createPushApi({ client, clock }: PushApiDeps): PushApi {
       }
       return found;
     },
+    makeProbe: (mailbox, folderId, signal) => makeProbe(client, scopeOf(mailbox, signal), folderId),
+    removeProbe: (mailbox, draft, signal) => removeProbe(client, scopeOf(mailbox, signal), draft),
   };
 }
 

@@ -56,4 +56,15 @@ export interface PushApi {
   remove(mailbox: MailboxAccess, subscriptionId: string, signal: AbortSignal): Promise<void>;
   /** The subscriptions that the app has in the account's context, whoever made them; at most 1,000. */
   list(mailbox: MailboxAccess, signal: AbortSignal): Promise<GraphSubscription[]>;
+  /**
+   * Makes a draft in a folder that nobody is told of but subscribers, and gives its id. Asked once: who does not get an
+   * answer does not know whether it is there. Needs `Mail.ReadWrite`.
+   */
+  makeProbe(mailbox: MailboxAccess, folderId: string, signal: AbortSignal): Promise<string>;
+  /** Removes such a draft for good; without an id every one that is found in the folder. One that is gone is no error. */
+  removeProbe(
+    mailbox: MailboxAccess,
+    draft: { folderId: string; messageId: string | null },
+    signal: AbortSignal,
+  ): Promise<void>;
 }

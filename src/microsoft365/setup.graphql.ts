@@ -1,5 +1,5 @@
 import { builder } from '../graphql/builder.ts';
-import { type Explanation, serverObstacle, type WebhookUrls, webhookUrls } from '../sync/push-plan.ts';
+import { type Explanation, serverObstacle, type WebhookUrls, webhookUrls } from '../sync/push-environment.ts';
 import { describeSetup, type Microsoft365Setup, type RequiredPermission } from './setup.ts';
 
 const RequiredPermissionType = builder.objectRef<RequiredPermission>('RequiredPermission').implement({

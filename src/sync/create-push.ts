@@ -2,9 +2,9 @@ import { handleJob, type JobHandler } from '../jobs/define-job.ts';
 import type { ScheduleEntry } from '../jobs/schedule.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { forkFor } from '../platform/database.ts';
-import { managePushJob, removePushOrphansJob, sweepPushJob, watchPushJob } from './push.jobs.ts';
+import { managePushJob, removePushOrphansJob, sweepPushJob, wakePushJob, watchPushJob } from './push.jobs.ts';
+import { serverObstacle, webhookUrls } from './push-environment.ts';
 import { removeOrphans } from './push-orphans.ts';
-import { serverObstacle, webhookUrls } from './push-plan.ts';
 import { managePush, type PushDependencies } from './push-subscriptions.ts';
 import { sweepPush, watchPush } from './watch-push.ts';
 
@@ -13,6 +13,7 @@ export function createPushJobs(deps: PushDependencies): JobHandler[] {
   const { database, environment } = deps;
   return [
     handleJob(managePushJob, (input, context) => managePush(deps, input, context)),
+    handleJob(wakePushJob, (input, context) => managePush(deps, input, context)),
     handleJob(watchPushJob, (_input, context) => watchPush(deps, context)),
     handleJob(sweepPushJob, () => sweepPush(deps)),
     handleJob(removePushOrphansJob, async ({ organizationId, mailboxId }, { signal, logger }) => {

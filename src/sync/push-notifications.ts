@@ -4,6 +4,7 @@ import type { EntityManager } from '../platform/database.ts';
 import { EVENT_CHANNEL } from '../realtime/record.ts';
 import { managePushJob } from './push.jobs.ts';
 import { RENEWAL_PAUSE } from './push-plan.ts';
+import { PROOF_LIFE } from './push-probe-plan.ts';
 import { syncMailboxJob } from './sync.jobs.ts';
 import type { SyncTrigger } from './sync-run.entity.ts';
 
@@ -121,13 +122,18 @@ async function requestSyncs(
     mailbox_id: mailboxId,
     spec: jobSpec(syncMailboxJob, { organizationId, mailboxId }),
   }));
-  const [stored] = await em.execute<{ queued: number; jobs: number }[]>(
+  const { now, announced } = proof ?? { now: new Date(0), announced: [] };
+  const [stored] = await em.execute<{ queued: number; jobs: number; probed: string[] }[]>(
     `with heard as (
-       update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0
+       update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0,
+           unanswered_probes = 0, next_probe_at = ?,
+           probe_answered_at = case when probe_removal_at is null then probe_answered_at
+             else coalesce(probe_answered_at, ?) end,
+           probe_removal_at = case when probe_removal_at is not null then least(probe_removal_at, ?) end
         where id in (
           select id from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
            order by id for no key update)
-       returning id
+       returning mailbox_id, probe_removal_at is not null as has_draft
      ), hint as (
        select run_id, organization_id, mailbox_id, spec
          from json_to_recordset(?::json) as hint(run_id uuid, organization_id uuid, mailbox_id uuid, spec json)
@@ -149,8 +155,9 @@ async function requestSyncs(
          select json_populate_record(null::graphile_worker.job_spec, hint.spec)
            from queued join hint on hint.mailbox_id = queued.mailbox_id order by hint.mailbox_id)))::int as jobs,
        (select count(*) from queued)::int as queued,
+       (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_draft) as probed,
        pg_notify('${EVENT_CHANNEL}', '')`,
-    [proof?.now ?? null, idsOf(proof?.announced ?? []), JSON.stringify(hints), trigger],
+    [now, new Date(now.getTime() + PROOF_LIFE), now, now, idsOf(announced), JSON.stringify(hints), trigger],
   );
   // A job that a worker took in the middle of this is enqueued again, see `enqueue`. Should we die just here, the run waits
   // for the next poll.
@@ -161,4 +168,12 @@ async function requestSyncs(
     }));
     await enqueueMany(em, syncMailboxJob, inputs);
   }
+  // An answered probe has done its work: its draft goes at once. Should we die just here, it goes when its time is over.
+  const probed = new Set(stored?.probed);
+  const drafts = subscriptions.filter(({ mailboxId }) => probed.delete(mailboxId));
+  await enqueueMany(
+    em,
+    managePushJob,
+    drafts.map(({ organizationId, mailboxId }) => ({ organizationId, mailboxId })),
+  );
 }

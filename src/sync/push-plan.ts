@@ -1,117 +1,33 @@
 import { DAY, HOUR, MINUTE, SECOND } from '../platform/clock.ts';
 import type { Problem } from '../platform/problem.ts';
+import type { PushWish } from './push-environment.ts';
+import { isProbeDue, isProbeUnanswered, type ProbeFacts, probeDeadlineOf } from './push-probe-plan.ts';
 
 /*
  * What push decides, apart from all input and output.
  *
  * The states of a subscription: *CREATING* (we have written down that we ask for it: after a crash nobody knows whether
  * Microsoft has made it), *ACTIVE* (Microsoft has made it), *REMOVED* (Microsoft has ended it), *FAILED* (Microsoft refused,
- * it is asked again later). Whether it *works* is another matter: Microsoft never says when notifications stop. So mail
- * that a poll finds and that no notification announced is counted, and only a notification sets the count back.
+ * it is asked again later). Whether it *works* is another matter: Microsoft never says when notifications stop. So probes are
+ * made (`push-probe-plan.ts`), mail that a poll finds and that no notification announced is counted, and only a
+ * notification sets the count back.
  */
 export const PUSH_SUBSCRIPTION_STATES = ['CREATING', 'ACTIVE', 'REMOVED', 'FAILED'] as const;
 export type PushSubscriptionState = (typeof PUSH_SUBSCRIPTION_STATES)[number];
 
-/** How new mail is noticed. */
-export const DELIVERIES = ['PUSH', 'POLLING'] as const;
-export type Delivery = (typeof DELIVERIES)[number];
-
 /** The life that is asked for: less than the 10,080 minutes that Microsoft allows, whatever its clock says. */
 export const WANTED_LIFE = 10_000 * MINUTE;
-/** Of late notifications Microsoft's documents say up to three minutes; what comes later counts as missed. */
-export const ANNOUNCEMENT_GRACE = 4 * MINUTE;
 /** How long notifications of a replaced subscription still count: Microsoft tries for four hours. */
 export const REPLACED_RETENTION = 1 * DAY;
 /** `reauthorizationRequired` comes every few minutes near the end; one renewal in this time is enough. */
 export const RENEWAL_PAUSE = 10 * MINUTE;
+/** What is due later than this is left to the watch, which looks every minute. */
+const WAKE_HORIZON = 15 * MINUTE;
 /** Unannounced finds after which the subscription is made anew. */
 const MISSES_BEFORE_RECREATION = 2;
 
-const NOTIFICATION_PATH = '/webhooks/microsoft-graph';
-const LIFECYCLE_PATH = '/webhooks/microsoft-graph/lifecycle';
-
-/** What of the configuration decides whether Microsoft can call us. */
-export interface PushEnvironment {
-  /** Without a trailing slash; null when it is not set. */
-  publicUrl: string | null;
-  /** Takes the place of Graph; null for Microsoft itself. */
-  graphUrl: string | null;
-}
-
-/** The addresses that Microsoft calls. */
-export interface WebhookUrls {
-  notificationUrl: string;
-  lifecycleNotificationUrl: string;
-}
-
-/** The addresses below a public URL. */
-export function webhookUrls(publicUrl: string): WebhookUrls {
-  return {
-    notificationUrl: publicUrl + NOTIFICATION_PATH,
-    lifecycleNotificationUrl: publicUrl + LIFECYCLE_PATH,
-  };
-}
-
-/** Why something is as it is, and what can be done about it. */
-export interface Explanation {
-  reason: string;
-  remedy: string;
-}
-
-/** Why push cannot work on this server for any mailbox; null when it can. */
-export function serverObstacle({ publicUrl, graphUrl }: PushEnvironment): Explanation | null {
-  if (publicUrl === null) {
-    return {
-      reason: 'PUBLIC_URL is not set, so Microsoft has no address to announce new mail to.',
-      remedy: 'Set PUBLIC_URL to the https address under which the internet reaches this server.',
-    };
-  }
-  const isHttps = publicUrl.startsWith('https:');
-  if (!isHttps && !(graphUrl !== null && isLoopback(graphUrl))) {
-    return {
-      reason: 'PUBLIC_URL is not https, and Microsoft announces new mail to https addresses only.',
-      remedy: 'Put TLS in front of this server and set PUBLIC_URL to its https address.',
-    };
-  }
-  return null;
-}
-
-/** Why push cannot work for a mailbox; null when it can. */
-export function obstacleOf(environment: PushEnvironment, mailbox: { kind: string }): Explanation | null {
-  const obstacle = serverObstacle(environment);
-  if (obstacle || mailbox.kind !== 'SHARED') return obstacle;
-  return {
-    reason: 'Microsoft announces new mail of a shared mailbox to apps with application permissions only.',
-    remedy: 'Nothing to do: the folder is polled. A shorter interval makes tickets appear sooner.',
-  };
-}
-
-/** The emulator, or a test: its calls never leave the machine, so they need no TLS. */
-function isLoopback(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-/** What the settings and the environment ask for: null for no subscription. */
-export interface PushWish {
-  folderId: string;
-  notificationUrl: string;
-}
-
-/** What a mailbox shall have. */
-export function wishOf(
-  environment: PushEnvironment,
-  mailbox: { kind: string; incomingEnabled: boolean; folder?: { id: string } | null | undefined },
-): PushWish | null {
-  const { publicUrl } = environment;
-  if (!mailbox.incomingEnabled || !mailbox.folder || publicUrl === null) return null;
-  if (obstacleOf(environment, mailbox)) return null;
-  return { folderId: mailbox.folder.id, notificationUrl: webhookUrls(publicUrl).notificationUrl };
-}
-
 /** A subscription, as far as decisions need it. */
-export interface SubscriptionFacts {
+export interface SubscriptionFacts extends ProbeFacts {
   state: PushSubscriptionState;
   folderId: string;
   notificationUrl: string;
@@ -136,6 +52,8 @@ export type PushStep =
   | 'RENEW'
   /** End the one there is, and make another. */
   | 'REPLACE'
+  /** Make a notification happen. */
+  | 'PROBE'
   /** As `REPLACE`, because it brings no notifications. */
   | 'REPLACE_SILENT'
   /** End the one there is. */
@@ -157,18 +75,37 @@ export function nextPushStep(wish: PushWish | null, current: SubscriptionFacts |
   }
   if (!current.expiresAt || current.expiresAt <= now) return 'REPLACE';
   if (isTooSilent(current, now)) return 'REPLACE_SILENT';
-  return current.nextStepAt <= now ? 'RENEW' : 'NONE';
+  if (current.nextStepAt <= now) return 'RENEW';
+  return isProbeDue(current, now) ? 'PROBE' : 'NONE';
 }
 
-/** Whether it was made long enough ago, and has missed enough since, to try another one. */
-function isTooSilent(
-  { missedCount, lastMissedAt, activeSince, silentRecreations }: SubscriptionFacts,
-  now: Date,
-) {
-  if (missedCount < MISSES_BEFORE_RECREATION || !lastMissedAt || !activeSince) return false;
+/**
+ * When to look again; null when the watch is soon enough. The watch rides on the minute: a try that is due in thirty
+ * seconds, or a draft whose time is over, would wait for up to ninety.
+ */
+export function nextWakeAt(current: SubscriptionFacts, now: Date): Date | null {
+  const isActive = current.state === 'ACTIVE';
+  const times = [
+    current.nextStepAt,
+    current.probeRemovalAt,
+    ...(isActive ? [current.nextProbeAt, probeDeadlineOf(current)] : []),
+  ];
+  const next = Math.min(
+    ...times.map((time) => (time && time > now ? time.getTime() : Number.POSITIVE_INFINITY)),
+  );
+  return next - now.getTime() <= WAKE_HORIZON ? new Date(next) : null;
+}
+
+/** Whether it was made long enough ago, and is known to be silent since, to try another one. */
+function isTooSilent(current: SubscriptionFacts, now: Date): boolean {
+  const { missedCount, lastMissedAt, activeSince, silentRecreations } = current;
+  if (!activeSince) return false;
+  const hasMissed =
+    missedCount >= MISSES_BEFORE_RECREATION && Boolean(lastMissedAt && lastMissedAt > activeSince);
+  if (!hasMissed && !isProbeUnanswered(current, now)) return false;
   // At once the first time, then ever more rarely: if it does not help, it costs for nothing.
   const patience = silentRecreations === 0 ? 0 : Math.min(HOUR * 2 ** (silentRecreations - 1), DAY);
-  return lastMissedAt > activeSince && now.getTime() - activeSince.getTime() >= patience;
+  return now.getTime() - activeSince.getTime() >= patience;
 }
 
 /** What Microsoft did with a request of ours. */
@@ -196,6 +133,8 @@ export function afterPushEvent(
         state: 'ACTIVE',
         graphSubscriptionId: event.graphSubscriptionId,
         activeSince: now,
+        // That Microsoft has it proves nothing: a notification does.
+        nextProbeAt: now,
         ...alive(event.expiresAt, now, random),
       };
     case 'RENEWED':
@@ -238,57 +177,4 @@ function failureDelay(
   // People repair their firewall and look: they shall not wait for long.
   if (problem.code === 'PUSH_VALIDATION_FAILED') return Math.min(MINUTE * growth, HOUR);
   return Math.min(15 * MINUTE * growth, 6 * HOUR);
-}
-
-/** How new mail of a mailbox is noticed, and why. */
-export interface DeliveryStatus {
-  delivery: Delivery;
-  reason: string;
-  /** Null when there is nothing to do. */
-  remedy: string | null;
-}
-
-/** Says how new mail of a mailbox is noticed. */
-export function deliveryOf(
-  environment: PushEnvironment,
-  mailbox: {
-    kind: string;
-    incomingEnabled: boolean;
-    syncIntervalMinutes: number;
-    folder?: { id: string } | null | undefined;
-  },
-  current: SubscriptionFacts | null,
-  now: Date,
-): DeliveryStatus {
-  const every = `every ${mailbox.syncIntervalMinutes} min`;
-  const polling = (reason: string, remedy: string | null = null): DeliveryStatus => ({
-    delivery: 'POLLING',
-    reason: `${reason} The folder is read ${every}.`,
-    remedy,
-  });
-  const obstacle = obstacleOf(environment, mailbox);
-  if (obstacle) return polling(obstacle.reason, obstacle.remedy);
-  if (!mailbox.incomingEnabled) {
-    return { delivery: 'POLLING', reason: 'Incoming mail is switched off.', remedy: null };
-  }
-  const { state, problem, missedCount = 0 } = current ?? {};
-  if (state === 'FAILED' && problem) return polling(problem.message, problem.remedy);
-  if (state === 'REMOVED') return polling('Microsoft ended the subscription; another one is being made.');
-  if (state !== 'ACTIVE' || current?.folderId !== mailbox.folder?.id) {
-    return polling('The subscription for notifications is being made.');
-  }
-  if (!current?.expiresAt || current.expiresAt <= now) {
-    return polling(problem?.message ?? 'The subscription has expired.', problem?.remedy ?? null);
-  }
-  if (missedCount > 0) {
-    return polling(
-      `Microsoft has the subscription but did not announce new mail, ${missedCount} ${missedCount === 1 ? 'time' : 'times'} since the last notification.`,
-      'Nothing to do at first: it heals with the next notification, and the subscription is made anew. If it lasts, check that the webhook URLs of microsoft365Setup are reachable from the internet.',
-    );
-  }
-  return {
-    delivery: 'PUSH',
-    reason: `Microsoft announces new mail at once; besides, the folder is read ${every}.`,
-    remedy: problem?.remedy ?? null,
-  };
 }

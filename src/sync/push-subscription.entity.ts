@@ -30,12 +30,27 @@ export const PushSubscriptionSchema = defineEntity({
     /** When Microsoft made it. */
     activeSince: p.datetime().nullable(),
     renewedAt: p.datetime().nullable(),
+    /** Of this very subscription: null until one has proven that they come. */
     lastNotificationAt: p.datetime().nullable(),
     /** Polls since the last notification that found mail which should have been announced. */
     missedCount: p.integer().default(0),
     lastMissedAt: p.datetime().nullable(),
     /** How often it was made anew since the last notification because none came. */
     silentRecreations: p.integer().default(0),
+    /** When the next probe is due, unless a notification comes before; what a probe is: `push-probe-plan.ts`. */
+    nextProbeAt: p.datetime(),
+    /** When the last probe began: written down before its draft is made. */
+    probeStartedAt: p.datetime().nullable(),
+    /** Microsoft's id of the draft; null until it has answered. */
+    probeMessageId: p.text().nullable(),
+    /** When the first notification came while its draft was there. */
+    probeAnsweredAt: p.datetime().nullable(),
+    /** When its draft is to be removed; null when there is none. */
+    probeRemovalAt: p.datetime().nullable(),
+    /** Why it could not be made. */
+    probeProblem: p.json<Problem>().nullable(),
+    /** Probes since the last notification. */
+    unansweredProbes: p.integer().default(0),
     /** Refusals in a row. */
     failures: p.integer().default(0),
     problem: p.json<Problem>().nullable(),

@@ -1,5 +1,5 @@
 import { LockMode } from '@mikro-orm/core';
-import type { JobContext } from '../jobs/define-job.ts';
+import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
@@ -8,22 +8,17 @@ import type { Clock } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
 import { randomToken, type SecretBox } from '../platform/secrets.ts';
 import { recordEvents } from '../realtime/record.ts';
+
+import { wakePushJob } from './push.jobs.ts';
+import { type PushEnvironment, type PushWish, webhookUrls, wishOf } from './push-environment.ts';
 import { removeOrphans } from './push-orphans.ts';
-import {
-  afterPushEvent,
-  nextPushStep,
-  type PushEnvironment,
-  type PushEvent,
-  type PushWish,
-  WANTED_LIFE,
-  webhookUrls,
-  wishOf,
-} from './push-plan.ts';
+import { afterPushEvent, nextPushStep, nextWakeAt, type PushEvent, WANTED_LIFE } from './push-plan.ts';
+import { probeSubscription, removeProbes } from './push-probe.ts';
 import { PushSubscription } from './push-subscription.entity.ts';
 import { requestSync } from './request-sync.ts';
 
-/** A replacement takes two steps, after a renewal that found nothing three; more would be going in circles. */
-const MOST_STEPS = 4;
+/** After a renewal that found nothing: replaced, made, probed, at rest. More would be going in circles. */
+const MOST_STEPS = 6;
 
 /** What keeps subscriptions alive. */
 export interface PushDependencies {
@@ -61,13 +56,19 @@ export async function managePush(
     const em = forkFor(deps.database, organizationId, signal);
     const mailbox = await em.findOne(Mailbox, { id: mailboxId });
     if (!mailbox) return;
+    const job: Job = { deps, em, mailbox, signal };
+    await removeProbes({ ...job, em: em.fork() });
     const current = await em.findOne(PushSubscription, { mailbox: mailboxId, replacedAt: null });
     const wish = wishOf(deps.environment, mailbox);
     const step = nextPushStep(wish, current, deps.clock.now());
     logger.debug({ mailboxId, step }, 'push');
-    const job: Job = { deps, em, mailbox, signal };
-    if (step === 'NONE') return;
-    if (step === 'RENEW' && current) await renew(job, current);
+    if (step === 'NONE') {
+      const runAt = current && nextWakeAt(current, deps.clock.now());
+      if (runAt) await enqueue(em, wakePushJob, { organizationId, mailboxId }, { runAt });
+      return;
+    }
+    if (step === 'PROBE' && current) await probeSubscription(job, current);
+    else if (step === 'RENEW' && current) await renew(job, current);
     else if (step === 'END' && current) await end(job, current, null);
     else if (step === 'REPLACE' && current && wish) await end(job, current, { wish, isSilent: false });
     else if (step === 'REPLACE_SILENT' && current && wish) await end(job, current, { wish, isSilent: true });
@@ -84,6 +85,7 @@ function newSubscription({ em, mailbox, deps }: Job, wish: PushWish): PushSubscr
     sealedClientState: '',
     state: 'CREATING',
     nextStepAt: deps.clock.now(),
+    nextProbeAt: deps.clock.now(),
   });
 }
 
@@ -108,7 +110,8 @@ async function create(job: Job, subscription: PushSubscription, wish: PushWish):
     return deps.push.create(accessOf(mailbox), input, signal);
   };
   const event = await outcomeOf(deps, async () => {
-    // An answer that got lost leaves a subscription whose id we do not know: it is ended, and asked for once more.
+    // An answer that got lost leaves a subscription whose id we do not know: it is ended, and asked for once more. To
+    // take it over would be one request less, and a guess: its secret, its second URL and its kind of ids cannot be read.
     const made = await ask().catch((error) => (isDuplicate(error) ? ask() : Promise.reject(error)));
     return { kind: 'CREATED', graphSubscriptionId: made.id, expiresAt: made.expiresAt };
   });
@@ -141,7 +144,9 @@ async function end(
   }
   await em.transactional(async (tx) => {
     const ended = await tx.findOneOrFail(PushSubscription, { id: subscription.id });
-    tx.assign(ended, { replacedAt: deps.clock.now() });
+    const now = deps.clock.now();
+    // Nobody waits for its notification any more; the draft goes next.
+    tx.assign(ended, { replacedAt: now, ...(ended.probeRemovalAt ? { probeRemovalAt: now } : {}) });
     // First the old one, then the new one: only one row of a mailbox may be current.
     await tx.flush();
     if (successor) {
@@ -153,11 +158,12 @@ async function end(
         ...wish,
         sealedClientState: '',
         state: 'CREATING',
-        nextStepAt: deps.clock.now(),
-        // A fresh subscription is no proof that notifications come: only one of them is.
+        nextStepAt: now,
+        nextProbeAt: now,
+        // A fresh subscription is no proof that notifications come: only one of its own is.
         missedCount: isSame ? ended.missedCount : 0,
         silentRecreations: isSame ? ended.silentRecreations + (isSilent ? 1 : 0) : 0,
-        lastNotificationAt: isSame ? (ended.lastNotificationAt ?? null) : null,
+        unansweredProbes: isSame ? ended.unansweredProbes : 0,
       });
     }
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId: mailbox.id }]);

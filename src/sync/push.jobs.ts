@@ -13,6 +13,18 @@ export const managePushJob = defineJob({
   maxAttempts: 25,
 });
 
+/**
+ * As {@link managePushJob}, at the time when something is due, in the same line. A name of its own: under the same key it
+ * would put off what was asked for at once.
+ */
+export const wakePushJob = defineJob({
+  name: 'sync.wake-push',
+  input: z.object({ organizationId: z.uuid(), mailboxId: z.uuid() }),
+  queue: ({ mailboxId }) => `push:${mailboxId}`,
+  key: ({ mailboxId }) => mailboxId,
+  maxAttempts: 25,
+});
+
 /** Ends subscriptions that Microsoft has and we do not know. In the same line: one that is being made is none of them. */
 export const removePushOrphansJob = defineJob({
   name: 'sync.remove-push-orphans',

@@ -3,6 +3,7 @@ import { ExpectedError, toError } from '../errors.ts';
 import { enqueue } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { DeltaPage, IncomingMail } from '../microsoft365/mail.ts';
+import { isPushProbe } from '../microsoft365/push-probe.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -118,12 +119,14 @@ async function storeMails(
   read: ReadonlyMap<IncomingMail, ReadMail>,
 ): Promise<void> {
   const { receiveFrom } = mailbox;
-  const wanted = mails.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
+  // A probe's draft concerns nobody, wherever it is met: it is not even an ignored mail.
+  const listed = mails.filter((mail) => !isPushProbe(mail));
+  const wanted = listed.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
   const now = owner.clock.now();
   const { organizationId } = owner;
   const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, now });
   for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
-  await count(em, owner, mails.length, result);
+  await count(em, owner, listed.length, result);
   if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));
   for (const inboundMessageId of result.failedInboundMessageIds) {
     await retryLater(em, owner, inboundMessageId);

@@ -5,12 +5,9 @@ import { decodeId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
-import type { Services } from '../graphql/services.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { getMailbox } from '../mailboxes/mailboxes.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
-import type { DeliveryStatus } from './push-plan.ts';
-import type { PushSubscription } from './push-subscription.entity.ts';
 import { requestSync } from './request-sync.ts';
 import { requestRetry } from './retry-inbound-message.ts';
 import { InboundMessageNotFailedError, IncomingDisabledError } from './sync-errors.ts';
@@ -45,54 +42,6 @@ const SyncStateEnum = enumType('SyncState', 'What the sync of a mailbox does at 
   QUEUED: 'A run waits for a worker.',
   RUNNING: 'A run is reading the folder.',
   FAILING: 'The last run failed; it is tried again by itself.',
-});
-
-const DeliveryEnum = enumType('Delivery', 'How new mail is noticed.', {
-  PUSH: 'Microsoft announces it at once. The folder is read at the polling interval all the same.',
-  POLLING: 'The folder is read at the polling interval.',
-});
-
-const PushSubscriptionStateEnum = enumType(
-  'PushSubscriptionState',
-  'Where a subscription for notifications stands.',
-  {
-    CREATING: 'Microsoft is being asked for it.',
-    ACTIVE: 'Microsoft has it. Whether notifications come, `delivery` says.',
-    REMOVED: 'Microsoft ended it; another one is being made.',
-    FAILED: 'Microsoft refused it; `problem` says why. It is asked for again by itself.',
-  },
-);
-
-const PushSubscriptionType = builder.objectRef<PushSubscription>('PushSubscription').implement({
-  description: 'A subscription at Microsoft for notifications of new mail in the watched folder.',
-  authScopes: { permission: 'mailbox:read' },
-  fields: (t) => ({
-    state: t.expose('state', { type: PushSubscriptionStateEnum, description: 'Where it stands.' }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it ends unless it is renewed, which happens at half of its life.',
-    }),
-    lastNotificationAt: t.expose('lastNotificationAt', {
-      type: 'DateTime',
-    resumesAt: t.expose('resumesAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When another run goes on where a postponed one stopped.',
-    }),
-      nullable: true,
-      description: 'When a notification last came.',
-    }),
-    missedCount: t.exposeInt('missedCount', {
-      description: 'Polls since the last notification that found mail which Microsoft did not announce.',
-    }),
-    problem: t.field({
-      type: ProblemType,
-      nullable: true,
-      description: 'Why it could not be made or renewed.',
-      resolve: ({ problem }) => problem ?? null,
-    }),
-  }),
 });
 
 builder.node(SyncRun, {
@@ -141,26 +90,6 @@ builder.objectType(SyncStatus, {
   authScopes: { permission: 'mailbox:read' },
   fields: (t) => ({
     state: t.expose('state', { type: SyncStateEnum, description: 'What it does at the moment.' }),
-    delivery: t.field({
-      type: DeliveryEnum,
-      description: 'How new mail is noticed.',
-      resolve: (status, _args, { services }) => deliveryNow(status, services).delivery,
-    }),
-    deliveryReason: t.string({
-      description: 'Why it is noticed that way.',
-      resolve: (status, _args, { services }) => deliveryNow(status, services).reason,
-    }),
-    deliveryRemedy: t.string({
-      nullable: true,
-      description: 'What could be done about it; null when there is nothing to do.',
-      resolve: (status, _args, { services }) => deliveryNow(status, services).remedy,
-    }),
-    pushSubscription: t.field({
-      type: PushSubscriptionType,
-      nullable: true,
-      description: 'The subscription for notifications; null while there is none.',
-      resolve: ({ pushSubscription }) => pushSubscription,
-    }),
     lastRun: t.field({
       type: SyncRun,
       nullable: true,
@@ -185,10 +114,6 @@ builder.objectType(SyncStatus, {
     }),
   }),
 });
-
-function deliveryNow(status: SyncStatus, { pushEnvironment, clock }: Services): DeliveryStatus {
-  return status.deliveryIn(pushEnvironment, clock.now());
-}
 
 const SyncRunConnection = connectionType(SyncRun, 'SyncRun');
 

@@ -1,19 +1,18 @@
 import type { JobContext } from '../jobs/define-job.ts';
 import { enqueueMany } from '../jobs/enqueue-many.ts';
 import { liveJobExists } from '../jobs/live-job.ts';
-import type { Clock } from '../platform/clock.ts';
+import { type Clock, DAY } from '../platform/clock.ts';
 import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
 import { managePushJob, removePushOrphansJob } from './push.jobs.ts';
-import {
-  ANNOUNCEMENT_GRACE,
-  type PushEnvironment,
-  REPLACED_RETENTION,
-  serverObstacle,
-  webhookUrls,
-} from './push-plan.ts';
+import { type PushEnvironment, serverObstacle, webhookUrls } from './push-environment.ts';
+import { REPLACED_RETENTION } from './push-plan.ts';
+import { ANNOUNCEMENT_GRACE } from './push-probe-plan.ts';
 
 /** Mailboxes asked for at one tick; the others are still due at the next. */
 const MAILBOXES_PER_TICK = 500;
+
+/** How long a draft that Microsoft does not let us remove is tried again: the account may be let in again. */
+const DRAFT_RETENTION = 30 * DAY;
 
 /** What the watch needs. */
 export interface WatchDependencies {
@@ -46,7 +45,7 @@ export async function watchPush(
   if (silent.length > 0) logger.warn({ mailboxes: silent.length }, 'polls found mail that was not announced');
   const canPush = serverObstacle(environment) === null;
   const url = canPush ? webhookUrls(environment.publicUrl ?? '').notificationUrl : '';
-  const due = await em.execute<Due[]>(DUE, [now, url, canPush, managePushJob.name]);
+  const due = await em.execute<Due[]>(DUE, [now, now, url, now, canPush, managePushJob.name]);
   const mailboxes = new Map(
     [...silent, ...due].map(({ organization_id, mailbox_id }) => [
       mailbox_id,
@@ -54,9 +53,10 @@ export async function watchPush(
     ]),
   );
   await enqueueMany(em, managePushJob, [...mailboxes.values()]);
-  await em.execute('delete from push_subscription where replaced_at < ?', [
-    new Date(now.getTime() - REPLACED_RETENTION),
-  ]);
+  await em.execute(
+    'delete from push_subscription where replaced_at < ? and (probe_removal_at is null or replaced_at < ?)',
+    [new Date(now.getTime() - REPLACED_RETENTION), new Date(now.getTime() - DRAFT_RETENTION)],
+  );
 }
 
 /** Looks for orphans of every mailbox that has a subscription: once a day is enough, they cost Microsoft, not us. */
@@ -105,8 +105,11 @@ const DUE = `
       on subscription.mailbox_id = mailbox.id and subscription.replaced_at is null
    where (
      (subscription.id is not null and (
-       subscription.next_step_at <= ? or not mailbox.incoming_enabled
+       subscription.next_step_at <= ? or (subscription.state = 'ACTIVE' and subscription.next_probe_at <= ?)
+       or not mailbox.incoming_enabled
        or subscription.folder_id is distinct from mailbox.folder->>'id' or subscription.notification_url <> ?
-     )) or (subscription.id is null and ? and mailbox.incoming_enabled and mailbox.kind <> 'SHARED')
+     )) or exists (
+       select from push_subscription as probed where probed.mailbox_id = mailbox.id and probed.probe_removal_at <= ?
+     ) or (subscription.id is null and ? and mailbox.incoming_enabled and mailbox.kind <> 'SHARED')
    ) and not ${liveJobExists('?', 'mailbox.id')}
    limit ${MAILBOXES_PER_TICK}`;

@@ -133,6 +133,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Integration }) => ({ integrationId: Integration, clientSecret: 'another secret of the test' }),
     ['Integration'],
   ),
+  'Mutation.probePush': mutation('probePush', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
   'Mutation.runSyncNow': mutation('runSyncNow', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
   'Mutation.startSignIn': mutation('startSignIn', ({ Integration }) => ({ integrationId: Integration }), [
     'Integration',

@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE } from '../../src/platform/clock.ts';
+import { deliveryOf } from '../../src/sync/push-delivery.ts';
 import {
-  afterPushEvent,
-  deliveryOf,
-  nextPushStep,
   type PushEnvironment,
-  type PushEvent,
-  type PushStep,
-  type SubscriptionFacts,
   serverObstacle,
   webhookUrls,
   wishOf,
+} from '../../src/sync/push-environment.ts';
+import {
+  afterPushEvent,
+  nextPushStep,
+  nextWakeAt,
+  type PushEvent,
+  type PushStep,
+  type SubscriptionFacts,
 } from '../../src/sync/push-plan.ts';
 
 const now = new Date('2026-11-21T12:00:00Z');
@@ -34,13 +37,27 @@ const ACTIVE: SubscriptionFacts = {
   nextStepAt: at(3 * DAY),
   expiresAt: at(6 * DAY),
   activeSince: at(-DAY),
+  lastNotificationAt: at(-HOUR),
   lastMissedAt: null,
   missedCount: 0,
+  nextProbeAt: at(23 * HOUR),
+  unansweredProbes: 0,
   silentRecreations: 0,
   failures: 0,
   problem: null,
 };
 const row = (change: Partial<SubscriptionFacts>): SubscriptionFacts => ({ ...ACTIVE, ...change });
+/** As it is while a probe waits, or was not answered. */
+const probed = (ago: number, change: Partial<SubscriptionFacts> = {}) =>
+  row({
+    activeSince: at(-ago),
+    lastNotificationAt: null,
+    probeStartedAt: at(-ago),
+    probeMessageId: 'd1',
+    nextProbeAt: at(5 * MINUTE),
+    unansweredProbes: 1,
+    ...change,
+  });
 const silent = (silentRecreations: number, ago: number) =>
   row({ missedCount: 2, silentRecreations, activeSince: at(-ago), lastMissedAt: at(-MINUTE) });
 
@@ -111,6 +128,54 @@ test.each<[string, boolean, SubscriptionFacts | null, PushStep]>([
   ['made anew an hour ago, and still silent', true, silent(1, HOUR), 'REPLACE_SILENT'],
   ['made anew twice, an hour ago', true, silent(2, HOUR), 'NONE'],
   ['silence never makes it wait longer than a day', true, silent(50, DAY), 'REPLACE_SILENT'],
+  ['no notification has come yet', true, row({ lastNotificationAt: null, nextProbeAt: now }), 'PROBE'],
+  ['no notification for a day', true, row({ nextProbeAt: now }), 'PROBE'],
+  ['a renewal is due as well', true, row({ nextProbeAt: now, nextStepAt: now }), 'RENEW'],
+  ['a probe is waited for', true, probed(MINUTE), 'NONE'],
+  ['a probe is waited for, and another is asked for', true, probed(MINUTE, { nextProbeAt: now }), 'NONE'],
+  [
+    'the draft of the last probe is still there',
+    true,
+    row({ nextProbeAt: now, probeRemovalAt: at(MINUTE) }),
+    'NONE',
+  ],
+  ['a probe that nothing answered', true, probed(4 * MINUTE), 'REPLACE_SILENT'],
+  [
+    'a probe that nothing answered, after it was made anew',
+    true,
+    probed(4 * MINUTE, { silentRecreations: 1 }),
+    'NONE',
+  ],
+  [
+    'a probe that nothing answered, and the next is due',
+    true,
+    probed(9 * MINUTE, { silentRecreations: 1, nextProbeAt: now }),
+    'PROBE',
+  ],
+  [
+    'a probe that nothing answered, an hour after it was made anew',
+    true,
+    probed(HOUR, { silentRecreations: 1 }),
+    'REPLACE_SILENT',
+  ],
+  [
+    'a probe that could not be made',
+    true,
+    probed(4 * MINUTE, { probeProblem: problem, probeMessageId: null }),
+    'NONE',
+  ],
+  [
+    'a probe of which nobody knows whether it was made',
+    true,
+    probed(4 * MINUTE, { probeMessageId: null }),
+    'NONE',
+  ],
+  [
+    'a notification that came after the deadline',
+    true,
+    probed(HOUR, { lastNotificationAt: at(-MINUTE) }),
+    'NONE',
+  ],
   [
     'misses of its predecessor do not count against it',
     true,
@@ -218,10 +283,121 @@ test.each<
   ['for another folder', PUBLIC, {}, row({ folderId: 'other' }), 'POLLING', /being made/, null],
   ['silent', PUBLIC, {}, row({ missedCount: 1 }), 'POLLING', /1 time since/, /reachable/],
   ['a renewal that failed', PUBLIC, {}, row({ problem }), 'PUSH', /at once/, /Grant it/],
+  [
+    'just made',
+    PUBLIC,
+    {},
+    row({ lastNotificationAt: null, nextProbeAt: now }),
+    'POLLING',
+    /first notification is awaited/,
+    null,
+  ],
+  [
+    'being probed for the first time',
+    PUBLIC,
+    {},
+    probed(MINUTE),
+    'POLLING',
+    /first notification is awaited/,
+    null,
+  ],
+  [
+    'being probed again',
+    PUBLIC,
+    {},
+    probed(MINUTE, { lastNotificationAt: at(-DAY) }),
+    'PUSH',
+    /at once/,
+    null,
+  ],
+  [
+    'probed',
+    PUBLIC,
+    {},
+    probed(HOUR, { lastNotificationAt: at(-HOUR), probeAnsweredAt: at(-HOUR) }),
+    'PUSH',
+    /at once/,
+    null,
+  ],
+  [
+    'a probe that nothing answered',
+    PUBLIC,
+    {},
+    probed(4 * MINUTE),
+    'POLLING',
+    /accepted the subscription, but a probe at 2026-11-21 11:56 UTC was not announced within 4 minutes\. .* every 60 min/,
+    /reachable.*probePush/,
+  ],
+  [
+    'a probe that nothing answered, of one that worked',
+    PUBLIC,
+    {},
+    probed(4 * MINUTE, { lastNotificationAt: at(-DAY) }),
+    'POLLING',
+    /not announced within 4 minutes/,
+    /reachable/,
+  ],
+  [
+    'made anew after a probe that nothing answered',
+    PUBLIC,
+    {},
+    probed(MINUTE, { unansweredProbes: 3 }),
+    'POLLING',
+    /announced none of its probes \(2 so far\)/,
+    /reachable/,
+  ],
+  [
+    'late, but a notification came',
+    PUBLIC,
+    {},
+    probed(HOUR, { lastNotificationAt: at(-MINUTE) }),
+    'PUSH',
+    /at once/,
+    null,
+  ],
+  [
+    'no probe could be made',
+    PUBLIC,
+    {},
+    probed(HOUR, { probeProblem: problem, probeMessageId: null }),
+    'POLLING',
+    /no probe could be made.*Refused\. The first mail that Microsoft announces proves it/,
+    /Grant it/,
+  ],
+  [
+    'no probe could be made, and real mail was announced long ago',
+    PUBLIC,
+    {},
+    probed(HOUR, { probeProblem: problem, probeMessageId: null, lastNotificationAt: at(-5 * DAY) }),
+    'PUSH',
+    /at once/,
+    null,
+  ],
+  [
+    'the process was away for days',
+    PUBLIC,
+    {},
+    row({ lastNotificationAt: at(-3 * DAY), nextProbeAt: at(-2 * DAY) }),
+    'POLLING',
+    /last notification came at 2026-11-18 12:00 UTC/,
+    null,
+  ],
 ])('delivery: %s', (_name, environment, mailbox, current, delivery, reason, remedy) => {
   const status = deliveryOf(environment, { ...MAILBOX, ...mailbox }, current, now);
   expect(status.delivery).toBe(delivery);
   expect(status.reason).toMatch(reason);
   if (remedy) expect(status.remedy).toMatch(remedy);
   else expect(status.remedy).toBeNull();
+});
+
+test.each<[string, SubscriptionFacts, number | null]>([
+  ['a try in half a minute', row({ state: 'FAILED', nextStepAt: at(30_000) }), 30_000],
+  ['a renewal in days is left to the watch', ACTIVE, null],
+  ['the end of a probe', probed(MINUTE, { nextProbeAt: at(9 * MINUTE) }), 3 * MINUTE],
+  ['the next probe', probed(HOUR, { nextProbeAt: at(9 * MINUTE) }), 9 * MINUTE],
+  ['a draft that could not be removed', row({ probeRemovalAt: at(5 * MINUTE) }), 5 * MINUTE],
+  ['no probe of one that is not there', row({ state: 'REMOVED', nextProbeAt: at(MINUTE) }), null],
+  ['what is due already is not waited for', row({ nextProbeAt: at(-MINUTE), nextStepAt: now }), null],
+])('looks again: %s', (_name, current, wait) => {
+  expect(nextWakeAt(current, now)).toEqual(wait === null ? null : at(wait));
 });
