@@ -30,6 +30,7 @@ export class Member {
   #child: ChildProcess | undefined;
   #isWanted = true;
   #isKilled = false;
+  #isReady = false;
   #ready = Promise.withResolvers<void>();
   #downMilliseconds = 0;
   #supervision: Promise<void> | undefined;
@@ -65,10 +66,10 @@ export class Member {
     }
   }
 
-  /** SIGKILL; it stays away for so long, and is started again. Resolves when it is ready again. */
+  /** SIGKILL, also in the middle of its start; it stays away for so long. Resolves when it is ready again. */
   async kill(downMilliseconds: number): Promise<void> {
     this.kills += 1;
-    this.#ready = Promise.withResolvers<void>();
+    this.#notReady();
     this.#downMilliseconds = downMilliseconds;
     this.#isKilled = true;
     this.#child?.kill('SIGKILL');
@@ -109,7 +110,7 @@ export class Member {
           level: 'exit',
           text: `ended by itself with ${signal ?? code}`,
         });
-        this.#ready = Promise.withResolvers<void>();
+        this.#notReady();
       }
       await sleep(this.#isKilled ? this.#downMilliseconds : RESTART_PAUSE_MILLISECONDS);
     }
@@ -122,16 +123,26 @@ export class Member {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    const ready = this.#ready;
     for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => this.#heard(line, ready.resolve));
+      createInterface({ input: stream }).on('line', (line) => this.#heard(line, child));
     }
     return (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   }
 
-  #heard(line: string, onReady: () => void): void {
+  /** Who waits goes on waiting for the next start. */
+  #notReady(): void {
+    if (!this.#isReady) return;
+    this.#isReady = false;
+    this.#ready = Promise.withResolvers<void>();
+  }
+
+  #heard(line: string, child: ChildProcess): void {
     this.#log.write(`${line}\n`);
-    if (line.includes('"msg":"ready"')) onReady();
+    // Last words of a process that has been killed meanwhile do not count.
+    if (line.includes('"msg":"ready"') && child === this.#child && !this.#isKilled) {
+      this.#isReady = true;
+      this.#ready.resolve();
+    }
     // pino's levels: 50 is error, 60 fatal. Only Node itself writes anything else.
     const level = /^\{"level":(\d+)/.exec(line)?.[1];
     if (level === '50' || level === '60' || (level === undefined && /error/i.test(line))) {

@@ -57,7 +57,10 @@ const PER_MINUTE: readonly [
   [10, (dice) => ({ kind: 'CUT', client: dice.pick(CLIENTS).name })],
 ];
 
-/** What goes wrong when: nothing before `calmMilliseconds`, and everything begins before the traffic ends. */
+/**
+ * What goes wrong when: nothing before `calmMilliseconds`; then, unless the run is short, for as long again the victims alone
+ * are throttled, so that the spared mailbox can be compared; then everything, and all of it begins before the traffic ends.
+ */
 export function planFaults(
   seed: number,
   milliseconds: number,
@@ -69,19 +72,25 @@ export function planFaults(
   const victims = mailboxes.filter(({ isVictim }) => isVictim).map(({ name }) => name);
   // Short runs have no time for what a poll must heal.
   const isShort = milliseconds < 30_000;
+  const compared = isShort ? [] : victims.map((mailbox) => throttledStretch(dice, mailbox, calmMilliseconds));
+  const begin = isShort ? calmMilliseconds : 2 * calmMilliseconds;
   const faults = PER_MINUTE.flatMap(([perMinute, make]) => {
     const wanted = (perMinute * milliseconds) / 60_000;
     const count = Math.max(1, Math.floor(wanted) + (dice.chance(wanted % 1) ? 1 : 0));
     return Array.from({ length: count }, () => {
       const action = make(dice, victims, all);
       const longest = longestOf(action, isShort);
-      const at = dice.between(calmMilliseconds, milliseconds);
+      const at = dice.between(begin, milliseconds);
       return { at, milliseconds: longest === 0 ? 0 : dice.between(longest / 10, longest), action };
     });
   });
-  return faults
+  return [...compared, ...faults]
     .filter(({ action }) => !(isShort && needsPolling(action)))
     .toSorted((one, other) => one.at - other.at);
+}
+
+function throttledStretch(dice: Dice, mailbox: string, calmMilliseconds: number): PlannedFault {
+  return { at: calmMilliseconds, milliseconds: calmMilliseconds * 0.8, action: throttling(dice, mailbox) };
 }
 
 function needsPolling(action: FaultAction): boolean {

@@ -113,11 +113,13 @@ const OPEN_RUNS = `
   select email_address as mailbox, state, trigger from sync_run join mailbox on mailbox.id = sync_run.mailbox_id
    where state in ('QUEUED', 'RUNNING') or (state = 'FAILED' and not exists (
      select from sync_run as later where later.mailbox_id = sync_run.mailbox_id and later.created_at > sync_run.created_at))`;
-// A job that was asked for again while it ran has lost its key to its successor, and all its further tries with it.
+// A job that was asked for again while it ran has lost its key to its successor, and all its further tries with it. Only
+// the two that are named have no key from the beginning.
 const DEAD_JOBS = `
   select task.identifier as name, job.last_error from graphile_worker._private_jobs as job
     join graphile_worker._private_tasks as task on task.id = job.task_id
-   where job.attempts >= job.max_attempts and job.locked_at is null and job.key is not null`;
+   where job.attempts >= job.max_attempts and job.locked_at is null
+     and (job.key is not null or task.identifier in ('ticketing.store-attachments', 'sync.recover-mailboxes'))`;
 
 /** Reads everything that the checker needs; of the database through one connection, so inside a transaction of its own. */
 export async function readRecord(

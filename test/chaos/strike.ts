@@ -87,7 +87,6 @@ export async function strike(
 
 /** What cannot happen twice at a time waits in one line; faults without a line happen beside each other. */
 export function lineOf(action: FaultAction): string | null {
-  if (action.kind === 'KILL') return 'KILL';
   if (action.kind === 'DATABASE' || action.kind === 'NOTIFICATIONS') return action.kind;
   if (action.kind === 'QUIRKS') return `QUIRKS ${action.mailbox}`;
   return null;
