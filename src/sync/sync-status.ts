@@ -23,9 +23,9 @@ export class SyncStatus {
   readonly nextPollAt: Date | null;
   readonly lastSuccessAt: Date | null;
   readonly problem: Problem | null;
-  readonly #mailbox: Mailbox;
   /** Until when Microsoft wants to be left alone; null when it does not. */
   readonly resumesAt: Date | null;
+  readonly #mailbox: Mailbox;
 
   constructor(
     mailbox: Mailbox,

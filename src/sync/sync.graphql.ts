@@ -27,20 +27,20 @@ const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', 
 });
 
 const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {
-  POSTPONED: 'Microsoft 365 asked to slow down: another run goes on at `resumesAt`. Nothing is wrong.',
   QUEUED: 'It waits for a worker.',
   RUNNING: 'It is reading the folder.',
   SUCCEEDED: 'The folder was read to its end.',
+  POSTPONED: 'Microsoft 365 asked to slow down: another run goes on at `resumesAt`. Nothing is wrong.',
   FAILED: 'Microsoft 365 refused; `problem` says why. The next poll tries again.',
   INTERRUPTED: 'The process was stopped in the middle; its successor went on from where it was.',
 });
 
 const SyncStateEnum = enumType('SyncState', 'What the sync of a mailbox does at the moment.', {
   DISABLED: 'Incoming mail is switched off.',
-  PAUSED: 'Microsoft 365 asked to slow down: it goes on by itself at `resumesAt`. Nothing is wrong.',
   IDLE: 'It waits for the next poll.',
   QUEUED: 'A run waits for a worker.',
   RUNNING: 'A run is reading the folder.',
+  PAUSED: 'Microsoft 365 asked to slow down: it goes on by itself at `resumesAt`. Nothing is wrong.',
   FAILING: 'The last run failed; it is tried again by itself.',
 });
 
@@ -49,12 +49,6 @@ builder.node(SyncRun, {
   description: "One pass over a mailbox's watched folder.",
   authScopes: { permission: 'mailbox:read' },
   id: { resolve: ({ id }) => id },
-    resumesAt: t.expose('resumesAt', {
-      type: 'DateTime',
-      nullable: true,
-      description:
-        'Until when it is `PAUSED`, because Microsoft 365 asked to slow down; null when it is not.',
-    }),
   loadMany: loadByIds(SyncRun),
   fields: (t) => ({
     trigger: t.expose('trigger', { type: SyncTriggerEnum, description: 'What made it happen.' }),
@@ -81,6 +75,11 @@ builder.node(SyncRun, {
       description: 'Why it failed, or was postponed.',
       resolve: ({ problem }) => problem ?? null,
     }),
+    resumesAt: t.expose('resumesAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When another run goes on where a postponed one stopped.',
+    }),
   }),
 });
 
@@ -100,6 +99,12 @@ builder.objectType(SyncStatus, {
       type: 'DateTime',
       nullable: true,
       description: 'When the folder is read next at the latest.',
+    }),
+    resumesAt: t.expose('resumesAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'Until when it is `PAUSED`, because Microsoft 365 asked to slow down; null when it is not.',
     }),
     lastSuccessAt: t.expose('lastSuccessAt', {
       type: 'DateTime',
