@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { createOrganization } from '../../src/access/organizations.ts';
-import { type App, createApp } from '../../src/app.ts';
+import { type App, type AppOverrides, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { prepareDatabase } from '../../src/database.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
@@ -39,7 +39,7 @@ export interface Fleet extends AsyncDisposable {
 export async function startFleet(
   roles: readonly string[],
   databaseUrl?: string,
-  { push = false }: { push?: boolean } = {},
+  { push = false, ...overrides }: AppOverrides & { push?: boolean } = {},
 ): Promise<Fleet> {
   const db = databaseUrl === undefined ? await cloneDatabase() : await openExisting(databaseUrl);
   const emulator = await startEmulator();
@@ -47,7 +47,7 @@ export async function startFleet(
   const forwarder = push ? await startForwarder() : null;
   const env: Record<string, string> = forwarder ? { PUBLIC_URL: forwarder.url } : {};
   const start = async (role = 'api,worker') => {
-    const started = await startProcess(db.url, emulator, role, env);
+    const started = await startProcess(db.url, emulator, role, env, overrides);
     processes.push(started);
     if (started.url) forwarder?.targets.push(started.url);
     return started;
@@ -87,6 +87,7 @@ export async function startProcess(
   emulator: Pick<Emulator, 'loginUrl' | 'graphUrl'>,
   roles = 'api,worker',
   env: Record<string, string> = {},
+  overrides: AppOverrides = {},
 ): Promise<Process> {
   const config = readConfig({
     PORT: String(await freePort()),
@@ -98,7 +99,11 @@ export async function startProcess(
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
     ...env,
   });
-  const app: App = await createApp(config, createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
+  const app: App = await createApp(
+    config,
+    createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'),
+    overrides,
+  );
   let stopping: Promise<void> | undefined;
   return {
     url: app.url ?? '',
