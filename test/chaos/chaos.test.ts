@@ -26,18 +26,20 @@ async function checkAfter(run: EndedRun, sql: string): Promise<string[]> {
   }
 }
 
-/** What the checker says when the first client that saw much had seen something else. */
+/** What the checker says when the client that saw most had seen something else. */
 async function checkClient(
   run: EndedRun,
   change: (seen: ClientRecord['seen']) => ClientRecord['seen'],
 ): Promise<string[]> {
   const client = await run.database.connect();
   const record = await readRecord(client, run.fleet.emulator.url, run.stage).finally(() => client.release());
-  const [first, ...others] = run.listeners.map((listener) => listener.record);
-  if (!first) throw new Error('There is no client.');
-  const seen = first.seen.filter(({ entity }) => !record.byHand.has(entity));
+  const [most, ...others] = run.listeners
+    .map((listener) => listener.record)
+    .sort((one, other) => other.seen.length - one.seen.length);
+  if (!most) throw new Error('There is no client.');
+  const seen = most.seen.filter(({ entity }) => !record.byHand.has(entity));
   expect(seen.length).toBeGreaterThan(10);
-  return failed(checkEvents(record, [{ ...first, seen: change(seen) }, ...others]));
+  return failed(checkEvents(record, [{ ...most, name: 'the client', seen: change(seen) }, ...others]));
 }
 
 test('two APIs and two workers under a short chaos lose nothing, double nothing and tell every client of everything; and the checker sees what it must see', async () => {
@@ -90,7 +92,7 @@ test('two APIs and two workers under a short chaos lose nothing, double nothing 
   expect(figures.faults).toMatchObject({ KILL: 3, DATABASE: 2 });
   expect(figures.faults['CUT']).toBeGreaterThan(0);
 
-  const clientFault = 'a-tickets-ws saw every event of its organization once and in order';
+  const clientFault = 'the client saw every event of its organization once and in order';
   expect(controls).toEqual({
     untouched: [],
     'a lost message': expect.arrayContaining(['no mail is lost: each is a message']),

@@ -58,11 +58,12 @@ export async function startFleet(folder: string, seed: number): Promise<Fleet> {
     ['worker-1', 'worker'],
     ['worker-2', 'worker'],
   ] as const) {
-    const member = new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs);
-    members.push(member);
-    await member.start();
-    if (role === 'api') forwarder.targets.push(member.url);
+    members.push(new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs));
   }
+  forwarder.targets.push(...members.slice(0, 2).map(({ url }) => url));
+  // The first makes the tables; the others would only wait for it.
+  await members[0]?.start();
+  await Promise.all(members.slice(1).map((member) => member.start()));
   const owned = cleanup.move();
   return {
     emulator,

@@ -39,11 +39,10 @@ export async function setUp(fleet: Fleet, mailboxes: readonly StagedMailbox[]): 
     A: await organizationOf(ADMIN_KEY),
     B: await organizationOf(await createOrganization(fleet.env)),
   };
-  const ready: ReadyMailbox[] = [];
-  for (const staged of mailboxes) {
-    ready.push(await setUpMailbox(fleet.emulator.url, organizations[staged.organization].desk, staged));
-  }
-  return { organizations, mailboxes: ready };
+  const ready = mailboxes.map((staged) =>
+    setUpMailbox(fleet.emulator.url, organizations[staged.organization].desk, staged),
+  );
+  return { organizations, mailboxes: await Promise.all(ready) };
 }
 
 /** The UUID inside of a global id. */
