@@ -51,14 +51,15 @@ export async function runSync(
   { signal, logger, attempt }: Pick<JobContext, 'signal' | 'logger' | 'attempt'>,
 ): Promise<void> {
   const em = forkFor(deps.database, organizationId, signal);
+  const taken = await takeRun(em, { organizationId, mailboxId }, deps.clock);
+  if (!taken) return;
+  const { runId, state } = taken;
+  // Read afterwards: a change of the settings that this run was asked for is in it.
   const mailbox = await em.findOne(Mailbox, { id: mailboxId });
   if (!mailbox) return;
-  const taken = await takeRun(em, mailbox, deps.clock);
-  if (!taken) return;
-  const { run, state } = taken;
   const counter = { requests: 0 };
   const { folder, receiveFrom } = mailbox;
-  const end = { organizationId, mailboxId, runId: run.id };
+  const end = { organizationId, mailboxId, runId };
   let failure: RunFailure | null = null;
   try {
     if (mailbox.incomingEnabled && folder && receiveFrom) {
@@ -67,11 +68,11 @@ export async function runSync(
         owner: {
           database: deps.database,
           clock: deps.clock,
-          logger: logger.child({ mailboxId, syncRunId: run.id }),
+          logger: logger.child({ mailboxId, syncRunId: runId }),
           signal,
           organizationId,
           mailboxId,
-          runId: run.id,
+          runId,
           folderId: folder.id,
           stateVersion: state.version,
         },
