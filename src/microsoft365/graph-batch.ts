@@ -8,7 +8,7 @@ import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts'
 /** https://learn.microsoft.com/graph/json-batching */
 const MOST_PARTS = 20;
 /** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
-const PART_BUDGET: RetryBudget = { ...DEFAULT_BUDGET, attempts: 4 };
+const PART_ATTEMPTS = 4;
 
 /** One request inside of a batch; it must be safe to repeat. */
 export interface BatchPart {
@@ -25,6 +25,8 @@ export interface BatchDeps {
   random(): number;
   /** Whether its parts move mail: see `GraphCall`. */
   isMove?: boolean;
+  /** Of each call; that of a job when left out. */
+  budget?: RetryBudget;
 }
 
 /** What became of a part: the JSON of its answer (null without content), or why it failed. */
@@ -81,7 +83,7 @@ export async function runBatch(
             elapsedMilliseconds: 0,
             isRepeatable: error.isTransient || error.status === 424,
           },
-          PART_BUDGET,
+          { ...(deps.budget ?? DEFAULT_BUDGET), attempts: PART_ATTEMPTS },
           deps.random(),
         );
         // Whoever comes next shall not run into what this part was told, whether or not it is tried again.
@@ -107,7 +109,7 @@ export async function runBatch(
 
 async function runRound(
   client: GraphClient,
-  { clock, isMove = false }: BatchDeps,
+  { clock, isMove = false, budget = DEFAULT_BUDGET }: BatchDeps,
   operation: string,
   open: readonly { part: BatchPart; index: number }[],
   scope: GraphScope,
@@ -132,6 +134,7 @@ async function runRound(
       isRepeatable: true,
       parts: requests.length,
       isMove,
+      budget,
     },
     scope,
   );

@@ -119,7 +119,7 @@ async function readWellKnown(
   const ids = [...(wantedId === null ? [] : [wantedId]), 'msgfolderroot', ...WELL_KNOWN_FOLDERS];
   const outcomes = await runBatch(
     client,
-    deps,
+    { ...deps, budget: PATIENT_BUDGET },
     'folder.get',
     ids.map((id) => ({ method: 'GET', path: folderPath(scope.mailbox, id), subject: 'FOLDER' })),
     scope,

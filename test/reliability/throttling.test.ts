@@ -148,13 +148,14 @@ test('throttled mailboxes, however many, do not delay one of another organizatio
     }
     return found.toSorted((a, b) => a - b)[Math.floor(count / 2)] ?? 0;
   };
-  const alone = await latencies(7);
+  await latencies(3); // the first ones find everything cold
+  const alone = await latencies(11);
   const file = {
     name: 'a.txt',
     contentType: 'text/plain',
     contentBytes: Buffer.from('a').toString('base64'),
   };
-  for (const { address } of throttled) {
+  for (const [index, { address }] of throttled.entries()) {
     await deliverMany(
       fleet.emulator.url,
       manyMails(address, 40).map((mail) => ({ ...mail, attachments: [file] })),
@@ -163,7 +164,8 @@ test('throttled mailboxes, however many, do not delay one of another organizatio
     for (const pathPattern of ['attachments', '/\\$batch', '/move']) {
       await setFault(fleet.emulator.url, {
         status: 429,
-        retryAfterSeconds: 7,
+        // Long ones that a job must not sit out, and short ones that come again and again.
+        retryAfterSeconds: index % 2 === 0 ? 7 : 0.8,
         pathPattern,
         mailbox: address,
       });
@@ -176,10 +178,11 @@ test('throttled mailboxes, however many, do not delay one of another organizatio
     });
   }
   await Promise.all(throttled.map(({ desk, mailboxId }) => startSync(desk, mailboxId)));
-  const beside = await latencies(7);
+  const beside = await latencies(15);
   await control(fleet.emulator.url, 'faults', undefined, 'DELETE');
   process.stdout.write(
     `a healthy mailbox: median ${alone.toFixed(0)} ms alone, ${beside.toFixed(0)} ms beside eight throttled ones\n`,
   );
-  expect(beside).toBeLessThan(Math.max(alone * 5, 2_000));
+  // The goal is 1.2 times; other work on the machine is no reason to fail. Jobs that sat out pauses made it half a minute.
+  expect(beside).toBeLessThan(alone * 2 + 100);
 }, 60_000);
