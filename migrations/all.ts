@@ -3,6 +3,7 @@ import { FirstTables } from './2026-11-21-first-tables.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
+import { Reconciliations } from './2026-11-21-reconciliations.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
 export const migrations: MigrationObject[] = [
@@ -10,4 +11,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-push-subscriptions', class: PushSubscriptions },
   { name: '2026-11-21-graph-budget', class: GraphBudget },
   { name: '2026-11-21-push-probes', class: PushProbes },
+  { name: '2026-11-21-reconciliations', class: Reconciliations },
 ];

@@ -22,6 +22,7 @@ import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
+import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
 import { syncAccount } from './sync/sync-account.ts';
 import { watchAbsence } from './sync/watch-absence.ts';
@@ -100,6 +101,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       logger,
       handlers: [
         ...createSyncJobs({ database, mail, clock }),
+        ...createReconcileJobs({ database, mail, clock }),
         ...createPushJobs({
           database,
           push,
@@ -117,7 +119,12 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();
     const schedule = startSchedule(
-      [...syncSchedule, ...pushSchedule, { job: pruneEventsJob, pattern: '0 17 * * * *' }],
+      [
+        ...syncSchedule,
+        ...pushSchedule,
+        ...reconcileSchedule,
+        { job: pruneEventsJob, pattern: '0 17 * * * *' },
+      ],
       {
         database,
         logger,

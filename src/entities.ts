@@ -6,6 +6,8 @@ import { AccountSchema } from './microsoft365/account.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
 import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
+import { ReconciliationSchema } from './sync/reconciliation.entity.ts';
+import { ReconciliationDaySchema } from './sync/reconciliation-day.entity.ts';
 import { SyncRunSchema } from './sync/sync-run.entity.ts';
 import { SyncStateSchema } from './sync/sync-state.entity.ts';
 import { AttachmentSchema } from './ticketing/attachment.entity.ts';
@@ -31,4 +33,6 @@ export const entities = [
   SyncStateSchema,
   SyncRunSchema,
   PushSubscriptionSchema,
+  ReconciliationSchema,
+  ReconciliationDaySchema,
 ];

@@ -94,6 +94,8 @@ const MAILBOX_CODES = {
   PUSH_PROBE_TOO_SOON: 'Push was probed a moment ago.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
+  MESSAGE_MISSING: 'A message went missing here; it is read from the mailbox again.',
+  NOT_SYNCED_YET: 'There is nothing to reconcile before the watched folder has been read to its end once.',
   PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',
 } as const;
 

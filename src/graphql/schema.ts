@@ -6,6 +6,7 @@ import '../microsoft365/integrations.graphql.ts';
 import '../microsoft365/setup.graphql.ts';
 import '../sync/push.graphql.ts';
 import '../sync/request-budget.graphql.ts';
+import '../sync/reconciliation.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';

@@ -9,8 +9,9 @@ import {
   readSmallFiles,
   streamAttachment,
 } from './mail-attachments.ts';
-import { mailPath, oddMail, readDelta } from './mail-delta.ts';
+import { fetchMails, mailPath, oddMail, readDelta } from './mail-delta.ts';
 import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
+import { listMail } from './mail-listing.ts';
 import { readMail } from './mail-reading.ts';
 
 export interface MailApiDeps {
@@ -31,6 +32,8 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
     readDelta: (mailbox, request, signal) => readDelta(deps, scopeOf(mailbox, signal), request),
     getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
+    getMails: (mailbox, ids, signal) => fetchMails(deps, scopeOf(mailbox, signal), ids),
+    listMail: (mailbox, request, signal) => listMail(client, scopeOf(mailbox, signal), request),
     listAttachments: (mailbox, id, signal) => listAttachments(deps, scopeOf(mailbox, signal), id),
     listAttachmentsOfMany: (mailbox, ids, signal) =>
       listAttachmentsOfMany(deps, scopeOf(mailbox, signal), ids),

@@ -48,7 +48,7 @@ export async function readDelta(
     else items.push(item);
   }
   return {
-    ...(isOneByOne ? await fetchOneByOne(deps, scope, items) : readAll(deps.clock, items)),
+    ...(isOneByOne ? await fetchMails(deps, scope, idsOf(items)) : readAll(deps.clock, items)),
     removedIds,
     cursor: isOneByOne ? ONE_BY_ONE + link : link,
     isLastPage: !answer['@odata.nextLink'],
@@ -136,14 +136,20 @@ function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mail
   return { mails, unreadable };
 }
 
-/** The mails of a page of ids. One that Microsoft cannot give out stays alone; one that is gone meanwhile is no loss. */
-async function fetchOneByOne(
+function idsOf(items: readonly unknown[]): string[] {
+  return items.map(readId).filter((id) => id !== null);
+}
+
+/**
+ * The mails of these ids, see `MailApi.getMails`. One that Microsoft cannot give out stays alone; one that is gone
+ * meanwhile is no loss.
+ */
+export async function fetchMails(
   deps: DeltaDeps,
   scope: GraphScope,
-  items: readonly unknown[],
+  ids: readonly string[],
 ): Promise<Pick<DeltaPage, 'mails' | 'unreadable'>> {
   const { clock } = deps;
-  const ids = items.map(readId).filter((id) => id !== null);
   const found: unknown[] = [];
   const unreadable: DeltaPage['unreadable'] = [];
   for (const [index, outcome] of (await fetchAll(deps, scope, ids)).entries()) {

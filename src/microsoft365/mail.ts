@@ -122,6 +122,27 @@ export type DeltaRequest =
   | { folderId: string; cursor: string }
   | { folderId: string; receivedFrom: Date; oneByOne?: boolean };
 
+/** A mail of a listing: enough to find it in the ledger. */
+export interface ListedMail {
+  graphMessageId: string;
+  /** As Microsoft gives it; null when the mail has none. */
+  internetMessageId: string | null;
+  receivedAt: Date;
+  isDraft: boolean;
+}
+
+/** From a point in time, or from a link of an earlier page. */
+export type ListingRequest =
+  | { folderId: string; receivedFrom: Date; receivedUntil: Date }
+  | { folderId: string; link: string };
+
+/** A page of a listing, the oldest mail first. */
+export interface ListingPage {
+  mails: ListedMail[];
+  /** Where the listing goes on; null at its end. Opaque and secret (it is an address at Microsoft). */
+  link: string | null;
+}
+
 /** Counts the requests that went to Microsoft, repeats included. */
 export interface RequestCounter {
   requests: number;
@@ -153,6 +174,16 @@ export interface MailApi {
   readDelta(mailbox: MailboxAccess, request: DeltaRequest, signal: AbortSignal): Promise<DeltaPage>;
   /** Null when it does not exist. Throws `GraphError` `UNEXPECTED_ANSWER` when the mail cannot be read. */
   getMail(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<IncomingMail | null>;
+  /**
+   * Many mails, 20 in a request. What is in neither list does not exist any more. Throws only what concerns all of them.
+   */
+  getMails(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Pick<DeltaPage, 'mails' | 'unreadable'>>;
+  /** Which mails a folder holds, without their content: at most 1,000 in a page, both ends of the time included. */
+  listMail(mailbox: MailboxAccess, request: ListingRequest, signal: AbortSignal): Promise<ListingPage>;
   /** Descriptions only, at most 1,000. Throws `ITEM_NOT_FOUND` when the mail is gone. */
   listAttachments(
     mailbox: MailboxAccess,

@@ -22,17 +22,22 @@ export class SupersededError extends Error {
   }
 }
 
-/** The run that a page belongs to. */
-export interface PageOwner {
+/** Who stores mail, and of which folder. */
+export interface MailOwner {
   database: Database;
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
   organizationId: string;
   mailboxId: string;
-  runId: string;
-  /** The folder that the page was read from. */
+  /** The run that counts what is stored; null when none does. */
+  runId: string | null;
+  /** The watched folder when the mail was read. */
   folderId: string;
+}
+
+/** The run that a page belongs to. */
+export interface PageOwner extends MailOwner {
   /** The version of the sync state when its cursor was last read or written. */
   stateVersion: number;
 }
@@ -73,8 +78,38 @@ export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorM
   return inTransaction(owner, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
 }
 
+/**
+ * Stores mail that no cursor covers, as {@link storePage} does: all at once, or one by one when one of them makes that
+ * fail. False when the settings have changed so that it no longer counts. Throws what the database throws when it is away.
+ */
+export async function storeMissed(
+  owner: MailOwner,
+  { mails, unreadable }: Pick<DeltaPage, 'mails' | 'unreadable'>,
+): Promise<boolean> {
+  const read = await readMails(mails, owner.signal);
+  const stored = await inTransaction(owner, async (em, mailbox) => {
+    await storeUnreadable(em, owner, mailbox, unreadable);
+    return true;
+  });
+  if (!stored) return false;
+  try {
+    const all = await inTransaction(owner, async (em, mailbox) => {
+      await storeMails(em, owner, mailbox, mails, read);
+      return true;
+    });
+    return all === true;
+  } catch (error) {
+    if (!isFaultOfData(error)) throw error;
+    owner.logger.warn({ err: error }, 'mail could not be stored at once; storing it message by message');
+  }
+  for (const mail of mails) {
+    if ((await storeAlone(owner, mail, read)) === null) return false;
+  }
+  return true;
+}
+
 async function storeAlone(
-  owner: PageOwner,
+  owner: MailOwner,
   mail: IncomingMail,
   read: ReadonlyMap<IncomingMail, ReadMail>,
 ): Promise<boolean | null> {
@@ -95,7 +130,7 @@ async function storeAlone(
 
 /** Runs `work` unless the mailbox was switched off, removed or pointed at another folder since the page was read. */
 async function inTransaction<T>(
-  owner: PageOwner,
+  owner: MailOwner,
   work: (em: EntityManager, mailbox: Mailbox) => Promise<T>,
 ): Promise<T | null> {
   const fork = forkFor(owner.database, owner.organizationId, owner.signal);
@@ -113,7 +148,7 @@ async function inTransaction<T>(
 
 async function storeMails(
   em: EntityManager,
-  owner: PageOwner,
+  owner: MailOwner,
   mailbox: Mailbox,
   mails: readonly IncomingMail[],
   read: ReadonlyMap<IncomingMail, ReadMail>,
@@ -140,10 +175,7 @@ async function finishPage(
   page: DeltaPage,
   { cursor, round, coveredUntil }: CursorMove,
 ): Promise<StoredPage> {
-  for (const { graphMessageId, problem } of page.unreadable) {
-    // Without an id there is nothing to hang a ledger row on; the client has logged it.
-    if (graphMessageId !== null) await storeFailure(em, owner, mailbox, { graphMessageId }, problem);
-  }
+  await storeUnreadable(em, owner, mailbox, page.unreadable);
   const state = await em.findOneOrFail(
     SyncState,
     { mailbox: owner.mailboxId },
@@ -155,9 +187,21 @@ async function finishPage(
   return { stateVersion: state.version };
 }
 
+async function storeUnreadable(
+  em: EntityManager,
+  owner: MailOwner,
+  mailbox: Mailbox,
+  unreadable: DeltaPage['unreadable'],
+): Promise<void> {
+  for (const { graphMessageId, problem } of unreadable) {
+    // Without an id there is nothing to hang a ledger row on; the client has logged it.
+    if (graphMessageId !== null) await storeFailure(em, owner, mailbox, { graphMessageId }, problem);
+  }
+}
+
 async function storeFailure(
   em: EntityManager,
-  owner: PageOwner,
+  owner: MailOwner,
   mailbox: Mailbox,
   mail: Pick<IncomingMail, 'graphMessageId'> & Partial<IncomingMail>,
   problem: Problem,
@@ -178,7 +222,7 @@ async function storeFailure(
   await retryLater(em, owner, id);
 }
 
-async function retryLater(em: EntityManager, owner: PageOwner, inboundMessageId: string): Promise<void> {
+async function retryLater(em: EntityManager, owner: MailOwner, inboundMessageId: string): Promise<void> {
   const runAt = new Date(owner.clock.now().getTime() + messageRetryDelay(1));
   await enqueue(em, retryInboundMessageJob, { ...idsOf(owner), inboundMessageId }, { runAt });
 }
@@ -186,10 +230,11 @@ async function retryLater(em: EntityManager, owner: PageOwner, inboundMessageId:
 /** Counts into the run's row, in the transaction of what is counted: after a crash the counts are still true. */
 async function count(
   em: EntityManager,
-  { runId, organizationId }: PageOwner,
+  { runId, organizationId }: MailOwner,
   seen: number,
   { created, appended, ignored, failed }: Pick<IngestResult, 'created' | 'appended' | 'ignored' | 'failed'>,
 ): Promise<void> {
+  if (runId === null) return;
   await em.execute(
     `update sync_run set seen = seen + ?, created = created + ?, appended = appended + ?, ignored = ignored + ?,
        failed = failed + ?, updated_at = now() where id = ? and organization_id = ?`,
@@ -197,7 +242,7 @@ async function count(
   );
 }
 
-function idsOf({ organizationId, mailboxId }: PageOwner): { organizationId: string; mailboxId: string } {
+function idsOf({ organizationId, mailboxId }: MailOwner): { organizationId: string; mailboxId: string } {
   return { organizationId, mailboxId };
 }
 

@@ -20,6 +20,7 @@ export const INBOUND_REASONS = [
   'DRAFT',
   'DUPLICATE',
   'PROCESSING_ERROR',
+  'RESTORED',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 

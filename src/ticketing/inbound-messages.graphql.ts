@@ -29,6 +29,7 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   DRAFT: 'Nobody has sent it.',
   DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
   PROCESSING_ERROR: 'It could not be read or stored.',
+  RESTORED: 'A reconciliation put it back: its message, or this row, had gone missing here.',
 });
 
 const ArchiveStateEnum = enumType('ArchiveState', 'Where archiving a message in its mailbox stands.', {

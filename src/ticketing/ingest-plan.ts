@@ -15,6 +15,8 @@ export interface IngestSettings {
 export interface ClaimedMail {
   inboundMessageId: string;
   mail: PreparedMail;
+  /** The ticket that lost this mail's message: it goes back there, and nothing else about the ticket changes. */
+  restoreTo?: CandidateTicket;
 }
 
 /** What becomes of one mail. */
@@ -67,7 +69,7 @@ export function planIngest(
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
         newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt });
-      } else {
+      } else if (!one.restoreTo) {
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
@@ -100,6 +102,18 @@ function planOne(
   });
   if (mail.isDraft) return ignored('DRAFT', 'Ignored: a draft, which nobody has sent.');
 
+  const { restoreTo } = claimed;
+  if (restoreTo) {
+    const restored = {
+      ...claimed,
+      outcome: 'REPLY_ADDED' as const,
+      reason: 'RESTORED' as const,
+      explanation: `Restored: its message was missing in ticket #${restoreTo.number}.`,
+      ticketId: restoreTo.id,
+      messageId: uuidv7(),
+    };
+    return { mail: restored, ticket: restoreTo };
+  }
   const choice = chooseThread(mail.thread, memory.candidates);
   const original = memory.originalOf(mail, mailboxId, choice.ticketId);
   if (original !== null) {

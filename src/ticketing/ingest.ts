@@ -144,9 +144,22 @@ export async function ingestOneAgain(
     [subject, fromAddress, internetMessageId, receivedAt, organizationId, inboundMessageId],
   );
   if (locked.length === 0) return { ...nothing(), known: 1 };
-  return 'error' in read
-    ? settle(em, organizationId, mailbox, [], [{ inboundMessageId, error: read.error }], firstNumber, now)
-    : settle(em, organizationId, mailbox, [{ inboundMessageId, mail: read.prepared }], [], firstNumber, now);
+  if ('error' in read) {
+    return settle(
+      em,
+      organizationId,
+      mailbox,
+      [],
+      [{ inboundMessageId, error: read.error }],
+      firstNumber,
+      now,
+    );
+  }
+  const claimed: ClaimedMail = { inboundMessageId, mail: read.prepared };
+  // A failed mail has no ticket, unless its message went missing there.
+  const lostBy = await inboundMessage.ticket?.load();
+  if (lostBy) claimed.restoreTo = { id: lostBy.id, number: lostBy.number };
+  return settle(em, organizationId, mailbox, [claimed], [], firstNumber, now);
 }
 
 /** Decides about claimed mails and writes everything that follows. */

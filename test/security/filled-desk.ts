@@ -47,6 +47,18 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     const [message] = first(found.tickets).messages.edges;
     return message?.node.attachments[0]?.state === 'STORED' && found;
   });
+  const { reconcileMailbox } = await desk.request<{ reconcileMailbox: { reconciliation: { id: string } } }>(
+    `mutation ($id: ID!) { reconcileMailbox(input: { mailboxId: $id }) {
+       ... on ReconcileMailboxPayload { reconciliation { id } } } }`,
+    { id: mailboxId },
+  );
+  await eventually('the reconciliation ends', async () => {
+    const { node } = await desk.request<{ node: { state: string } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Reconciliation { state } } }',
+      { id: reconcileMailbox.reconciliation.id },
+    );
+    return node.state === 'SUCCEEDED';
+  });
   const spare = await signIn(app.database, desk.organizationId, 'AGENT');
   const ticket = first(filled.tickets);
   const message = first(ticket.messages);
@@ -59,6 +71,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     Account: account.id,
     Mailbox: mailboxId,
     SyncRun: first(filled.syncRuns).id,
+    Reconciliation: reconcileMailbox.reconciliation.id,
     InboundMessage: first(filled.inboundMessages).id,
     Ticket: ticket.id,
     Message: message.id,

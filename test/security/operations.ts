@@ -7,6 +7,7 @@ export interface Ids {
   Account: string;
   Mailbox: string;
   SyncRun: string;
+  Reconciliation: string;
   InboundMessage: string;
   Ticket: string;
   Message: string;
@@ -122,6 +123,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ['User'],
   ),
   'Mutation.createUser': mutation('createUser', () => ({ name: `User ${unique()}`, role: 'VIEWER' })),
+  'Mutation.reconcileMailbox': mutation('reconcileMailbox', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
+    'Mailbox',
+  ]),
   'Mutation.retryInboundMessage': mutation(
     'retryInboundMessage',
     ({ InboundMessage }) => ({ inboundMessageId: InboundMessage }),

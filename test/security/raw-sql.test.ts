@@ -28,6 +28,7 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by the ids of rows that were found by their secret',
   'sync/push-orphans.ts select coalesce':
     'which subscriptions at Microsoft are anybody’s; nothing of it is shown',
+  'sync/reconcile-due-mailboxes.ts delete from reconciliation': 'housekeeping by age, of every organization',
   'sync/watch-push.ts delete from push_subscription': 'housekeeping by age, of every organization',
   'ticketing/attachment-content.ts delete from attachment_chunk':
     'by the id of an attachment that was found in its organization',

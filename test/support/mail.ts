@@ -10,6 +10,8 @@ export interface TestMail {
   inReplyTo?: string;
   messageId?: string;
   receivedDateTime?: string;
+  /** Well-known name or id; the Inbox when left out. */
+  folder?: string;
   attachments?: {
     name: string;
     contentType?: string;
