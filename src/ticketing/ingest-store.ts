@@ -3,7 +3,6 @@ import type { DomainEvent } from '../realtime/catalogue.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
 import type { TicketStatus } from './ticket.entity.ts';
-import { takeTicketNumbers } from './ticket-number.ts';
 import { afterReply } from './ticket-state.ts';
 
 /** Shown instead of an empty subject. */
@@ -29,9 +28,8 @@ export async function storePlan(
   if (stored.length === 0) return [];
   const people = stored.map(({ mail }) => mail.sender);
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
-  await insertTickets(em, place, plan, contacts);
+  await insertTicketsAndMessages(em, place, plan, stored, contacts);
   await touchTickets(em, place, plan);
-  await insertMessages(em, place, stored);
   return eventsOf(stored);
 }
 
@@ -43,29 +41,60 @@ export function isPartOfTicket(planned: PlannedMail): planned is StoredMail {
   return planned.messageId !== null;
 }
 
-async function insertTickets(
+/** The new tickets with their numbers, and all messages: one statement. */
+async function insertTicketsAndMessages(
   em: EntityManager,
   { organizationId, mailboxId, now }: IngestPlace,
   { newTickets }: IngestPlan,
+  stored: readonly StoredMail[],
   contacts: ReadonlyMap<string, string>,
 ): Promise<void> {
-  if (newTickets.length === 0) return;
-  await takeTicketNumbers(em, organizationId, newTickets.length);
-  const rows = newTickets.map(({ id, number, mail, lastMessageAt }) => ({
+  const tickets = newTickets.map(({ id, number, mail, lastMessageAt }) => ({
     id,
     number,
     subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
     requester_id: contacts.get(mail.sender.emailAddress),
     last_message_at: lastMessageAt,
   }));
+  const messages = stored.map(({ mail, ticketId, messageId }) => ({
+    id: messageId,
+    ticket_id: ticketId,
+    from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
+    to_correspondents: mail.to,
+    cc_correspondents: mail.cc,
+    subject: mail.thread.subject,
+    text: mail.bodies.text,
+    html: mail.bodies.html,
+    stripped_text: mail.bodies.strippedText,
+    internet_message_id: mail.summary.internetMessageId,
+    conversation_id: mail.thread.conversationId,
+    sent_at: mail.sentAt,
+    received_at: mail.summary.receivedAt,
+  }));
+  // The numbers were given under the lock of `lockTicketNumbers`; foreign keys are looked at when all of it is written.
   await em.execute(
-    `insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
-       last_message_at, created_at, updated_at)
-     select id, ?::uuid, number, subject, 'OPEN', 'NORMAL', requester_id, ?::uuid,
-       last_message_at, ?::timestamptz, ?::timestamptz
-     from json_to_recordset(?::json) as row(id uuid, number integer, subject text, requester_id uuid,
-       last_message_at timestamptz)`,
-    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
+    `with place as (
+       select ?::uuid as organization_id, ?::uuid as mailbox_id, ?::timestamptz as now, ?::json as tickets, ?::json as messages
+     ), numbered as (
+       update organization set next_ticket_number = next_ticket_number + json_array_length(place.tickets)
+         from place where organization.id = place.organization_id and json_array_length(place.tickets) > 0
+     ), opened as (
+       insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
+         last_message_at, created_at, updated_at)
+       select id, organization_id, number, subject, 'OPEN', 'NORMAL', requester_id, mailbox_id, last_message_at, now, now
+         from place, json_to_recordset(place.tickets) as row(id uuid, number integer, subject text, requester_id uuid,
+           last_message_at timestamptz)
+     )
+     insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
+       cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
+       sent_at, received_at, created_at, updated_at)
+     select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
+       cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
+       sent_at, received_at, now, now
+       from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
+         to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
+         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz)`,
+    [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }
 
@@ -92,40 +121,6 @@ async function touchTickets(
      from json_to_recordset(?::json) as row(id uuid, status text, closed_at timestamptz, last_message_at timestamptz)
      where ticket.organization_id = ? and ticket.id = row.id`,
     [now, JSON.stringify(rows), organizationId],
-  );
-}
-
-async function insertMessages(
-  em: EntityManager,
-  { organizationId, mailboxId, now }: IngestPlace,
-  stored: readonly StoredMail[],
-): Promise<void> {
-  const rows = stored.map(({ mail, ticketId, messageId }) => ({
-    id: messageId,
-    ticket_id: ticketId,
-    from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
-    to_correspondents: mail.to,
-    cc_correspondents: mail.cc,
-    subject: mail.thread.subject,
-    text: mail.bodies.text,
-    html: mail.bodies.html,
-    stripped_text: mail.bodies.strippedText,
-    internet_message_id: mail.summary.internetMessageId,
-    conversation_id: mail.thread.conversationId,
-    sent_at: mail.sentAt,
-    received_at: mail.summary.receivedAt,
-  }));
-  await em.execute(
-    `insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
-       cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, created_at, updated_at)
-     select id, ?::uuid, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
-       cc_correspondents, subject, text, html, stripped_text, internet_message_id, ?::uuid, conversation_id,
-       sent_at, received_at, ?::timestamptz, ?::timestamptz
-     from json_to_recordset(?::json) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
-       to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
-       internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz)`,
-    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
   );
 }
 
