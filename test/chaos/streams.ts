@@ -27,16 +27,19 @@ export interface ConnectionOptions {
 /** Subscribes over graphql-transport-ws with the reference client. */
 export function connectSocket({ url, apiKey, query, onResult }: ConnectionOptions): Connection {
   let socket: WebSocket | undefined;
+  class Socket extends WebSocket {
+    constructor(address: string | URL, protocols?: string | string[]) {
+      super(address, protocols);
+      // One that is destroyed before it is open says so with an error that nobody else hears.
+      this.on('error', () => undefined);
+      socket = this;
+    }
+  }
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
+    webSocketImpl: Socket,
     connectionParams: { authorization: `Bearer ${apiKey}` },
     retryAttempts: 0,
-    on: {
-      opened: (opened) => {
-        socket = opened as WebSocket;
-      },
-    },
   });
   const { promise, resolve } = Promise.withResolvers<void>();
   client.subscribe(
@@ -53,8 +56,7 @@ export function connectSocket({ url, apiKey, query, onResult }: ConnectionOption
   return {
     ended: promise.then(() => socket?.terminate()),
     destroy: () => {
-      if (socket) socket.terminate();
-      else void client.terminate();
+      socket?.terminate();
       resolve();
     },
   };
