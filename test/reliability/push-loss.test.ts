@@ -67,7 +67,8 @@ async function hurry({ uuid }: PushedMailbox): Promise<void> {
     fleet,
     `update push_subscription set active_since = active_since - interval '1 hour',
        last_notification_at = last_notification_at - interval '1 hour',
-       last_missed_at = last_missed_at - interval '1 hour' where mailbox_id = ?`,
+       last_missed_at = last_missed_at - interval '1 hour', next_probe_at = next_probe_at - interval '1 hour',
+       probe_started_at = probe_started_at - interval '1 hour' where mailbox_id = ?`,
     [uuid],
   );
   await rows(fleet, 'update sync_state set next_poll_at = now() where mailbox_id = ?', [uuid]);
@@ -130,6 +131,29 @@ test('every notification is lost: tickets come with the next poll and the status
   expect((await runsOf(fleet, mailboxId)).at(-1)?.trigger).toBe('PUSH');
   expect(await subscriptionsOf(fleet.emulator.url, address)).toHaveLength(1);
 }, 60_000);
+
+test('when the loss ends and nobody writes, push heals by itself all the same', async () => {
+  const mailbox = await watched();
+  const { desk, address } = mailbox;
+  await setPush(fleet.emulator.url, { lossProbability: 1 });
+  await deliver(fleet.emulator.url, { to: address, subject: 'Lost' });
+  await hurry(mailbox);
+  await arrived(desk, 1);
+  await atRest(fleet, mailbox);
+  await hurry(mailbox);
+  await watchTogether(fleet, 1);
+  await says(mailbox, 'the status tells of it', ({ delivery }) => delivery === 'POLLING');
+  await atRest(fleet, mailbox);
+  await setPush(fleet.emulator.url, { lossProbability: 0 });
+  await eventually('push is back', async () => {
+    // An hour by the schedule; it may be some of them until the next probe is due.
+    await hurry(mailbox);
+    await watchTogether(fleet, 1);
+    await atRest(fleet, mailbox);
+    return (await statusOf(desk, mailbox.mailboxId)).delivery === 'PUSH';
+  });
+  await expectTickets(mailbox, [{ subject: 'Lost' }]);
+});
 
 test('notifications that come ten times, out of order, make each ticket once', async () => {
   const mailbox = await watched();
