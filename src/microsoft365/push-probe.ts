@@ -6,7 +6,7 @@ import type { IncomingMail } from './mail.ts';
 import { mailboxPath } from './mail-folders.ts';
 
 /** What people see in the folder for a moment. Of the past as well: a mail of that name may still be listed. */
-const SUBJECT = 'Deskgraph checks whether new mail is announced';
+export const PROBE_SUBJECT = 'Deskgraph checks whether new mail is announced';
 const TEXT =
   'Deskgraph made this draft to see whether Microsoft 365 announces what is new in this folder, and removes it at once. Should you read this, you may delete it.';
 /** By which our drafts are told from everybody else's, even by a process that knows nothing of them. The id is our own. */
@@ -23,7 +23,7 @@ const left = z.object({
 
 /** Whether a mail is a probe's draft, which concerns nobody. */
 export function isPushProbe({ isDraft, subject }: Pick<IncomingMail, 'isDraft' | 'subject'>): boolean {
-  return isDraft && subject === SUBJECT;
+  return isDraft && subject === PROBE_SUBJECT;
 }
 
 /** See `PushApi.makeProbe`. https://learn.microsoft.com/graph/api/mailfolder-post-messages */
@@ -35,7 +35,7 @@ export async function makeProbe(client: GraphClient, scope: GraphScope, folderId
       target: `${mailboxPath(scope.mailbox)}/mailFolders/${encodeURIComponent(folderId)}/messages`,
       subject: 'FOLDER',
       body: {
-        subject: SUBJECT,
+        subject: PROBE_SUBJECT,
         body: { contentType: 'text', content: TEXT },
         isRead: true,
         singleValueExtendedProperties: [MARK],

@@ -1,13 +1,21 @@
 import { LockMode } from '@mikro-orm/core';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
-import { GraphError } from '../microsoft365/graph-error.ts';
+import { GraphError, type GraphErrorCode } from '../microsoft365/graph-error.ts';
 import type { PushApi } from '../microsoft365/push.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { afterProbeEvent, isProbeUnanswered, type ProbeEvent } from './push-probe-plan.ts';
 import { PushSubscription } from './push-subscription.entity.ts';
+
+/** Came to no answer, to a fault at Microsoft, or to one that cannot be read. A refusal makes nothing. */
+const MAY_HAVE_MADE_IT: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
+  'GRAPH_UNAVAILABLE',
+  'GRAPH_TIMEOUT',
+  'UNEXPECTED_ANSWER',
+  'ANSWER_TOO_LARGE',
+]);
 
 /** What making and removing probes of a mailbox takes. Nobody else does so at the same time: see `push.jobs.ts`. */
 export interface ProbeJob {
@@ -26,13 +34,13 @@ export async function probeSubscription(job: ProbeJob, { id, folderId }: PushSub
     event = { kind: 'MADE', messageId: await deps.push.makeProbe(accessOf(mailbox), folderId, signal) };
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
-    const { isTransient, status, retryAfterMilliseconds } = error;
+    const { code, isTransient, status, retryAfterMilliseconds } = error;
     event = {
       kind: 'NOT_MADE',
       problem: error.toProblem(deps.clock.now()),
-      // A refusal makes nothing. What came to no answer, or to 5xx, or to one that cannot be read, may have made it.
-      isCertain: status !== null && status >= 400 && status < 500,
-      isTransient,
+      isCertain: !MAY_HAVE_MADE_IT.has(code),
+      // Without an answer of Graph the sign-in is at fault, or a pause: nothing is known about drafts.
+      isTransient: isTransient || status === null,
       retryAfterMilliseconds,
     };
   }

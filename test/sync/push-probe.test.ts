@@ -150,7 +150,6 @@ test('a new subscription is no proof: until its first notification mail counts a
   await draftLies(mailbox);
   expect(await probeOf(mailbox)).toMatchObject({ state: 'WAITING', answeredAt: null });
   expect(await desk.sync(mailboxId)).toMatchObject({ seen: 0, ignored: 0, created: 0 });
-  // A draft that somebody else wrote is listed as before: the control.
   await poll(app, mailbox);
   expect(await tracesOf(mailbox)).toEqual(NO_TRACES);
   await watch(app);
