@@ -1,4 +1,5 @@
 import type { MigrationObject } from '@mikro-orm/core';
+import { Announcements } from './2026-11-21-announcements.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
@@ -12,4 +13,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-graph-budget', class: GraphBudget },
   { name: '2026-11-21-push-probes', class: PushProbes },
   { name: '2026-11-21-reconciliations', class: Reconciliations },
+  { name: '2026-11-21-announcements', class: Announcements },
 ];

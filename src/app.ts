@@ -25,6 +25,7 @@ import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
 import { syncAccount } from './sync/sync-account.ts';
+import { createSyncMetrics } from './sync/sync-metrics.ts';
 import { watchAbsence } from './sync/watch-absence.ts';
 import { createAttachmentJobs } from './ticketing/store-attachments.ts';
 
@@ -100,7 +101,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       databaseUrl,
       logger,
       handlers: [
-        ...createSyncJobs({ database, mail, clock }),
+        ...createSyncJobs({ database, mail, clock, onStored: createSyncMetrics(metrics.registry) }),
         ...createReconcileJobs({ database, mail, clock }),
         ...createPushJobs({
           database,

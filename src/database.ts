@@ -29,6 +29,6 @@ export function openIntakeDatabase(url: string): Promise<Database> {
     migrations: [],
     poolSize: 3,
     statementTimeout: 2 * SECOND,
-    lockTimeout: 1 * SECOND,
+    lockTimeout: 0.25 * SECOND,
   });
 }

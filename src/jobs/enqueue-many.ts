@@ -13,7 +13,10 @@ export async function enqueueMany<Input>(
   inputs: readonly Input[],
 ): Promise<void> {
   if (inputs.length === 0) return;
-  const specs = inputs.map((input) => jobSpec(job, input));
+  // In the order of their keys, as everybody: two that replace the same jobs wait for each other, never in a circle.
+  const specs = inputs
+    .map((input) => jobSpec(job, input))
+    .toSorted((left, right) => ((left.job_key ?? '') < (right.job_key ?? '') ? -1 : 1));
   // As in `enqueue`: a job that is taken at this moment is left out of the answer. Replacing the others again is harmless.
   for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
     const added = await em.execute<unknown[]>(

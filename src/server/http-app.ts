@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
@@ -77,11 +78,19 @@ export function createHttpApp({
   app.onError((thrown, context) => {
     const error = toError(thrown);
     if (error instanceof ExpectedError) return jsonError(400, error, context.req.header('accept'));
+    // Nobody reads the answer; an error of ours in the log would be everybody's to make.
+    if (hasBrokenOff(context.env)) return new Response(null, { status: 400 });
     logger.error({ err: error, path: context.req.path }, 'unexpected error in a route');
     const remedy = `Try again; the log has it under ${currentCorrelationId()}.`;
     return jsonError(500, new RefusedRequestError('INTERNAL_SERVER_ERROR', 'Unexpected error.', remedy));
   });
   return app;
+}
+
+/** Whether the client went away, or was cut off, before all of its request had come. */
+function hasBrokenOff(bindings: unknown): boolean {
+  const incoming = (bindings as Partial<HttpBindings> | undefined)?.incoming;
+  return incoming ? incoming.destroyed && !incoming.complete : false;
 }
 
 function bodyTooLarge(): RefusedRequestError {

@@ -77,6 +77,12 @@ export async function acceptLifecycleEvents(
     events.filter(({ event }) => event === wanted).map(({ subscription }) => subscription);
   const removed = about('subscriptionRemoved');
   const unauthorized = about('reauthorizationRequired');
+  // In the order of their ids before anything else, see `requestSyncs`: two that tell of the same ones the other way round.
+  await em.execute(
+    `select from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
+      order by id for no key update`,
+    [idsOf(events.map(({ subscription }) => subscription))],
+  );
   // Each row was found by its secret; of replaced ones nothing is to be renewed or made.
   await em.execute(
     `update push_subscription set state = 'REMOVED', next_step_at = ?, updated_at = ?
@@ -107,6 +113,12 @@ function idsOf(subscriptions: readonly KnownSubscription[]): string {
  * As `requestSync`, for many mailboxes of whatever organizations at once. Rows are locked in the order of their ids, first
  * subscriptions, then runs, then jobs, as everywhere: two that name the same mailboxes wait for each other, never in a
  * circle. A mailbox that takes no mail in is passed over.
+ *
+ * A run that waits has its job. One that may be taken is left alone, since whoever takes it waits for the lock on the run:
+ * replacing it would push a mailbox that is named often behind all the others, and costs more than all the rest. So is one
+ * that was put off because Microsoft asked us to slow down, but not one that failed.
+ * A job that a worker takes in the middle of this is asked for again (see `enqueue`) in the same statement: a crash behind
+ * it would leave a run that nobody takes before the next poll.
  */
 async function requestSyncs(
   em: EntityManager,
@@ -123,7 +135,7 @@ async function requestSyncs(
     spec: jobSpec(syncMailboxJob, { organizationId, mailboxId }),
   }));
   const { now, announced } = proof ?? { now: new Date(0), announced: [] };
-  const [stored] = await em.execute<{ queued: number; jobs: number; probed: string[] }[]>(
+  const [stored] = await em.execute<{ is_complete: boolean; probed: string[] }[]>(
     `with heard as (
        update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0,
            unanswered_probes = 0, next_probe_at = ?,
@@ -138,35 +150,52 @@ async function requestSyncs(
        select run_id, organization_id, mailbox_id, spec
          from json_to_recordset(?::json) as hint(run_id uuid, organization_id uuid, mailbox_id uuid, spec json)
      ), queued as (
-       insert into sync_run (id, organization_id, mailbox_id, trigger, state, created_at, updated_at)
-       select hint.run_id, mailbox.organization_id, mailbox.id, ?, 'QUEUED', now(), now()
+       insert into sync_run (id, organization_id, mailbox_id, trigger, state, announced_at, created_at, updated_at)
+       select hint.run_id, mailbox.organization_id, mailbox.id, ?, 'QUEUED', ?::timestamptz, now(), now()
          from hint join mailbox on mailbox.organization_id = hint.organization_id and mailbox.id = hint.mailbox_id
         where mailbox.incoming_enabled and (select count(*) from heard) >= 0
         order by mailbox.id
        on conflict (mailbox_id) where state = 'QUEUED' do update
-         set trigger = case when sync_run.trigger = 'POLL' then excluded.trigger else sync_run.trigger end
+         set trigger = case when sync_run.trigger = 'POLL' then excluded.trigger else sync_run.trigger end,
+           announced_at = coalesce(sync_run.announced_at, excluded.announced_at)
        returning id, mailbox_id
      ), told as (
        insert into event (organization_id, type, payload)
        select hint.organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', hint.mailbox_id)
          from queued join hint on hint.run_id = queued.id
+       returning pg_notify('${EVENT_CHANNEL}', '')
+     ), wanting as (
+       select array_agg(json_populate_record(null::graphile_worker.job_spec, hint.spec) order by hint.mailbox_id) as specs,
+           count(*) as jobs
+         from queued join hint on hint.mailbox_id = queued.mailbox_id
+        where hint.run_id = queued.id or not exists (
+          select from graphile_worker._private_jobs as job
+           where job.key = hint.spec->>'job_key' and job.is_available and (job.run_at <= now() or job.attempts = 0))
+       having count(*) > 0
+     ), once as materialized (
+       select specs, jobs, (select count(*) from graphile_worker.add_jobs(specs)) as added from wanting
+     ), again as materialized (
+       select (select count(*) from graphile_worker.add_jobs(specs)) >= jobs as is_complete from once where added < jobs
      )
-     select (select count(*) from graphile_worker.add_jobs(array(
-         select json_populate_record(null::graphile_worker.job_spec, hint.spec)
-           from queued join hint on hint.mailbox_id = queued.mailbox_id order by hint.mailbox_id)))::int as jobs,
-       (select count(*) from queued)::int as queued,
-       (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_draft) as probed,
-       pg_notify('${EVENT_CHANNEL}', '')`,
-    [now, new Date(now.getTime() + PROOF_LIFE), now, now, idsOf(announced), JSON.stringify(hints), trigger],
+     select coalesce((select bool_and(is_complete) from again), true) as is_complete,
+       (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_draft) as probed`,
+    [
+      now,
+      new Date(now.getTime() + PROOF_LIFE),
+      now,
+      now,
+      idsOf(announced),
+      JSON.stringify(hints),
+      trigger,
+      proof?.now ?? null,
+    ],
   );
-  // A job that a worker took in the middle of this is enqueued again, see `enqueue`. Should we die just here, the run waits
-  // for the next poll.
-  if (!stored || stored.jobs < stored.queued) {
-    const inputs = hints.map(({ organization_id, mailbox_id }) => ({
-      organizationId: organization_id,
-      mailboxId: mailbox_id,
-    }));
-    await enqueueMany(em, syncMailboxJob, inputs);
+  if (!stored?.is_complete) {
+    await enqueueMany(
+      em,
+      syncMailboxJob,
+      hints.map((hint) => ({ organizationId: hint.organization_id, mailboxId: hint.mailbox_id })),
+    );
   }
   // An answered probe has done its work: its draft goes at once. Should we die just here, it goes when its time is over.
   const probed = new Set(stored?.probed);

@@ -12,6 +12,7 @@ import { finishRun, type RunFailure } from './finish-run.ts';
 import { PageReader } from './page-reader.ts';
 import { newRound, resumeRound, type StoredRound, storeRound, withPage } from './round.ts';
 import { type PageOwner, SupersededError, storePage } from './store-page.ts';
+import type { StoredMails } from './sync-metrics.ts';
 import { nextStep, startOfRound } from './sync-plan.ts';
 import { takeRun } from './take-run.ts';
 
@@ -23,6 +24,8 @@ export interface SyncDependencies {
   database: Database;
   mail: MailApi;
   clock: Clock;
+  /** Told of mail that became part of tickets. */
+  onStored?: (stored: StoredMails) => void;
 }
 
 /** Microsoft answers with an error wherever one mail is part of the answer; one by one, the others can still be had. */
@@ -68,6 +71,7 @@ export async function runSync(
         owner: {
           database: deps.database,
           clock: deps.clock,
+          onStored: deps.onStored,
           logger: logger.child({ mailboxId, syncRunId: runId }),
           signal,
           organizationId,

@@ -12,7 +12,9 @@ import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/i
 import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import type { StoredRound } from './round.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
+import type { StoredMails } from './sync-metrics.ts';
 import { messageRetryDelay } from './sync-plan.ts';
+import type { SyncTrigger } from './sync-run.entity.ts';
 import { SyncState } from './sync-state.entity.ts';
 
 /** Another run has moved the cursor meanwhile: this one lost its connection or its worker was believed dead. */
@@ -32,9 +34,14 @@ export interface MailOwner {
   mailboxId: string;
   /** The run that counts what is stored; null when none does. */
   runId: string | null;
+  /** Told of mail that became part of tickets, once that is committed. */
+  onStored?: ((stored: StoredMails) => void) | undefined;
   /** The watched folder when the mail was read. */
   folderId: string;
 }
+
+/** Mail of a transaction that is not committed yet. */
+type NewMails = Omit<StoredMails, 'committedAt'>;
 
 /** The run that a page belongs to. */
 export interface PageOwner extends MailOwner {
@@ -64,8 +71,8 @@ export type StoredPage = { stateVersion: number } | null;
 export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): Promise<StoredPage> {
   const read = await readMails(page.mails, owner.signal);
   try {
-    return await inTransaction(owner, async (em, mailbox) => {
-      await storeMails(em, owner, mailbox, page.mails, read);
+    return await inTransaction(owner, async (em, mailbox, committed) => {
+      await storeMails(em, owner, mailbox, page.mails, read, committed);
       return finishPage(em, owner, mailbox, page, move);
     });
   } catch (error) {
@@ -93,8 +100,8 @@ export async function storeMissed(
   });
   if (!stored) return false;
   try {
-    const all = await inTransaction(owner, async (em, mailbox) => {
-      await storeMails(em, owner, mailbox, mails, read);
+    const all = await inTransaction(owner, async (em, mailbox, committed) => {
+      await storeMails(em, owner, mailbox, mails, read, committed);
       return true;
     });
     return all === true;
@@ -114,8 +121,8 @@ async function storeAlone(
   read: ReadonlyMap<IncomingMail, ReadMail>,
 ): Promise<boolean | null> {
   try {
-    return await inTransaction(owner, async (em, mailbox) => {
-      await storeMails(em, owner, mailbox, [mail], read);
+    return await inTransaction(owner, async (em, mailbox, committed) => {
+      await storeMails(em, owner, mailbox, [mail], read, committed);
       return true;
     });
   } catch (error) {
@@ -131,10 +138,11 @@ async function storeAlone(
 /** Runs `work` unless the mailbox was switched off, removed or pointed at another folder since the page was read. */
 async function inTransaction<T>(
   owner: MailOwner,
-  work: (em: EntityManager, mailbox: Mailbox) => Promise<T>,
+  work: (em: EntityManager, mailbox: Mailbox, committed: NewMails[]) => Promise<T>,
 ): Promise<T | null> {
   const fork = forkFor(owner.database, owner.organizationId, owner.signal);
-  return fork.transactional(async (em) => {
+  const committed: NewMails[] = [];
+  const result = await fork.transactional(async (em) => {
     // Locked, so that a change of the settings waits for the page: once it is saved, nothing comes by the old ones.
     const mailbox = await em.findOne(
       Mailbox,
@@ -142,8 +150,10 @@ async function inTransaction<T>(
       { lockMode: LockMode.PESSIMISTIC_READ },
     );
     if (!mailbox?.incomingEnabled || mailbox.folder?.id !== owner.folderId) return null;
-    return work(em, mailbox);
+    return work(em, mailbox, committed);
   });
+  for (const mails of committed) owner.onStored?.({ ...mails, committedAt: owner.clock.now() });
+  return result;
 }
 
 async function storeMails(
@@ -152,6 +162,7 @@ async function storeMails(
   mailbox: Mailbox,
   mails: readonly IncomingMail[],
   read: ReadonlyMap<IncomingMail, ReadMail>,
+  committed: NewMails[],
 ): Promise<void> {
   const { receiveFrom } = mailbox;
   // A probe's draft concerns nobody, wherever it is met: it is not even an ignored mail.
@@ -161,7 +172,11 @@ async function storeMails(
   const { organizationId } = owner;
   const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, now });
   for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
-  await count(em, owner, listed.length, result);
+  const run = await count(em, owner, listed.length, result);
+  if (run && result.storedReceivedAt.length > 0) {
+    const announcedAt = run.announced_at === null ? null : new Date(run.announced_at);
+    committed.push({ trigger: run.trigger, announcedAt, receivedAt: result.storedReceivedAt });
+  }
   if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));
   for (const inboundMessageId of result.failedInboundMessageIds) {
     await retryLater(em, owner, inboundMessageId);
@@ -233,13 +248,15 @@ async function count(
   { runId, organizationId }: MailOwner,
   seen: number,
   { created, appended, ignored, failed }: Pick<IngestResult, 'created' | 'appended' | 'ignored' | 'failed'>,
-): Promise<void> {
-  if (runId === null) return;
-  await em.execute(
+): Promise<{ trigger: SyncTrigger; announced_at: string | null } | undefined> {
+  if (runId === null) return undefined;
+  const [run] = await em.execute<{ trigger: SyncTrigger; announced_at: string | null }[]>(
     `update sync_run set seen = seen + ?, created = created + ?, appended = appended + ?, ignored = ignored + ?,
-       failed = failed + ?, updated_at = now() where id = ? and organization_id = ?`,
+       failed = failed + ?, updated_at = now() where id = ? and organization_id = ?
+     returning trigger, announced_at`,
     [seen, created, appended, ignored, failed, runId, organizationId],
   );
+  return run;
 }
 
 function idsOf({ organizationId, mailboxId }: MailOwner): { organizationId: string; mailboxId: string } {

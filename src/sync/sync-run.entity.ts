@@ -32,6 +32,8 @@ export const SyncRunSchema = defineEntity({
     mailbox: () => p.manyToOne(Mailbox).ref(),
     trigger: p.string().$type<SyncTrigger>(),
     state: p.string().$type<SyncRunState>(),
+    /** When the first notification came that it answers. */
+    announcedAt: p.datetime().nullable(),
     startedAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),
     /** Messages that Graph listed, those known before included. */

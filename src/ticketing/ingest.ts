@@ -37,6 +37,8 @@ export interface IngestResult {
   archiveDue: number;
   /** Ledger ids of the mails of this page that became `FAILED`; retry them with {@link ingestOneAgain}. */
   failedInboundMessageIds: string[];
+  /** When Microsoft received each of the mails of this page that became a ticket or a reply. */
+  storedReceivedAt: (Date | null)[];
   /** Why each of them failed, in the same order, for the log: the ledger shows people no more than that it failed. */
   failures: Error[];
 }
@@ -208,6 +210,7 @@ async function settle(
     attachmentsDue: withAttachments.length,
     archiveDue: outcomes.filter(({ isArchiveDue }) => isArchiveDue).length,
     failedInboundMessageIds: poison.map(({ inboundMessageId }) => inboundMessageId),
+    storedReceivedAt: plan.mails.filter(isPartOfTicket).map(({ mail }) => mail.summary.receivedAt),
     failures: poison.map(({ error }) => error),
   };
 }
@@ -246,6 +249,7 @@ function nothing(): IngestResult {
     attachmentsDue: 0,
     archiveDue: 0,
     failedInboundMessageIds: [],
+    storedReceivedAt: [],
     failures: [],
   };
 }

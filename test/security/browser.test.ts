@@ -108,6 +108,8 @@ const ROUTES = [
   '/nothing',
   '/attachments/x',
   '/api/integrations/microsoft365/callback',
+  '/webhooks/microsoft-graph',
+  '/webhooks/microsoft-graph/lifecycle',
 ];
 
 test.each(ROUTES)('%s is closed to pages of other origins', async (path) => {

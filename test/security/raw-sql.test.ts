@@ -24,6 +24,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'realtime/event-log.ts select pg_snapshot_xmin': 'no row',
   'realtime/event-log.ts select pid': 'connections of the server, no row of ours',
   'server/health.ts select 1': 'no row',
+  'sync/push-notifications.ts select from push_subscription where id in':
+    'locks rows that were found by their secret',
   'sync/push-notifications.ts update push_subscription set':
     'by the ids of rows that were found by their secret',
   'sync/push-orphans.ts select coalesce':
