@@ -67,7 +67,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     else isClean = true;
     throw error;
   } finally {
-    await rm(isClean ? folder : join(folder, 'data'), { recursive: true, force: true });
+    for (const name of isClean ? ['.'] : ['data', 'pids']) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { type Forwarder, startForwarder } from '../reliability/forwarder.ts';
 import { type RestartablePostgres, startRestartablePostgres } from '../reliability/restartable-postgres.ts';
 import { control, freePort } from '../support/app.ts';
+import { startGuard } from './guard.ts';
 import { Member } from './member.ts';
 
 /** The key of the first organization's owner. */
@@ -26,6 +27,7 @@ export async function startFleet(folder: string, seed: number): Promise<Fleet> {
   const logs = join(folder, 'logs');
   await mkdir(logs, { recursive: true });
   await using cleanup = new AsyncDisposableStack();
+  const guard = cleanup.use(startGuard(folder));
   const emulator = cleanup.use(await startEmulator());
   await control(emulator.url, 'settings', { randomSeed: seed, latencyMs: 10 });
   // A process that is dead for seconds must not wait for the next attempt for minutes: 1.5 s, 3 s, 6 s, …
@@ -58,7 +60,9 @@ export async function startFleet(folder: string, seed: number): Promise<Fleet> {
     ['worker-1', 'worker'],
     ['worker-2', 'worker'],
   ] as const) {
-    members.push(new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs));
+    members.push(
+      new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs, guard),
+    );
   }
   forwarder.targets.push(...members.slice(0, 2).map(({ url }) => url));
   // The first makes the tables; the others would only wait for it.

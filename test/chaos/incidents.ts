@@ -47,8 +47,9 @@ export function checkIncidents({ unexpected }: SortedIncidents): Check[] {
 export function countByMessage(incidents: readonly Incident[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { text } of incidents) {
-    const message = /"msg":"([^"]*)"/.exec(text)?.[1] ?? text.slice(0, 80).replace(/\d+ms/, '… ms');
-    counts[message] = (counts[message] ?? 0) + 1;
+    const message = /"msg":"([^"]*)"/.exec(text)?.[1] ?? text.slice(0, 80);
+    const kind = message.replace(/\d+ms/, '… ms');
+    counts[kind] = (counts[kind] ?? 0) + 1;
   }
   return counts;
 }

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/platform/clock.ts';
+import type { Guard } from './guard.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const READY_DEADLINE_MILLISECONDS = 90_000;
@@ -27,6 +28,7 @@ export class Member {
   kills = 0;
   readonly #env: Record<string, string>;
   readonly #log: WriteStream;
+  readonly #guard: Guard;
   #child: ChildProcess | undefined;
   #isWanted = true;
   #isKilled = false;
@@ -35,9 +37,10 @@ export class Member {
   #downMilliseconds = 0;
   #supervision: Promise<void> | undefined;
 
-  constructor(name: string, env: Record<string, string>, logFolder: string) {
+  constructor(name: string, env: Record<string, string>, logFolder: string, guard: Guard) {
     this.name = name;
     this.#env = env;
+    this.#guard = guard;
     this.#log = createWriteStream(join(logFolder, `${name}.log`));
   }
 
@@ -123,6 +126,7 @@ export class Member {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#guard.watch(this.name, child.pid);
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.#heard(line, child));
     }
