@@ -67,7 +67,7 @@ export async function runSync(
   try {
     if (mailbox.incomingEnabled && folder && receiveFrom) {
       const isSameFolder = state.folderId === folder.id;
-      await readFolder(deps.mail.withCounter(counter), {
+      const hasEnded = await readFolder(deps.mail.withCounter(counter), {
         owner: {
           database: deps.database,
           clock: deps.clock,
@@ -84,7 +84,10 @@ export async function runSync(
         cursor: isSameFolder ? (state.cursor ?? null) : null,
         round: isSameFolder && state.cursor ? (state.round ?? null) : null,
         from: startOfRound(receiveFrom, isSameFolder ? (state.coveredUntil ?? null) : null),
+        // After failures there is more to do than to say that it went well.
+        endsWithPage: () => (state.consecutiveFailures === 0 ? counter.requests : null),
       });
+      if (hasEnded) return;
     }
   } catch (thrown) {
     if (thrown instanceof SupersededError) return;
@@ -136,9 +139,12 @@ interface Reading {
   round: StoredRound | null;
   /** Where a fresh round starts. */
   from: Date;
+  /** Asked before the last page is stored: the requests so far when the run may end with it, null when it may not. */
+  endsWithPage(): number | null;
 }
 
-async function readFolder(mail: MailApi, reading: Reading): Promise<void> {
+/** Whether the run was ended with its last page. */
+async function readFolder(mail: MailApi, reading: Reading): Promise<boolean> {
   const { owner, mailbox, from } = reading;
   const { clock, signal, folderId } = owner;
   using reader = new PageReader(mail, accessOf(mailbox), folderId, signal);
@@ -176,12 +182,14 @@ async function readFolder(mail: MailApi, reading: Reading): Promise<void> {
     followed.add(page.cursor);
     const isNewRound = step.kind === 'RESTART' || step.kind === 'NEXT_WINDOW';
     if (step.kind === 'CONTINUE') reader.readAhead(page.cursor);
+    const endsAfterRequests = step.kind === 'DONE' ? reading.endsWithPage() : null;
     const storedPage = await storePage(owner, page, {
       cursor: isNewRound ? null : page.cursor,
       round: step.kind === 'CONTINUE' ? storeRound(round) : null,
       coveredUntil: step.kind === 'DONE' ? round.begunAt : step.kind === 'NEXT_WINDOW' ? step.from : null,
+      endsAfterRequests,
     });
-    if (storedPage === null || step.kind === 'DONE') return;
+    if (storedPage === null || step.kind === 'DONE') return storedPage !== null && endsAfterRequests !== null;
     if (step.kind === 'LOOP') throw loopError();
     owner.stateVersion = storedPage.stateVersion;
     if (step.kind === 'RESTART') hasRestarted = true;

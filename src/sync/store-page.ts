@@ -8,6 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Problem } from '../platform/problem.ts';
+import { recordEvents } from '../realtime/record.ts';
 import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
 import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import type { StoredRound } from './round.ts';
@@ -15,7 +16,6 @@ import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
 import type { StoredMails } from './sync-metrics.ts';
 import { messageRetryDelay } from './sync-plan.ts';
 import type { SyncTrigger } from './sync-run.entity.ts';
-import { SyncState } from './sync-state.entity.ts';
 
 /** Another run has moved the cursor meanwhile: this one lost its connection or its worker was believed dead. */
 export class SupersededError extends Error {
@@ -56,6 +56,8 @@ export interface CursorMove {
   round: StoredRound | null;
   /** Given when the round is complete: everything received until then is covered. */
   coveredUntil: Date | null;
+  /** Given when the run ends with this page, and well: the requests to Graph that it took. */
+  endsAfterRequests: number | null;
 }
 
 /** What came of a page: `null` when the settings have changed so that it no longer counts. */
@@ -188,18 +190,46 @@ async function finishPage(
   owner: PageOwner,
   mailbox: Mailbox,
   page: DeltaPage,
-  { cursor, round, coveredUntil }: CursorMove,
+  { cursor, round, coveredUntil, endsAfterRequests }: CursorMove,
 ): Promise<StoredPage> {
   await storeUnreadable(em, owner, mailbox, page.unreadable);
-  const state = await em.findOneOrFail(
-    SyncState,
-    { mailbox: owner.mailboxId },
-    { lockMode: LockMode.PESSIMISTIC_WRITE },
+  const { organizationId, mailboxId, folderId, stateVersion } = owner;
+  const now = owner.clock.now();
+  // The run's row first, then the state's, as everywhere.
+  if (endsAfterRequests !== null) await endRun(em, owner, endsAfterRequests, now);
+  const [moved] = await em.execute<{ version: number }[]>(
+    `update sync_state set cursor = ?, round = ?::jsonb, folder_id = ?, covered_until = coalesce(?, covered_until),
+       last_success_at = coalesce(?, last_success_at), version = version + 1, updated_at = ?
+     where organization_id = ? and mailbox_id = ? and version = ? returning version`,
+    [
+      cursor,
+      round && JSON.stringify(round),
+      folderId,
+      coveredUntil,
+      endsAfterRequests === null ? null : now,
+      now,
+      organizationId,
+      mailboxId,
+      stateVersion,
+    ],
   );
-  if (state.version !== owner.stateVersion) throw new SupersededError();
-  em.assign(state, { cursor, round, folderId: owner.folderId, ...(coveredUntil ? { coveredUntil } : {}) });
-  await em.flush();
-  return { stateVersion: state.version };
+  if (!moved) throw new SupersededError();
+  return { stateVersion: moved.version };
+}
+
+/** The run ends in the transaction of its last page, which spares it one of its own. */
+async function endRun(
+  em: EntityManager,
+  { organizationId, mailboxId, runId }: MailOwner,
+  requests: number,
+  now: Date,
+): Promise<void> {
+  await em.execute(
+    `update sync_run set state = 'SUCCEEDED', finished_at = ?, requests = ?, updated_at = ?
+     where organization_id = ? and id = ? and state = 'RUNNING'`,
+    [now, requests, now, organizationId, runId],
+  );
+  await recordEvents(em, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
 }
 
 async function storeUnreadable(

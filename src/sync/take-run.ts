@@ -8,7 +8,10 @@ import type { SyncState } from './sync-state.entity.ts';
 /** The run that a worker has taken, and where the mailbox's sync stands. */
 export interface TakenRun {
   runId: string;
-  state: Pick<SyncState, 'folderId' | 'cursor' | 'round' | 'coveredUntil' | 'version'>;
+  state: Pick<
+    SyncState,
+    'folderId' | 'cursor' | 'round' | 'coveredUntil' | 'consecutiveFailures' | 'version'
+  >;
 }
 
 interface TakenRow {
@@ -17,6 +20,7 @@ interface TakenRow {
   cursor: string | null;
   round: StoredRound | null;
   covered_until: string | null;
+  consecutive_failures: number;
   version: number;
 }
 
@@ -64,7 +68,7 @@ export async function takeRun(
        select ?::uuid, organization_id, mailbox_id, next_poll_at, now, now from place
        on conflict (mailbox_id) do update set next_poll_at = excluded.next_poll_at, resumes_at = null,
          updated_at = excluded.updated_at, version = sync_state.version + 1
-       returning folder_id, cursor, round, covered_until, version
+       returning folder_id, cursor, round, covered_until, consecutive_failures, version
      )
      select run.id as run_id, state.*, pg_notify('${EVENT_CHANNEL}', '')
        from state, (select id from taken union all select id from recovery) as run`,
@@ -78,6 +82,7 @@ export async function takeRun(
       cursor: row.cursor,
       round: row.round,
       coveredUntil: row.covered_until === null ? null : new Date(row.covered_until),
+      consecutiveFailures: row.consecutive_failures,
       version: row.version,
     },
   };
