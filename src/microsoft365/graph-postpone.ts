@@ -7,15 +7,16 @@ const THROTTLED_MILLISECONDS = 15 * SECOND;
 const LONGEST_MILLISECONDS = 60 * MINUTE;
 /** A little later than asked for: our clock is not Microsoft's, and the pause must be over when the job is there. */
 const MARGIN_MILLISECONDS = 50;
-/** Until a person has signed in again or the sign-in service is back; the sync itself finds out much sooner. */
-const ACCOUNT_MILLISECONDS = 15 * MINUTE;
+/** Until a person has signed in again; the sync finds out sooner, and hurries what waits. */
+const ACCOUNT_MILLISECONDS = 5 * MINUTE;
+/** Until the sign-in service can be reached again. */
+const LOGIN_MILLISECONDS = 15 * SECOND;
 
 /** Says nothing about the mail or the file that was asked for: the account as a whole has no access for now. */
 const ACCOUNT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
   'SIGN_IN_REQUIRED',
   'CONSENT_REQUIRED',
   'CREDENTIAL_REFUSED',
-  'LOGIN_UNAVAILABLE',
 ]);
 
 /** Whether Microsoft asked us to slow down, or we did so ourselves: no failure of anything. */
@@ -30,6 +31,7 @@ export function isThrottling(error: unknown): boolean {
 export function postponementOf(error: unknown): number | null {
   if (!(error instanceof GraphError)) return null;
   if (ACCOUNT_CODES.has(error.code)) return ACCOUNT_MILLISECONDS;
+  if (error.code === 'LOGIN_UNAVAILABLE') return LOGIN_MILLISECONDS;
   if (error.code !== 'THROTTLED') return null;
   const told = error.retryAfterMilliseconds ?? THROTTLED_MILLISECONDS;
   return Math.min(told, LONGEST_MILLISECONDS) + MARGIN_MILLISECONDS;

@@ -1,5 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import { enqueue } from '../jobs/define-job.ts';
+import { hurryQueues } from '../jobs/hurry-queues.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
@@ -60,9 +61,9 @@ export async function finishRun(
     const told = failure?.problem ?? null;
     const wait = failure?.postponedMilliseconds ?? null;
     const resumesAt = wait === null || !mailbox.incomingEnabled ? null : new Date(now.getTime() + wait);
-    const outcome = !told ? 'SUCCEEDED' : resumesAt ? 'POSTPONED' : 'FAILED';
+    const outcome = !told ? 'SUCCEEDED' : wait === null ? 'FAILED' : 'POSTPONED';
     em.assign(run, { state: outcome, finishedAt: now, requests, problem: told, resumesAt });
-    if (resumesAt) {
+    if (wait !== null) {
       // What kept it from working before, if anything did, is neither over nor worse.
       em.assign(state, { resumesAt, nextPollAt: resumesAt });
     } else if (told) {
@@ -78,8 +79,11 @@ export async function finishRun(
         nextPollAt: new Date(now.getTime() + delay),
       });
     } else {
-      // What could not be moved while Microsoft refused waits for hours by now: it is tried at once.
-      if (state.consecutiveFailures > 0) await resumeArchiving(em, organizationId, mailboxId);
+      // What could not be done while Microsoft refused may wait for long by now: it is tried at once.
+      if (state.consecutiveFailures > 0) {
+        await resumeArchiving(em, organizationId, mailboxId);
+        await hurryQueues(em, [`attachments:${mailboxId}`, `retry:${mailboxId}`]);
+      }
       em.assign(state, { consecutiveFailures: 0, problem: null, lastSuccessAt: now });
     }
     if (!mailbox.incomingEnabled) em.assign(state, { nextPollAt: null });
