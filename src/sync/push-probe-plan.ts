@@ -7,9 +7,12 @@ import type { Problem } from '../platform/problem.ts';
  * Microsoft says when a subscription begins and when it ends, and never whether its notifications come: a firewall that was
  * closed later, a proxy that swallows them, a tenant that answers 201 and stays silent all look like an empty mailbox. So a
  * *probe* makes one notification happen: a draft is put into the watched folder, Microsoft announces it as it announces
- * mail (https://learn.microsoft.com/graph/outlook-change-notifications-overview: a message that is added to a folder is
- * `created` there, and its third example watches Drafts), and it is removed for good. A draft is the one thing that can appear there without disturbing anybody: it is no
+ * mail, and it is removed for good. A draft is the one thing that can appear there without disturbing anybody: it is no
  * delivery (no rule, no toast, no forwarding), it counts as read (no number beside the folder), and no sync takes it in.
+ *
+ * That drafts are announced follows from "adding a message to the folder would result in a Created notification", and from
+ * the third example of that page, which watches Drafts:
+ * https://learn.microsoft.com/graph/outlook-change-notifications-overview
  *
  * Refused instead: a hidden folder of our own with a subscription of its own proves that Microsoft reaches us, and nothing
  * about the subscription that mail depends on; a mail to ourselves is a delivery; `reauthorize` and a renewal are answered
