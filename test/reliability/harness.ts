@@ -91,12 +91,7 @@ export async function startProcess(
 ): Promise<Process> {
   const config = readConfig({
     PORT: String(await freePort()),
-    DATABASE_URL: databaseUrl,
-    DESKGRAPH_ROLES: roles,
-    DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
-    MICROSOFT_LOGIN_URL: emulator.loginUrl,
-    MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    ...environmentOf(databaseUrl, emulator, roles),
     ...env,
   });
   const app: App = await createApp(
@@ -111,6 +106,22 @@ export async function startProcess(
       stopping ??= Promise.resolve(app[Symbol.asyncDispose]());
       return stopping;
     },
+  };
+}
+
+/** The environment of a process on a database; all that is left to say is the port. */
+export function environmentOf(
+  databaseUrl: string,
+  emulator: Pick<Emulator, 'loginUrl' | 'graphUrl'>,
+  roles: string,
+): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    DESKGRAPH_ROLES: roles,
+    DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
+    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
+    MICROSOFT_LOGIN_URL: emulator.loginUrl,
+    MICROSOFT_GRAPH_URL: emulator.graphUrl,
   };
 }
 

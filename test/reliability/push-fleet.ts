@@ -49,6 +49,19 @@ export async function atRest(
   );
 }
 
+/** Waits until no process that came back waits for its mailboxes to be read. */
+export async function recovered(at: Pick<Fleet, 'database'>): Promise<void> {
+  await eventually(
+    'nothing is to be recovered',
+    async () => (await jobsOf(at, 'sync.recover-mailboxes', '')) === 0,
+    30_000,
+  );
+  await eventually('no run is open', async () => {
+    const open = await rows(at, `select 1 from sync_run where state in ('QUEUED', 'RUNNING')`);
+    return open.length === 0;
+  });
+}
+
 /** The minute's look at what is due, by so many ticks of the clock that no key makes one. Waits for their end. */
 export async function watchTogether(at: Pick<Fleet, 'database'>, count: number): Promise<void> {
   await addJobs(at, 'sync.watch-push', {}, count);
