@@ -40,28 +40,24 @@ export async function listMail(
       cause: parsed.error,
     });
   }
-  const mails = parsed.data.value.flatMap((item): ListedMail[] => {
-    // Without a time it is no received mail, and the filter should have left it out.
-    if (!item.receivedDateTime) return [];
-    return [
-      {
-        graphMessageId: item.id,
-        internetMessageId: item.internetMessageId ?? null,
-        receivedAt: new Date(item.receivedDateTime),
-        isDraft: item.isDraft === true,
-      },
-    ];
-  });
+  const mails = parsed.data.value.map(
+    (item): ListedMail => ({
+      graphMessageId: item.id,
+      internetMessageId: item.internetMessageId ?? null,
+      receivedAt: item.receivedDateTime ? new Date(item.receivedDateTime) : null,
+      isDraft: item.isDraft === true,
+    }),
+  );
   return { mails, link: parsed.data['@odata.nextLink'] ?? null };
 }
 
 function firstPage(
   scope: GraphScope,
-  { folderId, receivedFrom, receivedUntil }: Extract<ListingRequest, { receivedFrom: Date }>,
+  { folderId, receivedFrom, receivedUntil, idsOnly = false }: Extract<ListingRequest, { receivedFrom: Date }>,
 ): string {
   const filter = `receivedDateTime ge ${receivedFrom.toISOString()} and receivedDateTime le ${receivedUntil.toISOString()}`;
   const query = [
-    `$select=${PROPERTIES}`,
+    `$select=${idsOnly ? 'id' : PROPERTIES}`,
     `$filter=${encodeURIComponent(filter)}`,
     '$orderby=receivedDateTime',
     `$top=${PAGE_SIZE}`,

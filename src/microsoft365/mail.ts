@@ -127,13 +127,17 @@ export interface ListedMail {
   graphMessageId: string;
   /** As Microsoft gives it; null when the mail has none. */
   internetMessageId: string | null;
-  receivedAt: Date;
+  /** Null in a listing of ids only. */
+  receivedAt: Date | null;
   isDraft: boolean;
 }
 
-/** From a point in time, or from a link of an earlier page. */
+/**
+ * From a point in time, or from a link of an earlier page. `idsOnly` leaves out everything but the ids: the way around a
+ * damaged mail, which makes a whole page fail (`GraphError` with the status 500 or 504). Links remember it.
+ */
 export type ListingRequest =
-  | { folderId: string; receivedFrom: Date; receivedUntil: Date }
+  | { folderId: string; receivedFrom: Date; receivedUntil: Date; idsOnly?: boolean }
   | { folderId: string; link: string };
 
 /** A page of a listing, the oldest mail first. */

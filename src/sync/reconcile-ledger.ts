@@ -16,13 +16,14 @@ export interface Counting {
 /**
  * Counts a page of a folder by day, and notes what differs. Mail that the ledger does not know is a difference in the
  * watched folder. In the archive folder it may be what people filed there: there it is one only when a message of ours
- * lacks its row, or when `takesUnknown` says so.
+ * lacks its row, or when `takesUnknown` says so. Mail of which no time is known counts for the day of `since`.
  */
 export async function comparePage(
   { em, organizationId, mailboxId, reconciliationId }: Counting,
   folder: Exclude<ReconciledFolder, 'ELSEWHERE'>,
   takesUnknown: boolean,
   mails: readonly ListedMail[],
+  since: Date,
 ): Promise<void> {
   if (mails.length === 0) return;
   const rows = mails.map(({ graphMessageId, internetMessageId, receivedAt }) => ({
@@ -35,7 +36,7 @@ export async function comparePage(
        select * from json_to_recordset(?::json)
          as row(graph_message_id text, internet_message_id text, received_at timestamptz)
      ), compared as (
-       select page.graph_message_id, page.received_at, (page.received_at at time zone 'UTC')::date as date,
+       select page.graph_message_id, at.received_at, (at.received_at at time zone 'UTC')::date as date,
          case
            when seen.outcome = 'FAILED' then 'FAILED'
            when seen.outcome = 'IGNORED' then 'IGNORED'
@@ -57,6 +58,8 @@ export async function comparePage(
        from page
        left join inbound_message as seen on seen.organization_id = ? and seen.mailbox_id = ?
          and seen.graph_message_id = page.graph_message_id
+       -- A listing of ids only has no times.
+       cross join lateral (select coalesce(page.received_at, seen.received_at, ?::timestamptz) as received_at) as at
        left join message on message.organization_id = seen.organization_id and message.id = seen.message_id
        left join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
      ), noted as (
@@ -79,6 +82,7 @@ export async function comparePage(
       mailboxId,
       organizationId,
       mailboxId,
+      since,
       organizationId,
       reconciliationId,
       folder,
@@ -176,7 +180,7 @@ export async function confirmDifferences({ em, organizationId, reconciliationId 
   );
 }
 
-/** A listed mail that was deleted before it could be read is no difference, and counts as not listed. */
+/** A listed mail that was deleted before it could be read, or is a draft, is no difference, and counts as not listed. */
 export async function forgetDeleted(
   { em, organizationId, reconciliationId }: Counting,
   graphMessageIds: readonly string[],

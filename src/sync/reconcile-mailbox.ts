@@ -4,7 +4,7 @@ import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
-import type { MailApi, RequestCounter } from '../microsoft365/mail.ts';
+import type { ListingPage, MailApi, RequestCounter } from '../microsoft365/mail.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import { finishReconciliation, putOff, unsyncedProblem } from './finish-reconciliation.ts';
 import { reconcileMailboxJob } from './reconcile.jobs.ts';
@@ -19,7 +19,14 @@ import {
   noteLost,
   settleDifferences,
 } from './reconcile-ledger.ts';
-import { afterPage, confirmStep, MOST_DIFFERENCES, placeAtStart, requestAt } from './reconcile-plan.ts';
+import {
+  afterPage,
+  aroundDamage,
+  confirmStep,
+  MOST_DIFFERENCES,
+  placeAtStart,
+  requestAt,
+} from './reconcile-plan.ts';
 import { repairDifferences } from './reconcile-repair.ts';
 import { Reconciliation } from './reconciliation.entity.ts';
 import { requestSync } from './request-sync.ts';
@@ -100,11 +107,19 @@ async function listPage(work: Work): Promise<Following> {
   const listedFolderId = place.folder === 'WATCHED' ? folderId : archiveFolderId;
   if (!listedFolderId) throw new Error('A reconciliation has no folder to list.');
   const request = requestAt(place, listedFolderId, until);
-  const page = await mail.listMail(accessOf(mailbox), request, context.signal);
+  let page: ListingPage;
+  try {
+    page = await mail.listMail(accessOf(mailbox), request, context.signal);
+  } catch (error) {
+    const detour = error instanceof GraphError ? aroundDamage(place, error.status) : null;
+    if (!detour) throw error;
+    await store(work, async (em, stored) => void em.assign(stored, { place: detour }));
+    return 'GO_ON';
+  }
   await store(work, async (em, stored, counting) => {
     const { all } = await countDifferences(counting);
     const { fresh, next, cutAt } = afterPage(place, page, all >= MOST_DIFFERENCES);
-    await comparePage(counting, place.folder, place.folder === 'WATCHED' || takesInArchive, fresh);
+    await comparePage(counting, place.folder, place.folder === 'WATCHED' || takesInArchive, fresh, since);
     if (cutAt) em.assign(stored, { isCut: true, until: cutAt < until ? cutAt : until });
     if (next) return void em.assign(stored, { place: next });
     if (place.folder === 'WATCHED' && archiveFolderId && archiveFolderId !== folderId) {

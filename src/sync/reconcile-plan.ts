@@ -32,10 +32,12 @@ export interface ReconcilePlace {
   from: string;
   /** Graph's own link to the next page, where a time does not lead on; otherwise null. */
   link: string | null;
-  /** Mails received at `from` that have been compared. */
+  /** Mails received at `from` that an earlier page has compared. */
   seen: string[];
   /** Mails compared in this folder. */
   listed: number;
+  /** Set once a page failed because of a damaged mail: from there on only ids are listed, by Graph's links. */
+  idsOnly?: boolean;
 }
 
 /** The listing of a folder begins. */
@@ -44,10 +46,17 @@ export function placeAtStart(folder: ReconcilePlace['folder'], since: Date): Rec
 }
 
 /** What to ask Microsoft for at a place. */
-export function requestAt({ from, link }: ReconcilePlace, folderId: string, until: Date): ListingRequest {
+export function requestAt(place: ReconcilePlace, folderId: string, until: Date): ListingRequest {
+  const { from, link, idsOnly = false } = place;
   return link === null
-    ? { folderId, receivedFrom: new Date(from), receivedUntil: until }
+    ? { folderId, receivedFrom: new Date(from), receivedUntil: until, idsOnly }
     : { folderId, link };
+}
+
+/** How to go on after a page has failed; null when there is no other way. */
+export function aroundDamage(place: ReconcilePlace, status: number | null): ReconcilePlace | null {
+  if (place.idsOnly === true || (status !== 500 && status !== 504)) return null;
+  return { ...place, link: null, idsOnly: true };
 }
 
 /** A page as it is compared, and where the listing goes on. */
@@ -76,9 +85,9 @@ export function afterPage(place: ReconcilePlace, { mails, link }: ListingPage, i
   if (isFull || listed >= MOST_LISTED || link === place.link) {
     return { fresh, next: null, cutAt: last ?? new Date(place.from) };
   }
-  const isStuck = last === undefined || last.getTime() <= Date.parse(place.from);
-  if (isStuck) return { fresh, next: { ...place, link, seen: [], listed }, cutAt: null };
-  const atLast = mails.filter(({ receivedAt }) => receivedAt.getTime() === last.getTime());
+  const isStuck = !last || last.getTime() <= Date.parse(place.from);
+  if (isStuck) return { fresh, next: { ...place, link, listed }, cutAt: null };
+  const atLast = mails.filter(({ receivedAt }) => receivedAt?.getTime() === last.getTime());
   const next = {
     folder: place.folder,
     from: last.toISOString(),

@@ -12,7 +12,7 @@ import { archiveMailJob } from './sync.jobs.ts';
 
 /** What became of the mails of a few differences, as far as the ledger does not tell. */
 export interface RepairResult {
-  /** Mails that do not exist any more. */
+  /** Mails that do not exist any more, or that nobody has sent. */
   deleted: string[];
   /** Mails that could not be repaired. */
   left: string[];
@@ -43,6 +43,8 @@ export async function repairDifferences(
       if (isRestored) continue;
       if (one === undefined && !unreadableIds.has(graphMessageId)) await sayGone(owner, graphMessageId);
       result.left.push(graphMessageId);
+    } else if (one?.isDraft === true) {
+      result.deleted.push(graphMessageId);
     } else if (one !== undefined) {
       unknown.mails.push(one);
     } else if (!unreadableIds.has(graphMessageId)) {

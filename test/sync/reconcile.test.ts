@@ -270,15 +270,21 @@ test('archived mail: lost rows and messages are found in the archive; what peopl
   await isAtRest(mailbox);
 });
 
-test('mail that arrives, or is moved in, during a reconciliation is no difference and becomes a ticket once', async () => {
+test('mail that was moved in since the last sync is no difference: a sync of its own explains it', async () => {
   const mailbox = await sixConversations();
-  // Received before the reconciliation began, in the folder only now, and nobody has synced since: as when a person
-  // drags it there.
   await deliver(app.emulator.url, {
     to: mailbox.address,
     subject: 'Moved in',
     receivedDateTime: minutesAgo(30),
   });
+  const done = await reconcile(mailbox);
+  expect(done).toMatchObject({ state: 'SUCCEEDED', listed: 8, stored: 8, missing: 0, repaired: 0 });
+  expect(done.days.every(isBalanced)).toBe(true);
+  expect(await messagesBySubject(app, mailbox)).toEqual({ ...ALL_ONCE, 'Moved in': 1 });
+});
+
+test('mail that arrives during a reconciliation is no difference and becomes a ticket once', async () => {
+  const mailbox = await sixConversations();
   await control(app.emulator.url, 'faults', {
     latencyMs: 700,
     pathPattern: '/messages\\?.*orderby',
@@ -290,12 +296,7 @@ test('mail that arrives, or is moved in, during a reconciliation is no differenc
   const done = await reconciliationEnds(mailbox.desk, id);
   expect(done).toMatchObject({ state: 'SUCCEEDED', missing: 0, repaired: 0 });
   expect(done.days.every(isBalanced)).toBe(true);
-  await mailbox.desk.sync(mailbox.mailboxId);
-  expect(await messagesBySubject(app, mailbox)).toEqual({
-    ...ALL_ONCE,
-    'Moved in': 1,
-    'Arrived meanwhile': 1,
-  });
+  expect(await messagesBySubject(app, mailbox)).toEqual({ ...ALL_ONCE, 'Arrived meanwhile': 1 });
 });
 
 test('10,000 mails are compared with eleven requests, ids only', async () => {
