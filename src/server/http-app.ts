@@ -1,12 +1,12 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { ExpectedError, toError } from '../errors.ts';
 import { MAX_BODY_BYTES } from '../graphql/limits.ts';
 import type { Services } from '../graphql/services.ts';
 import { MINUTE, SECOND } from '../platform/clock.ts';
 import { currentCorrelationId } from '../platform/logger.ts';
+import { bodyLimit } from './body-limit.ts';
 import type { GraphQLHandler } from './graphql-handler.ts';
 import { createReadyz, livez } from './health.ts';
 import { jsonError, RefusedRequestError } from './json-error.ts';
@@ -50,21 +50,7 @@ export function createHttpApp({
       maxAge: (10 * MINUTE) / SECOND,
     }),
   );
-  const limitBody = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: (context) => {
-      const response = jsonError(413, bodyTooLarge(), context.req.header('accept'));
-      // What is left of the body is not read: the client must not send its next request behind it.
-      response.headers.set('Connection', 'close');
-      return response;
-    },
-  });
-  app.use((context, next) => {
-    // Node's parser gives no more than a body's declared length; to count it as well would wrap it into web streams, which
-    // costs more than all the rest of a short request.
-    const length = Number(context.req.header('content-length'));
-    return length <= MAX_BODY_BYTES ? next() : limitBody(context, next);
-  });
+  app.use(bodyLimit(MAX_BODY_BYTES, (accept) => jsonError(413, bodyTooLarge(), accept)));
 
   app.get('/livez', livez);
   app.get('/readyz', createReadyz({ database, logger, draining }));
