@@ -96,12 +96,15 @@ async function runIn(folder: string, options: ChaosOptions): Promise<Omit<ChaosR
     `fleet ready: ${mails} mails into ${mailboxes.length} mailboxes, ${faults.length} faults in ${minutes} min`,
   );
 
+  const answered = new Set(
+    deliveries.flatMap(({ mails }) => mails.flatMap(({ inReplyTo }) => inReplyTo ?? [])),
+  );
   const sent: SentMails = new Map();
   const disturbances = new Disturbances();
   const timetable = startTimetable(signal);
   await Promise.all([
     sendTraffic(fleet.emulator.url, stage, deliveries, timetable, sent),
-    wreak({ fleet, stage, listeners }, faults, timetable, disturbances, log),
+    wreak({ fleet, stage, listeners, answered }, faults, timetable, disturbances, log),
   ]);
   log('all mail is sent and all faults are over; waiting for the rest');
   const settlingSince = performance.now();

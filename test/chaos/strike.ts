@@ -21,6 +21,8 @@ export interface Target {
   fleet: Fleet;
   stage: Stage;
   listeners: readonly Listener[];
+  /** Message-IDs of the mails that something answers. */
+  answered: ReadonlySet<string>;
 }
 
 /**
@@ -106,11 +108,21 @@ async function subscriptionsOf(target: Target, name: string): Promise<string[]> 
   return subscriptions.filter(({ mailboxUserId }) => mailboxUserId === userId).map(({ id }) => id);
 }
 
+/**
+ * Newest mails of the inbox, immutable ids, of those that nothing answers: an answer that is read while its original cannot
+ * be opens a ticket of its own, as if the original were not there.
+ */
 async function newestOf(target: Target, name: string): Promise<string[]> {
-  const path = `mailboxes/${addressOf(target, name)}?top=${CORRUPT_MESSAGES}`;
+  const path = `mailboxes/${addressOf(target, name)}?top=50`;
   const { folders } = await control<{
-    folders: { wellKnownName: string | null; messages: { immutableId: string }[] }[];
+    folders: {
+      wellKnownName: string | null;
+      messages: { immutableId: string; internetMessageId: string }[];
+    }[];
   }>(target.fleet.emulator.url, path);
-  const inbox = folders.find(({ wellKnownName }) => wellKnownName === 'inbox');
-  return inbox?.messages.map(({ immutableId }) => immutableId) ?? [];
+  const inbox = folders.find(({ wellKnownName }) => wellKnownName === 'inbox')?.messages ?? [];
+  return inbox
+    .filter(({ internetMessageId }) => !target.answered.has(internetMessageId))
+    .slice(0, CORRUPT_MESSAGES)
+    .map(({ immutableId }) => immutableId);
 }
