@@ -3,7 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { DataloaderType, type EntityManager, type MigrationObject, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { freeBrokenConnections } from './broken-connections.ts';
-import { SECOND } from './clock.ts';
+import { MINUTE, SECOND } from './clock.ts';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -48,7 +48,8 @@ export async function openDatabase({
     // Every query would otherwise join every row that its rows refer to, to drop references into another organization.
     // The foreign keys, made of both columns, leave none to drop; a row that is loaded by reference is filtered itself.
     autoJoinRefsForFilters: false,
-    pool: { min: 0, max: poolSize },
+    // Kept for longer than pg's ten seconds: on a quiet desk the next mail would wait for connections to be made anew.
+    pool: { min: 0, max: poolSize, idleTimeoutMillis: 5 * MINUTE },
     driverOptions: {
       connectionTimeoutMillis: Math.min(10 * SECOND, statementTimeout),
       statement_timeout: statementTimeout,
