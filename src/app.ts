@@ -24,6 +24,7 @@ import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
+import { createPushMetrics } from './sync/push-metrics.ts';
 import { syncAccount } from './sync/sync-account.ts';
 import { createSyncMetrics } from './sync/sync-metrics.ts';
 import { watchAbsence } from './sync/watch-absence.ts';
@@ -75,6 +76,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   const publicUrl =
     config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
   const pushEnvironment = { publicUrl: config.publicUrl, graphUrl: config.microsoftGraphUrl };
+  createPushMetrics({ registry: metrics.registry, database, clock, environment: pushEnvironment });
   const secretBox = createSecretBox(keys);
   const budget = createSharedBudget({ databaseUrl, logger, registry: metrics.registry });
   lifecycle.defer('request budget', () => budget[Symbol.asyncDispose]());
