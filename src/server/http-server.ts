@@ -16,6 +16,8 @@ import { OpenStreams } from './open-streams.ts';
 const HEADERS_TIMEOUT = 10 * SECOND;
 /** How long a client may take to send a request. */
 const REQUEST_TIMEOUT = 30 * SECOND;
+/** How often the two limits above are looked at: by Node's default of 30 s a slow sender would have twice its time. */
+const TIMEOUT_CHECK_INTERVAL = 5 * SECOND;
 /** How long an idle connection is kept: longer than load balancers do (60 s), so that they close it and never race us. */
 const KEEP_ALIVE_TIMEOUT = 65 * SECOND;
 /** How long a stop waits for answers under way before it cuts the connections. */
@@ -74,6 +76,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     {
       headersTimeout: HEADERS_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     },
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),

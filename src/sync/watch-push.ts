@@ -81,20 +81,25 @@ export async function sweepPush({ database }: { database: Database }): Promise<v
  * no notification came, not even late. A poll that does the work of a failed run is no proof of anything.
  */
 const COUNT_MISSES = `
-  update push_subscription as subscription
+  update push_subscription
      set missed_count = missed_count + 1, last_missed_at = ?, updated_at = ?
-   where state = 'ACTIVE' and replaced_at is null and exists (
-     select from sync_run as poll
-      where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
-        and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
-        and poll.created + poll.appended + poll.ignored > 0
-        and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
-        and exists (
-          select from sync_run as before
-           where before.organization_id = poll.organization_id and before.mailbox_id = poll.mailbox_id
-             and before.state = 'SUCCEEDED' and before.created_at < poll.created_at
-             and before.started_at > greatest(active_since, last_notification_at)
-        )
+   where id in (
+     select subscription.id from push_subscription as subscription
+      where subscription.state = 'ACTIVE' and subscription.replaced_at is null and exists (
+        select from sync_run as poll
+         where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
+           and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
+           and poll.created + poll.appended + poll.ignored > 0
+           and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
+           and exists (
+             select from sync_run as before
+              where before.organization_id = poll.organization_id and before.mailbox_id = poll.mailbox_id
+                and before.state = 'SUCCEEDED' and before.created_at < poll.created_at
+                and before.started_at > greatest(active_since, last_notification_at)
+           )
+      )
+      -- In the order in which the webhook locks them: two that meet wait for each other, never in a circle.
+      order by subscription.id for no key update
    )
   returning organization_id, mailbox_id`;
 
