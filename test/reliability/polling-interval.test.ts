@@ -58,7 +58,7 @@ test.each([
       await eventually(
         'every mail is a ticket',
         async () => (await ticketSubjects(fleet, desk.organizationId)).length === mails.length,
-        15_000,
+        30_000,
       );
       await settled(fleet, mailboxId);
     }

@@ -27,7 +27,7 @@ export async function pushedMailbox(
   return mailbox;
 }
 
-/** Waits until no run of the mailbox is open and no job of it waits or runs. */
+/** Waits until no run of the mailbox is open and no job of it is due or runs. */
 export async function atRest(
   at: Pick<Fleet, 'database'>,
   { uuid }: Pick<PushedMailbox, 'uuid'>,
@@ -40,7 +40,7 @@ export async function atRest(
         at,
         `select (select count(*) from sync_run where mailbox_id = ? and state in ('QUEUED', 'RUNNING'))::int
            + (select count(*) from graphile_worker._private_jobs
-               where key like ? and run_at < now() + interval '1 minute')::int as open`,
+               where key like ? and (run_at <= now() or locked_at is not null))::int as open`,
         [uuid, `%:${uuid}`],
       );
       return found?.open === 0;
