@@ -42,7 +42,9 @@ export function deliveryOf(
     return { delivery: 'POLLING', reason: 'Incoming mail is switched off.', remedy: null };
   }
   const { state, problem, missedCount = 0 } = current ?? {};
-  if (state === 'FAILED' && problem) return polling(problem.message, problem.remedy);
+  // While it is asked for once more, what stood in the way is still all that is known.
+  if ((state === 'FAILED' || state === 'CREATING') && problem)
+    return polling(problem.message, problem.remedy);
   if (state === 'REMOVED') return polling('Microsoft ended the subscription; another one is being made.');
   if (state !== 'ACTIVE' || current?.folderId !== mailbox.folder?.id) {
     return polling('The subscription for notifications is being made.');
