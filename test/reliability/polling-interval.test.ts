@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { MINUTE, systemClock } from '../../src/platform/clock.ts';
 import { deliverMany } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
-import { statusBecomes, statusOf } from '../sync/push-harness.ts';
+import { statusBecomes } from '../sync/push-harness.ts';
 import {
   type Fleet,
   manyMails,
@@ -67,9 +67,12 @@ test.each([
     expect(triggers.filter((trigger) => trigger === 'POLL').length).toBeGreaterThanOrEqual(3);
     // What the clock asks for every minute: whether mail came that was not announced.
     await watchTogether(fleet, 1);
-    const status = push
-      ? await statusBecomes(desk, mailboxId, 'it is polled', ({ delivery }) => delivery === 'POLLING')
-      : await statusOf(desk, mailboxId);
+    const status = await statusBecomes(
+      desk,
+      mailboxId,
+      'it is polled, with a remedy',
+      ({ delivery, deliveryRemedy }) => delivery === 'POLLING' && deliveryRemedy !== null,
+    );
     expect(status).toMatchObject({
       delivery: 'POLLING',
       deliveryReason: expect.stringContaining('every 5 min'),
