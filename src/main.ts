@@ -2,7 +2,7 @@ import { createApp } from './app.ts';
 import { createOrganizationCommand, migrateCommand } from './commands.ts';
 import { type Config, readConfig } from './config.ts';
 import { ExpectedError, toError } from './errors.ts';
-import { createLogger, type Logger } from './platform/logger.ts';
+import { adoptConsole, createLogger, type Logger } from './platform/logger.ts';
 import { onStopSignal } from './platform/stop-signals.ts';
 
 const USAGE = `Usage:
@@ -26,6 +26,7 @@ async function main(): Promise<void> {
 
 /** Runs until a signal: the first stops in good order, the second at once. */
 async function serve(config: Config, logger: Logger): Promise<void> {
+  adoptConsole(logger);
   // Signals are heard from the beginning: one that comes during the start waits for it, and leaves no database behind.
   const starting = createApp(config, logger);
   let isStopping = false;

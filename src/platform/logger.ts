@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { format } from 'node:util';
 import { type DestinationStream, type LoggerOptions, type Logger as PinoLogger, pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 
@@ -50,6 +51,19 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     hooks: { streamWrite: withoutSecrets },
   };
   return destination ? pino(options, destination) : pino(options);
+}
+
+/**
+ * Makes lines of the log out of what libraries print with `console` (Kysely does when a query was cut off), so that every
+ * line of the process is JSON. Returns what takes it back.
+ */
+export function adoptConsole(logger: Logger): () => void {
+  const { debug, info, log, warn, error } = console;
+  const adopt = (...printed: unknown[]) => logger.info({ component: 'console' }, format(...printed));
+  Object.assign(console, { debug: adopt, info: adopt, log: adopt, warn: adopt, error: adopt });
+  return () => {
+    Object.assign(console, { debug, info, log, warn, error });
+  };
 }
 
 /** Works on the written line: it reaches every depth, errors and the bindings of children alike. */

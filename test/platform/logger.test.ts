@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  adoptConsole,
   createLogger,
   currentCorrelationId,
   type Logger,
@@ -108,4 +109,18 @@ test('lines below the level are not written', () => {
   logger.info('no');
   logger.warn('yes');
   expect(lines()).toHaveLength(1);
+});
+
+test('what a library prints with console is a line of the log, and only then', () => {
+  const { logger, lines } = readableLog();
+  const giveBack = adoptConsole(logger);
+  try {
+    // biome-ignore lint/suspicious/noConsole: it stands for a library's
+    console.error('`query` failed in the %s', 'background');
+  } finally {
+    giveBack();
+  }
+  expect(lines().map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ component: 'console', msg: '`query` failed in the background' }),
+  ]);
 });
