@@ -141,11 +141,13 @@ async function requestSyncs(
            unanswered_probes = 0, next_probe_at = ?,
            probe_answered_at = case when probe_removal_at is null then probe_answered_at
              else coalesce(probe_answered_at, ?) end,
-           probe_removal_at = case when probe_removal_at is not null then least(probe_removal_at, ?) end
+           -- By the first one only: a removal that was refused waits as long as it was told to.
+           probe_removal_at = case when probe_removal_at is null or probe_answered_at is not null then probe_removal_at
+             else least(probe_removal_at, ?) end
         where id in (
           select id from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
            order by id for no key update)
-       returning mailbox_id, probe_removal_at is not null as has_draft
+       returning mailbox_id, probe_removal_at is not null and probe_removal_at <= ? as has_due_draft
      ), hint as (
        select run_id, organization_id, mailbox_id, spec
          from json_to_recordset(?::json) as hint(run_id uuid, organization_id uuid, mailbox_id uuid, spec json)
@@ -178,13 +180,14 @@ async function requestSyncs(
        select (select count(*) from graphile_worker.add_jobs(specs)) >= jobs as is_complete from once where added < jobs
      )
      select coalesce((select bool_and(is_complete) from again), true) as is_complete,
-       (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_draft) as probed`,
+       (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_due_draft) as probed`,
     [
       now,
       new Date(now.getTime() + PROOF_LIFE),
       now,
       now,
       idsOf(announced),
+      now,
       JSON.stringify(hints),
       trigger,
       proof?.now ?? null,

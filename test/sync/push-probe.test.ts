@@ -283,6 +283,39 @@ test('where Microsoft has no permanentDelete, the draft is not left in Deleted I
   });
 });
 
+test('a draft that Microsoft does not let us remove is left alone for a while, however much mail is announced meanwhile', async () => {
+  const address = 'kept-draft@contoso.example';
+  for (const method of ['POST', 'DELETE']) {
+    const pathPattern = method === 'POST' ? '/permanentDelete$' : '/messages/[^/]+$';
+    await control(app.emulator.url, 'faults', { status: 403, mailbox: address, method, pathPattern });
+  }
+  const mailbox = await unprovenMailbox(address);
+  const { desk, uuid } = mailbox;
+  const removals = async () => {
+    const path = `requests?mailbox=${encodeURIComponent(address)}`;
+    const { operations } = await control<{ operations: Record<string, number> }>(app.emulator.url, path);
+    return Object.entries(operations).filter(([name]) => /permanentDelete/.test(name));
+  };
+  await eventually('the removal was refused', async () => {
+    const [row] = await query<{ is_put_off: boolean }>(
+      app,
+      `select coalesce(probe_answered_at is not null and probe_removal_at > now() + interval '50 minutes', false)
+         as is_put_off from push_subscription where mailbox_id = ?`,
+      [uuid],
+    );
+    return row?.is_put_off;
+  });
+  await manage(app, mailbox);
+  const before = await removals();
+  expect(before).toHaveLength(1);
+  for (const subject of ['First', 'Second']) {
+    await deliver(app.emulator.url, { to: address, subject });
+    await eventually('it is a ticket', async () => (await subjectsOf(desk)).includes(subject));
+    await manage(app, mailbox);
+  }
+  expect(await removals()).toEqual(before);
+});
+
 test('an account that may not make drafts: the status says so, and real mail proves push', async () => {
   await control(app.emulator.url, 'faults', {
     status: 403,
