@@ -17,8 +17,13 @@ const MOST_LEFT = 20;
 const ONE_ATTEMPT: RetryBudget = { ...DEFAULT_BUDGET, attempts: 1 };
 
 const created = z.object({ id: z.string().min(1) });
+const draft = z.object({
+  id: z.string().min(1),
+  isDraft: z.boolean().nullish(),
+  subject: z.string().nullish(),
+});
 const left = z.object({
-  value: z.array(z.object({ id: z.string().min(1), isDraft: z.boolean().nullish() })),
+  value: z.array(draft),
 });
 
 /** Whether a mail is a probe's draft, which concerns nobody. */
@@ -53,21 +58,42 @@ export async function removeProbe(
   scope: GraphScope,
   { folderId, messageId }: { folderId: string; messageId: string | null },
 ): Promise<void> {
-  const ids = messageId === null ? await findLeft(client, scope, folderId) : [messageId];
-  for (const id of ids) await destroy(client, scope, id);
+  const drafts =
+    messageId === null ? await findLeft(client, scope, folderId) : await findOne(client, scope, messageId);
+  // Asked for just now: a draft that somebody has written into and sent keeps its id, and is a mail of theirs.
+  for (const { id, isDraft, subject } of drafts) {
+    if (isPushProbe({ isDraft: isDraft === true, subject: subject ?? '' })) await destroy(client, scope, id);
+  }
+}
+
+type FoundDraft = z.infer<typeof draft>;
+
+/** What has become of a draft whose id is known; nothing when it is gone. */
+async function findOne(client: GraphClient, scope: GraphScope, id: string): Promise<FoundDraft[]> {
+  const target = `${mailboxPath(scope.mailbox)}/messages/${encodeURIComponent(id)}?$select=id,isDraft,subject`;
+  try {
+    const json = await client.json(
+      { operation: 'probe.look', method: 'GET', target, subject: 'ITEM' },
+      scope,
+    );
+    return [read(draft, json)];
+  } catch (error) {
+    if (error instanceof GraphError && error.code === 'ITEM_NOT_FOUND') return [];
+    throw error;
+  }
 }
 
 /** The drafts of probes whose ids got lost with a process. */
-async function findLeft(client: GraphClient, scope: GraphScope, folderId: string): Promise<string[]> {
+async function findLeft(client: GraphClient, scope: GraphScope, folderId: string): Promise<FoundDraft[]> {
   const folder = `${mailboxPath(scope.mailbox)}/mailFolders/${encodeURIComponent(folderId)}`;
   const filter = `singleValueExtendedProperties/any(ep: ep/id eq '${MARK.id}' and ep/value eq '${MARK.value}')`;
-  const target = `${folder}/messages?$select=id,isDraft&$top=${MOST_LEFT}&$filter=${encodeURIComponent(filter)}`;
+  const target = `${folder}/messages?$select=id,isDraft,subject&$top=${MOST_LEFT}&$filter=${encodeURIComponent(filter)}`;
   try {
     const json = await client.json(
       { operation: 'probe.find', method: 'GET', target, subject: 'FOLDER' },
       scope,
     );
-    return read(left, json).value.flatMap(({ id, isDraft }) => (isDraft === true ? [id] : []));
+    return read(left, json).value;
   } catch (error) {
     // With the folder its drafts are gone.
     if (error instanceof GraphError && error.code === 'FOLDER_NOT_FOUND') return [];

@@ -27,7 +27,7 @@ export const ANNOUNCEMENT_GRACE = 4 * MINUTE;
 export const PROOF_LIFE = 1 * DAY;
 /** A proof that is older than this was not followed by a probe: the process was away. */
 const OLDEST_PROOF = PROOF_LIFE + HOUR;
-/** People may ask for no more: each probe is three requests, and a draft that somebody may see. */
+/** People may ask for no more: each probe is four requests, and a draft that somebody may see. */
 export const PROBE_PAUSE = MINUTE;
 /** After Microsoft refused to make the draft: people grant permissions and look; besides, they can ask for one. */
 const REFUSAL_PAUSE = 6 * HOUR;

@@ -316,6 +316,27 @@ test('a draft that Microsoft does not let us remove is left alone for a while, h
   expect(await removals()).toEqual(before);
 });
 
+test('what is removed for good is the draft that we made and nothing else, whatever its id has become', async () => {
+  await setPush(app, { lossProbability: 1 });
+  const mailbox = await unprovenMailbox();
+  const { address, uuid } = mailbox;
+  await probeBecomes(mailbox, 'WAITING');
+  const { immutableId } = await deliver(app.emulator.url, { to: address, subject: 'A mail of somebody’s' });
+  // As when a person writes into our draft and sends it: the mail in Sent Items has its id.
+  await query(app, 'update push_subscription set probe_message_id = ? where mailbox_id = ?', [
+    immutableId,
+    uuid,
+  ]);
+  await letProbeExpire(mailbox);
+  await watch(app);
+  await eventually('nothing is left to be removed', async () => {
+    const sql =
+      'select 1 from push_subscription where mailbox_id = ? and probe_message_id = ? and probe_removal_at is null';
+    return (await query(app, sql, [uuid, immutableId])).length === 1;
+  });
+  expect(await contentOf(mailbox)).toContain('A mail of somebody’s');
+});
+
 test('an account that may not make drafts: the status says so, and real mail proves push', async () => {
   await control(app.emulator.url, 'faults', {
     status: 403,
