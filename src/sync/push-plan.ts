@@ -138,7 +138,12 @@ export function afterPushEvent(
         ...alive(event.expiresAt, now, random),
       };
     case 'RENEWED':
-      return { renewedAt: now, ...alive(event.expiresAt, now, random) };
+      return {
+        renewedAt: now,
+        ...alive(event.expiresAt, now, random),
+        // Microsoft said so while it was asked: what is replaced at once must not wait for half of a life.
+        ...(current.state === 'REMOVED' ? { nextStepAt: now } : {}),
+      };
     case 'GONE':
       return { state: 'REMOVED', nextStepAt: now };
     case 'FAILED': {

@@ -232,6 +232,18 @@ describe('events', () => {
     expect(nextPushStep(WISH, { ...ACTIVE, ...change }, now)).toBe('REPLACE');
   });
 
+  test.each<[string, PushEvent]>([
+    ['a renewal', { kind: 'RENEWED', expiresAt: at(6 * DAY) }],
+    ['a refusal', failed('PUSH_REFUSED')],
+  ])(
+    'what Microsoft says it has removed while %s is under way is replaced all the same, and soon',
+    (_what, event) => {
+      const removed = row({ state: 'REMOVED', nextStepAt: now });
+      const after = { ...removed, ...afterPushEvent(removed, event, now, 0) };
+      expect(nextPushStep(WISH, after, at(15 * MINUTE))).toBe('REPLACE');
+    },
+  );
+
   test('a renewal that fails leaves the subscription as it is', () => {
     const change = afterPushEvent(ACTIVE, failed('PUSH_REFUSED'), now, 0);
     expect(change).not.toHaveProperty('state');
