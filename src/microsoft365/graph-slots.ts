@@ -4,6 +4,7 @@ import { budgetLocks } from './graph-budget-key.ts';
 import { SLOTS_PER_MAILBOX, type SlotNeed } from './graph-gate.ts';
 import {
   allowance,
+  CONTENDED_MILLISECONDS,
   IDLE_MILLISECONDS,
   planSlots,
   type SlotShare,
@@ -134,6 +135,8 @@ export class SharedSlots {
   #step(share: Share): void {
     if (!this.#connection.isConnected) return;
     const now = monotonicMilliseconds();
+    // Who waited has gone: kept in mind, it would keep unused slots from ever being given back.
+    if (now - share.contendedLast >= CONTENDED_MILLISECONDS) share.contendedSince = null;
     const plan = planSlots(share, now);
     if (plan.stopGathering) {
       share.isGathering = false;
@@ -141,6 +144,9 @@ export class SharedSlots {
     }
     if (plan.release > 0) this.#handBack(share, plan.release, now);
     else if (plan.ask > 0 && !share.isAsking && now >= notBefore(share)) {
+      // Leaving while the answer is on its way would make what it brings nobody's, and held for ever.
+      if (share.timer !== null) clearTimeout(share.timer);
+      share.timer = null;
       void this.#ask(share, plan.ask, plan.askToGather, plan.insists);
       return;
     }
@@ -210,7 +216,7 @@ export class SharedSlots {
     if (mayAsk) this.#lookAgain(share, notBefore(share) - now);
     else if (share.contendedSince !== null && share.held > 0) this.#lookAgain(share, TURN_MILLISECONDS + 1);
     else if (wants(share.need) || share.need.used > 0 || share.isAsking) return;
-    else if (share.held === 0) this.#shares.delete(share.key);
+    else if (share.held === 0) this.#leave(share);
     else share.timer = setTimeout(() => this.#leave(share), IDLE_MILLISECONDS).unref();
   }
 
@@ -222,7 +228,7 @@ export class SharedSlots {
     share.timer = setTimeout(look, Math.max(1, Math.ceil(milliseconds))).unref();
   }
 
-  /** Nobody came for a while. */
+  /** Nobody came for a while, or nothing is held but the right to gather. */
   #leave(share: Share): void {
     const locks = [...share.mine].flatMap((slot) => share.locks.slots[slot] ?? []);
     if (share.isGathering) locks.push(share.locks.gathering);
