@@ -20,7 +20,9 @@ interface UnlinkedRow {
   message_id: string;
   ticket_id: string;
   number: number;
-  internet_message_id: string;
+  internet_message_id: string | null;
+  conversation_id: string | null;
+  subject: string;
   received_at: string | null;
   opens: boolean;
 }
@@ -28,8 +30,9 @@ interface UnlinkedRow {
 /**
  * Gives mails that are messages already, and whose ledger rows have gone missing, their rows again: taken in as new they
  * would become a second ticket. A mail is known by its Message-ID and the instant when Exchange received it, in this
- * mailbox, by a message that no row points at. Call it inside `em.transactional`; gives how many it linked. Mails that the
- * ledger has are left alone.
+ * mailbox, by a message that no row points at; without a Message-ID (senders write there what they like) by conversation,
+ * subject and that instant. Call it inside `em.transactional`; gives how many it linked. Mails that the ledger has are left
+ * alone.
  */
 export async function relinkMails(
   em: EntityManager,
@@ -37,22 +40,26 @@ export async function relinkMails(
 ): Promise<number> {
   const readable = mails.map((mail) => read?.get(mail) ?? readMail(mail));
   const ids = readable.flatMap(({ summary }) => summary.internetMessageId ?? []);
-  if (ids.length === 0) return 0;
+  const conversations = readable.flatMap((mail) =>
+    mail.summary.internetMessageId === null ? (conversationOf(mail) ?? []) : [],
+  );
+  if (ids.length + conversations.length === 0) return 0;
   // First, as everybody: two that lock in different orders would deadlock, and two that link the same message must not.
   await lockTicketNumbers(em, organizationId);
-  const unlinked = await findUnlinked(em, organizationId, mailbox.id, ids);
-  const pairs: { mail: ReadMail; row: UnlinkedRow }[] = [];
-  for (const mail of readable) {
-    const { internetMessageId, receivedAt } = mail.summary;
-    const at = unlinked.findIndex(
-      (row) =>
-        row.internet_message_id === internetMessageId &&
-        row.received_at !== null &&
-        new Date(row.received_at).getTime() === receivedAt?.getTime(),
-    );
-    const [row] = at === -1 ? [] : unlinked.splice(at, 1);
-    if (row) pairs.push({ mail, row });
+  const unlinked = [
+    ...(await findUnlinked(em, organizationId, mailbox.id, ids)),
+    ...(await findUnlinkedWithoutId(em, organizationId, mailbox.id, conversations)),
+  ];
+  const rows = new Map<ReadMail, UnlinkedRow>();
+  // Two mails may share id and instant: each first looks for the message that has its subject as well.
+  for (const isSame of [isOfSubject, isOfId]) {
+    for (const mail of readable) {
+      const at = rows.has(mail) ? -1 : unlinked.findIndex((row) => isSame(row, mail));
+      const [row] = at === -1 ? [] : unlinked.splice(at, 1);
+      if (row) rows.set(mail, row);
+    }
   }
+  const pairs = [...rows].map(([mail, row]) => ({ mail, row }));
   const summaries = pairs.map(({ mail }) => mail.summary);
   if (summaries.length === 0) return 0;
   const claimed = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now);
@@ -76,19 +83,47 @@ export async function relinkMails(
   return outcomes.length;
 }
 
+function isOfSubject(row: UnlinkedRow, mail: ReadMail): boolean {
+  if (row.subject !== mail.summary.subject) return false;
+  if (mail.summary.internetMessageId !== null) return isOfId(row, mail);
+  return (
+    row.internet_message_id === null && row.conversation_id === conversationOf(mail) && isOfInstant(row, mail)
+  );
+}
+
+function isOfId(row: UnlinkedRow, mail: ReadMail): boolean {
+  const { internetMessageId } = mail.summary;
+  return (
+    internetMessageId !== null && row.internet_message_id === internetMessageId && isOfInstant(row, mail)
+  );
+}
+
+function isOfInstant({ received_at }: UnlinkedRow, { summary: { receivedAt } }: ReadMail): boolean {
+  return received_at !== null && new Date(received_at).getTime() === receivedAt?.getTime();
+}
+
+function conversationOf(mail: ReadMail): string | null {
+  return 'prepared' in mail ? mail.prepared.thread.conversationId : null;
+}
+
+/** Of a message `known` and its `ticket`. */
+const COLUMNS = `known.id as message_id, known.ticket_id, ticket.number, known.internet_message_id, known.conversation_id,
+  known.subject, known.received_at,
+  not exists (
+    select from message as earlier
+    where earlier.organization_id = known.organization_id and earlier.ticket_id = known.ticket_id
+      and (earlier.created_at, earlier.id) < (known.created_at, known.id)
+  ) as opens`;
+
 async function findUnlinked(
   em: EntityManager,
   organizationId: string,
   mailboxId: string,
   internetMessageIds: readonly string[],
 ): Promise<UnlinkedRow[]> {
+  if (internetMessageIds.length === 0) return [];
   return em.execute<UnlinkedRow[]>(
-    `select known.id as message_id, known.ticket_id, ticket.number, known.internet_message_id, known.received_at,
-       not exists (
-         select from message as earlier
-         where earlier.organization_id = known.organization_id and earlier.ticket_id = known.ticket_id
-           and (earlier.created_at, earlier.id) < (known.created_at, known.id)
-       ) as opens
+    `select ${COLUMNS}
      from message as known
      join ticket on ticket.organization_id = known.organization_id and ticket.id = known.ticket_id
      where known.organization_id = ? and known.mailbox_id = ? and known.kind = 'INBOUND'
@@ -100,5 +135,28 @@ async function findUnlinked(
        )
      order by known.created_at, known.id`,
     [organizationId, mailboxId, internetMessageIds],
+  );
+}
+
+async function findUnlinkedWithoutId(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  conversationIds: readonly string[],
+): Promise<UnlinkedRow[]> {
+  if (conversationIds.length === 0) return [];
+  // No index leads from a message to its row: the ledger is read once, for mail that hardly ever is.
+  return em.execute<UnlinkedRow[]>(
+    `select ${COLUMNS}
+     from message as known
+     join ticket on ticket.organization_id = known.organization_id and ticket.id = known.ticket_id
+     where known.organization_id = ? and known.mailbox_id = ? and known.kind = 'INBOUND'
+       and known.internet_message_id is null and known.conversation_id in (?)
+       and not exists (
+         select from inbound_message as seen
+         where seen.organization_id = known.organization_id and seen.message_id = known.id
+       )
+     order by known.created_at, known.id`,
+    [organizationId, mailboxId, conversationIds],
   );
 }

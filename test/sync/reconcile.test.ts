@@ -145,6 +145,25 @@ test('rows removed from the ledger are made again, and nothing becomes a second 
   await isAtRest(mailbox);
 });
 
+test('rows of mails whose Message-ID says nothing, or says the same, are made again as they were', async () => {
+  const mailbox = await reconciledMailbox(app);
+  const same = { messageId: '<same@fabrikam.example>', receivedDateTime: minutesAgo(90) };
+  await receive(app, mailbox, [
+    { subject: 'No id', messageId: 'no id at all', receivedDateTime: minutesAgo(91) },
+    { subject: 'First of that id', text: 'One', ...same },
+    { subject: 'Second of that id', text: 'Two', ...same },
+  ]);
+  const before = await contentsOf(app, mailbox);
+  expect(before['tickets']).toHaveLength(3);
+  await behindOurBack(app, 'delete from inbound_message where mailbox_id = ?', [mailbox.uuid]);
+  expect(await reconcile(mailbox)).toMatchObject({ state: 'SUCCEEDED', missing: 3, repaired: 3 });
+  const after = await contentsOf(app, mailbox);
+  const without = (rows: unknown[] = []) => rows.map((row) => ({ ...(row as object), reason: 'RESTORED' }));
+  expect(after).toMatchObject({ messages: before['messages'], tickets: before['tickets'] });
+  expect(without(after['ledger'])).toEqual(without(before['ledger']));
+  await isAtRest(mailbox);
+});
+
 test('rows, messages and tickets removed together are taken in again, the reply with its original', async () => {
   const mailbox = await sixConversations();
   const lost = [await ticketOf(mailbox, 'One'), await ticketOf(mailbox, 'Four')];
