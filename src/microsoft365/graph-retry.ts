@@ -1,4 +1,4 @@
-import { SECOND } from '../platform/clock.ts';
+import { MINUTE, SECOND } from '../platform/clock.ts';
 
 /** What one attempt of a request came to, as far as repeating it is concerned. */
 export interface FailedAttempt {
@@ -42,6 +42,9 @@ export type RetryDecision =
 const FIRST_BACKOFF_MILLISECONDS = 500;
 const LONGEST_BACKOFF_MILLISECONDS = 20 * SECOND;
 
+/** Whoever is told to wait longer asks again after this: a date far away, by whatever mistake, is the end of nothing. */
+const LONGEST_RETRY_AFTER_MILLISECONDS = 60 * MINUTE;
+
 /** Refused before anything was done, so even what must not happen twice may be tried again. */
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([429]);
 /** Anything may have happened; 509 is Graph's bandwidth limit. */
@@ -76,11 +79,13 @@ export function decideRetry(failed: FailedAttempt, budget: RetryBudget, random: 
 
 /**
  * `Retry-After` (RFC 9110, 10.2.3) in milliseconds: seconds, also with a fraction as Graph sends them, or an HTTP date.
- * Null when it is absent or makes no sense.
+ * An hour at most. Null when it is absent or makes no sense.
  */
 export function parseRetryAfter(value: string | null, now: Date): number | null {
   const text = value?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * SECOND);
+  const limited = (milliseconds: number) =>
+    Math.max(0, Math.min(milliseconds, LONGEST_RETRY_AFTER_MILLISECONDS));
+  if (/^\d+(\.\d+)?$/.test(text)) return limited(Math.ceil(Number(text) * SECOND));
   const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(at) ? null : Math.max(0, at - now.getTime());
+  return Number.isNaN(at) ? null : limited(at - now.getTime());
 }

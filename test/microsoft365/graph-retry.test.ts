@@ -94,6 +94,9 @@ describe('Retry-After', () => {
     [' 10 ', 10_000],
     ['Sat, 21 Nov 2026 08:00:05 GMT', 4_750],
     ['Sat, 21 Nov 2026 07:00:00 GMT', 0],
+    // By whatever mistake: a mailbox shall not be left alone for years, nor a time become one that no calendar has.
+    ['99999999999999', 3_600_000],
+    ['Thu, 31 Dec 2099 00:00:00 GMT', 3_600_000],
     ['soon', null],
     ['-1', null],
     ['', null],
