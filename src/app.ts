@@ -157,9 +157,13 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       config,
       metrics,
       draining: lifecycle.draining,
-      routes: [
-        microsoftGraphWebhook({ database: intake, secretBox, clock, logger, registry: metrics.registry }),
-      ],
+      posts: microsoftGraphWebhook({
+        database: intake,
+        secretBox,
+        clock,
+        logger,
+        registry: metrics.registry,
+      }),
     });
     lifecycle.defer('http server', () => server.close());
     url = server.url;

@@ -1,4 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
+import { MAX_BODY_BYTES } from '../graphql/limits.ts';
+import { RefusedRequestError } from './json-error.ts';
 
 /**
  * Refuses bodies of more than `maxBytes`, with what `refuse` answers. A body whose length is declared is not touched: Node's
@@ -36,4 +38,13 @@ export function bodyLimit(
     req.raw = new Request(req.url, { method, headers, body: Buffer.concat(parts), signal });
     return next();
   };
+}
+
+/** What is said of a body beyond the limit. */
+export function bodyTooLarge(): RefusedRequestError {
+  return new RefusedRequestError(
+    'LIMIT_EXCEEDED',
+    `The body has more than ${MAX_BODY_BYTES} bytes, which is the limit.`,
+    'Send less at a time.',
+  );
 }

@@ -5,16 +5,15 @@ import { ExpectedError, toError } from '../errors.ts';
 import { MAX_BODY_BYTES } from '../graphql/limits.ts';
 import type { Services } from '../graphql/services.ts';
 import { MINUTE, SECOND } from '../platform/clock.ts';
-import { currentCorrelationId } from '../platform/logger.ts';
-import { bodyLimit } from './body-limit.ts';
+import { bodyLimit, bodyTooLarge } from './body-limit.ts';
 import type { GraphQLHandler } from './graphql-handler.ts';
 import { createReadyz, livez } from './health.ts';
-import { jsonError, RefusedRequestError } from './json-error.ts';
+import { jsonError, RefusedRequestError, unexpectedError } from './json-error.ts';
 import { type Metrics, metricsPage } from './metrics.ts';
 import { requestLog } from './request-log.ts';
 import { securityHeaders } from './security-headers.ts';
 
-/** Adds routes of its own: webhooks, the console. */
+/** Adds routes of its own, such as the console's. */
 export type Routes = (app: Hono) => void;
 
 /** What the routes need. */
@@ -67,8 +66,7 @@ export function createHttpApp({
     // Nobody reads the answer; an error of ours in the log would be everybody's to make.
     if (hasBrokenOff(context.env)) return new Response(null, { status: 400 });
     logger.error({ err: error, path: context.req.path }, 'unexpected error in a route');
-    const remedy = `Try again; the log has it under ${currentCorrelationId()}.`;
-    return jsonError(500, new RefusedRequestError('INTERNAL_SERVER_ERROR', 'Unexpected error.', remedy));
+    return unexpectedError();
   });
   return app;
 }
@@ -77,12 +75,4 @@ export function createHttpApp({
 function hasBrokenOff(bindings: unknown): boolean {
   const incoming = (bindings as Partial<HttpBindings> | undefined)?.incoming;
   return incoming ? incoming.destroyed && !incoming.complete : false;
-}
-
-function bodyTooLarge(): RefusedRequestError {
-  return new RefusedRequestError(
-    'LIMIT_EXCEEDED',
-    `The body has more than ${MAX_BODY_BYTES} bytes, which is the limit.`,
-    'Send less at a time.',
-  );
 }

@@ -5,6 +5,7 @@ import type { GraphQLSchema } from 'graphql';
 import type { Services } from '../graphql/services.ts';
 import { SECOND } from '../platform/clock.ts';
 import { attachmentDownload } from './attachment-download.ts';
+import { createDirectPosts, type DirectPosts } from './direct-posts.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
 import { serveGraphQLSocket } from './graphql-socket.ts';
 import { createHttpApp, type Routes } from './http-app.ts';
@@ -41,6 +42,8 @@ export interface HttpServerOptions {
   draining: AbortSignal;
   /** Routes besides our own. */
   routes?: readonly Routes[];
+  /** What is answered before any route. */
+  posts?: DirectPosts;
 }
 
 /** A server that listens. */
@@ -53,7 +56,7 @@ export interface HttpServer {
 
 /** Starts to listen. Throws when the address is in use. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { schema, services, metrics, config, draining, routes = [] } = options;
+  const { schema, services, metrics, config, draining, routes = [], posts = new Map() } = options;
   const streams = new OpenStreams(services.sessions);
   metrics.observeOpenStreams(() => streams.size);
   const origins = { publicUrl: services.publicUrl, corsOrigins: config.corsOrigins };
@@ -72,6 +75,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     draining,
     routes: [oauthCallback(services), attachmentDownload(services), ...routes],
   });
+  const serveRoutes = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const { logger, publicUrl } = services;
+  const servePost = createDirectPosts({ posts, logger, metrics, publicUrl });
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT,
@@ -79,7 +85,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    (request, response) => {
+      if (!servePost(request, response)) void serveRoutes(request, response);
+    },
   );
   const sockets = serveGraphQLSocket(server, { services, handler: graphql, streams, origins });
   const { port } = await listen(server, config.port, config.host);

@@ -20,3 +20,9 @@ export function jsonError(status: number, error: ExpectedError, accept?: string 
 
 /** A request that is refused before anybody looks at its content. */
 export class RefusedRequestError extends ExpectedError {}
+
+/** The answer when an error of ours came up: it says where the log has it, and nothing else. */
+export function unexpectedError(): Response {
+  const remedy = `Try again; the log has it under ${currentCorrelationId()}.`;
+  return jsonError(500, new RefusedRequestError('INTERNAL_SERVER_ERROR', 'Unexpected error.', remedy));
+}

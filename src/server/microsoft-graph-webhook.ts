@@ -1,11 +1,9 @@
-import type { Context, Hono } from 'hono';
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { toError } from '../errors.ts';
 import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
-import type { Logger } from '../platform/logger.ts';
 import { createPushIntake, type PushIntakeOptions } from '../sync/push-intake.ts';
+import type { DirectAnswer, DirectPosts } from './direct-posts.ts';
 import { readNotifications } from './graph-notification.ts';
-import type { Routes } from './http-app.ts';
 
 /** Microsoft's are some two hundred characters long. */
 const LONGEST_TOKEN = 4_096;
@@ -20,7 +18,7 @@ export interface WebhookOptions extends Omit<PushIntakeOptions, 'onStored'> {
  * is done (also for what we do not know or do not believe: nobody learns which subscriptions exist); 503, it comes again.
  * https://learn.microsoft.com/graph/change-notifications-delivery-webhooks
  */
-export function microsoftGraphWebhook({ registry, ...options }: WebhookOptions): Routes {
+export function microsoftGraphWebhook({ registry, ...options }: WebhookOptions): DirectPosts {
   const { logger } = options;
   const { notifications, lifecycle, duration } = createWebhookMetrics(registry);
   const intake = createPushIntake({
@@ -31,51 +29,38 @@ export function microsoftGraphWebhook({ registry, ...options }: WebhookOptions):
     },
   });
 
-  async function answer(context: Context): Promise<Response> {
-    const token = new URL(context.req.url).searchParams.get('validationToken');
+  async function answer(text: string, query: URLSearchParams): Promise<DirectAnswer> {
+    const token = query.get('validationToken');
     if (token !== null) return validation(token);
-    const text = await bodyOf(context, logger);
-    // Whoever went away does not see the answer.
-    if (text === null) return new Response(null, { status: 400 });
     const startedAt = monotonicMilliseconds();
-    const response = await take(text);
+    const taken = await take(text);
     const seconds = (monotonicMilliseconds() - startedAt) / SECOND;
-    duration.observe({ status: String(response.status) }, seconds);
-    return response;
+    duration.observe({ status: String(taken.status) }, seconds);
+    return taken;
   }
 
-  async function take(text: string): Promise<Response> {
+  async function take(text: string): Promise<DirectAnswer> {
     const body = readNotifications(text);
     if (!body) {
       notifications.inc({ outcome: 'malformed' });
-      return new Response(null, { status: 400 });
+      return { status: 400 };
     }
     notifications.inc({ outcome: 'malformed' }, body.malformed);
-    if (body.items.length === 0) return new Response(null, { status: 202 });
+    if (body.items.length === 0) return { status: 202 };
     try {
       await intake.take(body.items);
-      return new Response(null, { status: 202 });
+      return { status: 202 };
     } catch (thrown) {
       notifications.inc({ outcome: 'not stored' }, body.items.length);
       logger.warn({ err: toError(thrown) }, 'notifications could not be stored; Microsoft sends them again');
-      return new Response(null, { status: 503, headers: { 'Retry-After': '5' } });
+      return { status: 503, headers: { 'Retry-After': '5' } };
     }
   }
 
-  return (app: Hono) => {
-    app.post('/webhooks/microsoft-graph', answer);
-    app.post('/webhooks/microsoft-graph/lifecycle', answer);
-  };
-}
-
-/** Null when the client went away in the middle of it, or was cut off for taking too long. */
-async function bodyOf(context: Context, logger: Logger): Promise<string | null> {
-  try {
-    return await context.req.text();
-  } catch (thrown) {
-    logger.info({ err: toError(thrown) }, 'a notification broke off');
-    return null;
-  }
+  return new Map([
+    ['/webhooks/microsoft-graph', answer],
+    ['/webhooks/microsoft-graph/lifecycle', answer],
+  ]);
 }
 
 function createWebhookMetrics(registry: Registry) {
@@ -103,13 +88,15 @@ function createWebhookMetrics(registry: Registry) {
 }
 
 /** The handshake: the token, decoded, as plain text, and nothing else. It is never looked at, nor shown as a page. */
-function validation(token: string): Response {
-  if (token.length > LONGEST_TOKEN) return new Response(null, { status: 400 });
-  return new Response(token, {
+function validation(token: string): DirectAnswer {
+  if (token.length > LONGEST_TOKEN) return { status: 400 };
+  return {
+    status: 200,
     headers: {
       'Content-Type': 'text/plain; charset=utf-8',
       'X-Content-Type-Options': 'nosniff',
       'Cache-Control': 'no-store',
     },
-  });
+    body: token,
+  };
 }

@@ -17,13 +17,17 @@ const HEADERS = {
 /** Half a year. Sent only where browsers reach us over TLS: elsewhere it would lock them out. */
 const STRICT_TRANSPORT_SECURITY = 'max-age=15552000';
 
-/** Sets the headers that keep browsers from doing harm. */
-export function securityHeaders(publicUrl: string): MiddlewareHandler {
-  const headers: Record<string, string> = {
+/** The headers that keep browsers from doing harm, for a server that is reached at `publicUrl`. */
+export function securityHeadersOf(publicUrl: string): Readonly<Record<string, string>> {
+  return {
     ...HEADERS,
     ...(publicUrl.startsWith('https:') && { 'Strict-Transport-Security': STRICT_TRANSPORT_SECURITY }),
   };
-  const entries = Object.entries(headers);
+}
+
+/** Sets them on what the routes answer. */
+export function securityHeaders(publicUrl: string): MiddlewareHandler {
+  const entries = Object.entries(securityHeadersOf(publicUrl));
   return async (context, next) => {
     await next();
     // Set in place: `context.header` makes a new response of each.
