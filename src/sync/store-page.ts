@@ -8,7 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Problem } from '../platform/problem.ts';
-import { recordEvents } from '../realtime/record.ts';
+import { EVENT_CHANNEL } from '../realtime/record.ts';
 import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
 import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import type { StoredRound } from './round.ts';
@@ -193,43 +193,48 @@ async function finishPage(
   { cursor, round, coveredUntil, endsAfterRequests }: CursorMove,
 ): Promise<StoredPage> {
   await storeUnreadable(em, owner, mailbox, page.unreadable);
-  const { organizationId, mailboxId, folderId, stateVersion } = owner;
-  const now = owner.clock.now();
-  // The run's row first, then the state's, as everywhere.
-  if (endsAfterRequests !== null) await endRun(em, owner, endsAfterRequests, now);
+  const { organizationId, mailboxId, runId, folderId, stateVersion } = owner;
+  // The run ends in the transaction of its last page, which spares it one of its own; and in the statement that moves
+  // the cursor, since new mail waits for each. The run's row first, then the state's, as everywhere.
   const [moved] = await em.execute<{ version: number }[]>(
-    `update sync_state set cursor = ?, round = ?::jsonb, folder_id = ?, covered_until = coalesce(?, covered_until),
-       last_success_at = coalesce(?, last_success_at), version = version + 1, updated_at = ?
-     where organization_id = ? and mailbox_id = ? and version = ? returning version`,
+    `with place as (
+       select ?::uuid as organization_id, ?::uuid as mailbox_id, ?::timestamptz as now, ?::integer as requests
+     ), run as (
+       select sync_run.id from sync_run join place using (organization_id)
+        where sync_run.id = ? and sync_run.state = 'RUNNING' and place.requests is not null
+          for no key update of sync_run
+     ), ended as (
+       update sync_run set state = 'SUCCEEDED', finished_at = place.now, requests = place.requests, updated_at = place.now
+         from place, run where sync_run.id = run.id
+     ), told as (
+       insert into event (organization_id, type, payload)
+       select organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', mailbox_id)
+         from place where requests is not null
+     ), moved as (
+       update sync_state set cursor = ?, round = ?::jsonb, folder_id = ?,
+         covered_until = coalesce(?::timestamptz, covered_until),
+         last_success_at = case when place.requests is null then last_success_at else place.now end,
+         version = version + 1, updated_at = place.now
+         from place where sync_state.organization_id = place.organization_id
+          and sync_state.mailbox_id = place.mailbox_id and version = ? and (select count(*) from run) >= 0
+       returning version
+     )
+     select version, (select pg_notify('${EVENT_CHANNEL}', '') from place where requests is not null) from moved`,
     [
+      organizationId,
+      mailboxId,
+      owner.clock.now(),
+      endsAfterRequests,
+      runId,
       cursor,
       round && JSON.stringify(round),
       folderId,
       coveredUntil,
-      endsAfterRequests === null ? null : now,
-      now,
-      organizationId,
-      mailboxId,
       stateVersion,
     ],
   );
   if (!moved) throw new SupersededError();
   return { stateVersion: moved.version };
-}
-
-/** The run ends in the transaction of its last page, which spares it one of its own. */
-async function endRun(
-  em: EntityManager,
-  { organizationId, mailboxId, runId }: MailOwner,
-  requests: number,
-  now: Date,
-): Promise<void> {
-  await em.execute(
-    `update sync_run set state = 'SUCCEEDED', finished_at = ?, requests = ?, updated_at = ?
-     where organization_id = ? and id = ? and state = 'RUNNING'`,
-    [now, requests, now, organizationId, runId],
-  );
-  await recordEvents(em, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
 }
 
 async function storeUnreadable(

@@ -7,7 +7,7 @@ import { enqueueAttachments } from './attachments.jobs.ts';
 import type { InboundMessage } from './inbound-message.entity.ts';
 import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
-import { claimLedgerRows, knownGraphMessageIds, type LedgerOutcome, settleLedger } from './ledger.ts';
+import { claimLedgerRows, type LedgerOutcome, lockNumbersForNewMail, settleLedger } from './ledger.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
 import { summarizeMail } from './prepare-mail.ts';
 import { type ReadMail, readMail } from './read-mails.ts';
@@ -76,23 +76,18 @@ export async function ingestMails(
   em: EntityManager,
   { organizationId, mailbox, mails, read, now }: IngestInput,
 ): Promise<IngestResult> {
-  const ids = mails.map(({ graphMessageId }) => graphMessageId);
-  // Only spares work: a page that comes again costs one statement. The claim below is what decides.
-  const known = await knownGraphMessageIds(em, organizationId, mailbox.id, ids);
-  const fresh = new Map<string, ReadMail>();
-  for (const mail of mails) {
-    if (!known.has(mail.graphMessageId)) fresh.set(mail.graphMessageId, read?.get(mail) ?? readMail(mail));
-  }
-  if (fresh.size === 0) return { ...nothing(), known: mails.length };
+  const ids = [...new Set(mails.map(({ graphMessageId }) => graphMessageId))];
+  const firstNumber = await lockNumbersForNewMail(em, organizationId, mailbox.id, ids);
+  if (firstNumber === null) return { ...nothing(), known: mails.length };
 
-  const firstNumber = await lockTicketNumbers(em, organizationId);
+  const fresh = new Map(mails.map((mail) => [mail.graphMessageId, read?.get(mail) ?? readMail(mail)]));
   const summaries = [...fresh.values()].map(({ summary }) => summary);
   const rows = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now);
   const claimed: ClaimedMail[] = [];
   const poison: PoisonMail[] = [];
   for (const [graphMessageId, mail] of fresh) {
     const inboundMessageId = rows.get(graphMessageId);
-    if (inboundMessageId === undefined) continue; // somebody else was faster
+    if (inboundMessageId === undefined) continue; // known, or somebody else was faster
     if ('error' in mail) poison.push({ inboundMessageId, error: mail.error });
     else claimed.push({ inboundMessageId, mail: mail.prepared });
   }
