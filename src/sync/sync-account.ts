@@ -10,15 +10,25 @@ import { requestSync } from './request-sync.ts';
  * should have to wait for the next poll. Call it inside a transaction.
  */
 export async function syncAccount(em: EntityManager, account: Account): Promise<void> {
-  const mailboxes = await em.find(Mailbox, { account: account.id, incomingEnabled: true });
+  // In the order of their ids, and subscriptions before runs, as the webhook locks them: see `push-notifications.ts`.
+  const mailboxes = await em.find(
+    Mailbox,
+    { account: account.id, incomingEnabled: true },
+    { orderBy: { id: 'asc' } },
+  );
+  // What was refused for want of a sign-in is asked again at once.
+  await em.execute(
+    `update push_subscription set next_step_at = now() where id in (
+       select push_subscription.id from push_subscription
+         join mailbox on mailbox.organization_id = push_subscription.organization_id
+           and mailbox.id = push_subscription.mailbox_id
+        where push_subscription.organization_id = ? and mailbox.account_id = ? and mailbox.incoming_enabled
+          and push_subscription.state = 'FAILED'
+        order by push_subscription.id for no key update of push_subscription)`,
+    [account.organization.id, account.id],
+  );
   for (const mailbox of mailboxes) {
     await requestSync(em, mailbox, 'RECOVERY');
-    const organizationId = mailbox.organization.id;
-    // What was refused for want of a sign-in is asked again at once.
-    await em.execute(
-      `update push_subscription set next_step_at = now() where organization_id = ? and mailbox_id = ? and state = 'FAILED'`,
-      [organizationId, mailbox.id],
-    );
-    await enqueue(em, managePushJob, { organizationId, mailboxId: mailbox.id });
+    await enqueue(em, managePushJob, { organizationId: mailbox.organization.id, mailboxId: mailbox.id });
   }
 }
