@@ -10,6 +10,12 @@ const STATEMENT_DEADLINE = 3 * SECOND;
 const RECONNECT_DELAY = 1 * SECOND;
 /** How often the connection is asked whether it still lives: a peer that vanished sends no error. */
 const HEARTBEAT_INTERVAL = 15 * SECOND;
+/**
+ * The other way round: of a process whose network is cut the server hears nothing, and by its own defaults it would keep the
+ * slots for two hours. In seconds and in milliseconds; what a platform does not know it ignores.
+ */
+const NOTICE_ABSENCE = `set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
+  set tcp_user_timeout = 30000`;
 
 /** Who uses the connection. */
 export interface BudgetListener {
@@ -104,6 +110,7 @@ export class BudgetConnection implements AsyncDisposable {
     let heartbeat: NodeJS.Timeout | undefined;
     try {
       await client.connect();
+      await client.query(NOTICE_ABSENCE);
       await client.query(`listen ${BUDGET_CHANNEL}`);
       this.#stopped.signal.throwIfAborted();
       this.#client = client;
