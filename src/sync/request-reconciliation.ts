@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { InvalidInputError } from '../errors.ts';
 import { enqueue } from '../jobs/define-job.ts';
+import { liveJobExists } from '../jobs/live-job.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
@@ -58,8 +59,15 @@ export async function requestReconciliation(
         now,
       ],
     );
-    // Also for one that is there: its job may have used up its tries.
-    await enqueue(tx, reconcileMailboxJob, { organizationId, mailboxId: mailbox.id });
+    const [job] = await tx.execute<{ is_live: boolean }[]>(
+      `select ${liveJobExists('?', '?::text')} as is_live`,
+      [reconcileMailboxJob.name, mailbox.id],
+    );
+    // One that is there may have lost its job. One that has it may wait because Microsoft wants to be left alone: hurried,
+    // it would be refused again, until it gives up.
+    if (row?.id === id || !job?.is_live) {
+      await enqueue(tx, reconcileMailboxJob, { organizationId, mailboxId: mailbox.id });
+    }
     if (row?.id === id) {
       await recordEvents(tx, organizationId, [{ type: 'sync-status.changed', mailboxId: mailbox.id }]);
     }

@@ -200,6 +200,28 @@ test('every mailbox has its turn once a night, at a minute of its own, and the o
   expect(old).toEqual([]);
 });
 
+test('asked for again while Microsoft wants to be left alone, it waits all the same, and does not use up its tries', async () => {
+  const mailbox = await reconciledMailbox(app);
+  await receive(app, mailbox, [{ subject: 'One' }]);
+  await fault(mailbox, { status: 429, retryAfterSeconds: 600, pathPattern: 'orderby', count: 1 });
+  const id = await askToReconcile(mailbox);
+  const wait = async () => {
+    const [job] = await query<{ seconds: number }>(
+      app,
+      `select extract(epoch from run_at - now())::float as seconds from graphile_worker._private_jobs
+        where key = ? and locked_at is null`,
+      [`sync.reconcile-mailbox:${mailbox.uuid}`],
+    );
+    return job?.seconds ?? 0;
+  };
+  await eventually('it waits', async () => (await wait()) > 500);
+  for (let times = 0; times < 15; times += 1) {
+    expect(await askToReconcile(mailbox)).toBe(id);
+    expect(await wait()).toBeGreaterThan(500);
+  }
+  expect(await reconciliationOf(mailbox.desk, id)).toMatchObject({ state: 'RUNNING', requests: 1 });
+});
+
 test('one whose job has used up its tries gets another', async () => {
   const mailbox = await reconciledMailbox(app);
   await receive(app, mailbox, [{ subject: 'One' }]);
