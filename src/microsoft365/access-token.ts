@@ -10,6 +10,8 @@ export interface AccountReference {
 export interface AccessToken {
   value: string;
   expiresAt: Date;
+  /** When Microsoft issued it to this process, a monotonic reading; null when another one fetched it, whenever that was. */
+  issuedAt: number | null;
   cloud: CloudName;
   /** The app registration it was issued to: Microsoft's limits are per app and mailbox. */
   clientId: string;

@@ -14,6 +14,8 @@ import type { MailboxAccess, RequestCounter } from './mail.ts';
 
 /** How long one attempt may take from sending to the end of its answer, or a stream may stand still. */
 const ATTEMPT_MILLISECONDS = 30 * SECOND;
+/** Tokens that are refused one after another before a call gives up, should others go on fetching ones that are no better. */
+const MOST_REFUSALS = 5;
 /** A pause outlasts its call; a date in the far future, by whatever mistake, shall not close a mailbox until a restart. */
 const LONGEST_PAUSE_MILLISECONDS = HOUR;
 /** JSON beyond this is not read: a page of a hundred huge mails would take the process down with it. */
@@ -112,21 +114,26 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
       timeoutError(call.operation),
     );
     const signal = AbortSignal.any([scope.signal, wholeDeadline.signal]);
-    let rejected: string | undefined;
+    let refused: { token: string; at: number } | undefined;
+    let refusals = 0;
     try {
       for (let attempts = 1; ; attempts += 1) {
-        const token = await tokens.get(scope.mailbox, signal, rejected);
+        const token = await tokens.get(scope.mailbox, signal, refused?.token);
         const leave = await enter(call, laneOf(token, scope), startedAt, budget, signal);
         try {
           return await attempt(call, scope, token, leave, read);
         } catch (error) {
           if (scope.signal.aborted || !(error instanceof GraphError)) throw error;
           if (error.status === 401) {
-            if (rejected !== undefined) {
+            refusals += 1;
+            // Only a token that Microsoft issued after the refusal of another says that a person is needed: the first
+            // may have lain here for an hour, and the second may be one that another process fetched as long ago.
+            if (refused !== undefined && token.issuedAt !== null && token.issuedAt >= refused.at) {
               await tokens.giveUp(scope.mailbox, token.value, error.requestId);
               throw error;
             }
-            rejected = token.value;
+            if (refusals >= MOST_REFUSALS) throw error;
+            refused = { token: token.value, at: monotonicMilliseconds() };
             continue;
           }
           await waitOrGiveUp(call, error, {

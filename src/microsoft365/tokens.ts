@@ -1,5 +1,5 @@
 import type { AuthenticationResult } from '@azure/msal-node';
-import { type Clock, MINUTE } from '../platform/clock.ts';
+import { type Clock, MINUTE, monotonicMilliseconds } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
@@ -163,13 +163,15 @@ function keyOf({ organizationId, accountId }: AccountReference): string {
 }
 
 function toToken(
-  { accessToken, expiresOn }: AuthenticationResult,
+  { accessToken, expiresOn, fromCache }: AuthenticationResult,
   { cloud, clientId }: Integration,
   { microsoftTenantId: tenantId }: Account,
   clock: Clock,
 ): AccessToken {
   // Without an expiry it is used at once and not kept.
-  return { value: accessToken, expiresAt: expiresOn ?? clock.now(), cloud, clientId, tenantId };
+  const expiresAt = expiresOn ?? clock.now();
+  const issuedAt = fromCache ? null : monotonicMilliseconds();
+  return { value: accessToken, expiresAt, issuedAt, cloud, clientId, tenantId };
 }
 
 function lasts(expiresAt: Date | null, clock: Clock): boolean {

@@ -37,7 +37,15 @@ function fixedTokens(): AccessTokens & { givenUp: number } {
     givenUp: 0,
     async get(_account, _signal, rejected) {
       const value = rejected === undefined ? 'first-token' : 'second-token';
-      return { value, expiresAt: systemClock.now(), cloud: 'GLOBAL', clientId: 'app', tenantId: 'tenant' };
+      const issuedAt = rejected === undefined ? null : performance.now();
+      return {
+        value,
+        expiresAt: systemClock.now(),
+        issuedAt,
+        cloud: 'GLOBAL',
+        clientId: 'app',
+        tenantId: 'tenant',
+      };
     },
     forget: () => undefined,
     async giveUp() {

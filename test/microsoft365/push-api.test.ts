@@ -33,6 +33,7 @@ const tokens: AccessTokens = {
   get: async () => ({
     value: 'token',
     expiresAt: IN_A_WEEK,
+    issuedAt: null,
     cloud: 'GLOBAL',
     clientId: 'app',
     tenantId: 'tenant',

@@ -136,3 +136,21 @@ test('a process that is stopped in the middle of a run hands it to the other: no
   ]);
   expect(await waitForRun(desk.request, await startSync(desk, mailboxId))).toMatchObject({ created: 0 });
 }, 60_000);
+
+test('a token that another process fetched, and that has ended as well, does not ask a person to sign in', async () => {
+  const desk = await fleet.newDesk();
+  const [first, second] = both();
+  const { mailboxId, address } = await desk(first).connectMailbox();
+  const list = (process: Process) =>
+    desk(process).request<{ node: { folders: object[] } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Mailbox { folders { id } } } }',
+      { id: mailboxId },
+    );
+  const expire = () => control(fleet.emulator.url, 'tokens/expire', { address });
+  await list(first);
+  await expire();
+  // The second process fetches another token and stores it; the first one still has its own in memory.
+  await list(second);
+  await expire();
+  expect((await list(first)).node.folders).not.toEqual([]);
+});
