@@ -15,7 +15,7 @@ export function checkMail(
   mailboxes: readonly ReadyMailbox[],
   sent: readonly string[],
 ): Check[] {
-  const { delivered, ledger, messages, tickets } = record;
+  const { delivered, probes, ledger, messages, tickets } = record;
   const ledgerRows = Map.groupBy(ledger, (row) => `${row.mailbox} ${row.graph_message_id}`);
   const stored = Map.groupBy(messages, (row) => `${row.organization_id} ${row.internet_message_id}`);
   const keyOf = (mail: DeliveredMail) => `${mail.organizationId} ${mail.messageId}`;
@@ -54,6 +54,10 @@ export function checkMail(
         : [`${tickets.length} tickets, ${threadsOf(delivered).size} threads`],
     ),
     checkFolders(record, mailboxes),
+    check(
+      'no mailbox holds more than the draft of a probe that is under way',
+      many(Map.groupBy(probes, ({ mailbox }) => mailbox)),
+    ),
     check(
       'every attachment is stored',
       messages

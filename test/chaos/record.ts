@@ -5,6 +5,9 @@ import type { ReadyMailbox, Stage } from './organizations.ts';
 /** Tickets that the run opens by hand have this in front of their subjects. */
 export const WARM_UP = 'Warm-up';
 
+/** The subject of the drafts with which Deskgraph makes Microsoft announce something: no mail that anybody sent. */
+export const PROBE = 'Deskgraph checks whether new mail is announced';
+
 /** A mail as the emulator's own record has it, at the end. */
 export interface DeliveredMail {
   mailbox: string;
@@ -46,6 +49,8 @@ export interface EventRow {
 /** What is in the database, and what Microsoft says was delivered. */
 export interface RunRecord {
   delivered: DeliveredMail[];
+  /** Drafts of probes that lie in a mailbox at this moment. */
+  probes: DeliveredMail[];
   ledger: LedgerRow[];
   messages: MessageRow[];
   tickets: { id: string; organization_id: string }[];
@@ -114,12 +119,12 @@ const OPEN_RUNS = `
    where state in ('QUEUED', 'RUNNING') or (state = 'FAILED' and not exists (
      select from sync_run as later where later.mailbox_id = sync_run.mailbox_id and later.created_at > sync_run.created_at))`;
 // A job that was asked for again while it ran has lost its key to its successor, and all its further tries with it. Only
-// the two that are named have no key from the beginning.
+// the one that is named has no key from the beginning.
 const DEAD_JOBS = `
   select task.identifier as name, job.last_error from graphile_worker._private_jobs as job
     join graphile_worker._private_tasks as task on task.id = job.task_id
    where job.attempts >= job.max_attempts and job.locked_at is null
-     and (job.key is not null or task.identifier in ('ticketing.store-attachments', 'sync.recover-mailboxes'))`;
+     and (job.key is not null or task.identifier = 'sync.recover-mailboxes')`;
 
 /** Reads everything that the checker needs; of the database through one connection, so inside a transaction of its own. */
 export async function readRecord(
@@ -134,8 +139,13 @@ export async function readRecord(
     'select id, organization_id from ticket',
   );
   const events = await rows<EventRow>(EVENTS);
+  const { mails = [], probes = [] } = Object.groupBy(
+    await readDelivered(emulatorUrl, stage),
+    ({ subject }) => (subject === PROBE ? 'probes' : 'mails'),
+  );
   return {
-    delivered: await readDelivered(emulatorUrl, stage),
+    delivered: mails,
+    probes,
     ledger: await rows<LedgerRow>(
       `select email_address as mailbox, graph_message_id, outcome, archive_state
          from inbound_message join mailbox on mailbox.id = mailbox_id`,
