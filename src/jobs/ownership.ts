@@ -1,12 +1,12 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { toError } from '../errors.ts';
 import { delay, SECOND } from '../platform/clock.ts';
+import { connectLockSession, createLockSession } from '../platform/lock-session.ts';
 import type { Logger } from '../platform/logger.ts';
 
 /** How long a job must have been locked before its owner is asked about: an owner that starts needs a moment. */
 const YOUNGEST_LOCK = '1 second';
 const RECONNECT_DELAY = 1 * SECOND;
-const CONNECT_DEADLINE = 10 * SECOND;
 
 /**
  * Says to the other processes that the owner of a worker pool's jobs is alive, by an advisory lock on a connection of its
@@ -42,11 +42,9 @@ export class JobOwnership implements AsyncDisposable {
   }
 
   async #holdOnce(): Promise<void> {
-    const client = new pg.Client({
+    const client = createLockSession({
       connectionString: this.#databaseUrl,
       application_name: 'deskgraph-jobs-owner',
-      keepAlive: true,
-      connectionTimeoutMillis: CONNECT_DEADLINE,
     });
     this.#client = client;
     const lost = new Promise<never>((_, reject) => {
@@ -55,7 +53,7 @@ export class JobOwnership implements AsyncDisposable {
       client.once('end', () => reject(new Error('The connection ended.')));
     });
     lost.catch(() => undefined);
-    await client.connect();
+    await connectLockSession(client);
     await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [this.#poolId]);
     await lost;
   }

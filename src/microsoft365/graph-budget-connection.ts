@@ -1,6 +1,7 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { toError } from '../errors.ts';
 import { delay, SECOND } from '../platform/clock.ts';
+import { connectLockSession, createLockSession } from '../platform/lock-session.ts';
 import type { Logger } from '../platform/logger.ts';
 
 /** What the other processes are told on: `<sender> <verb> <key> …`. */
@@ -10,13 +11,6 @@ const STATEMENT_DEADLINE = 3 * SECOND;
 const RECONNECT_DELAY = 1 * SECOND;
 /** How often the connection is asked whether it still lives: a peer that vanished sends no error. */
 const HEARTBEAT_INTERVAL = 15 * SECOND;
-/**
- * The other way round: of a process whose network is cut the server hears nothing, and by its own defaults it would keep the
- * slots for two hours. In seconds and in milliseconds; what a platform does not know it ignores.
- */
-const NOTICE_ABSENCE = `set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
-  set tcp_user_timeout = 30000`;
-
 /** Who uses the connection. */
 export interface BudgetListener {
   /** The connection stands; nothing is held on it yet. */
@@ -92,11 +86,9 @@ export class BudgetConnection implements AsyncDisposable {
   }
 
   async #holdOnce(): Promise<void> {
-    const client = new pg.Client({
+    const client = createLockSession({
       connectionString: this.#databaseUrl,
       application_name: 'deskgraph-graph-budget',
-      keepAlive: true,
-      connectionTimeoutMillis: 10 * SECOND,
       statement_timeout: STATEMENT_DEADLINE,
       query_timeout: STATEMENT_DEADLINE,
     });
@@ -109,8 +101,7 @@ export class BudgetConnection implements AsyncDisposable {
     client.on('notification', ({ payload }) => this.#listener.onMessage(payload ?? ''));
     let heartbeat: NodeJS.Timeout | undefined;
     try {
-      await client.connect();
-      await client.query(NOTICE_ABSENCE);
+      await connectLockSession(client);
       await client.query(`listen ${BUDGET_CHANNEL}`);
       this.#stopped.signal.throwIfAborted();
       this.#client = client;

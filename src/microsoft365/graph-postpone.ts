@@ -5,6 +5,8 @@ import { GraphError, type GraphErrorCode } from './graph-error.ts';
 const THROTTLED_MILLISECONDS = 15 * SECOND;
 /** Longer pauses are looked at again after this. */
 const LONGEST_MILLISECONDS = 60 * MINUTE;
+/** "At once" may mean a date that our clock believes to be over: asked again and again, the whole budget would be spent on it. */
+const SHORTEST_MILLISECONDS = 1 * SECOND;
 /** A little later than asked for: our clock is not Microsoft's, and the pause must be over when the job is there. */
 const MARGIN_MILLISECONDS = 50;
 /** Until a person has signed in again; the sync finds out sooner, and hurries what waits. */
@@ -34,5 +36,5 @@ export function postponementOf(error: unknown): number | null {
   if (error.code === 'LOGIN_UNAVAILABLE') return LOGIN_MILLISECONDS;
   if (error.code !== 'THROTTLED') return null;
   const told = error.retryAfterMilliseconds ?? THROTTLED_MILLISECONDS;
-  return Math.min(told, LONGEST_MILLISECONDS) + MARGIN_MILLISECONDS;
+  return Math.max(Math.min(told, LONGEST_MILLISECONDS), SHORTEST_MILLISECONDS) + MARGIN_MILLISECONDS;
 }

@@ -131,6 +131,11 @@ describe('what does not count as an attempt', () => {
     new GraphError(code, 'no', { retryAfterMilliseconds });
   test.each([
     ['throttling, for as long as it was told', error('THROTTLED', 7_000), 7_050],
+    [
+      'throttling that says "at once", as a date does that our clock believes to be over',
+      error('THROTTLED', 0),
+      1_050,
+    ],
     ['throttling without a time', error('THROTTLED'), 15_050],
     ['throttling for days: looked at again after an hour', error('THROTTLED', 1e9), 3_600_050],
     ['an account that must sign in', error('SIGN_IN_REQUIRED'), 300_000],
