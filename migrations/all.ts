@@ -2,6 +2,7 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
+import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
@@ -14,4 +15,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-push-probes', class: PushProbes },
   { name: '2026-11-21-reconciliations', class: Reconciliations },
   { name: '2026-11-21-announcements', class: Announcements },
+  { name: '2026-11-21-machine-mail', class: MachineMail },
 ];

@@ -44,6 +44,8 @@ export interface IncomingMail {
   references: string[];
   /** Internet message headers in their order, names as written. May be empty for sent mail. */
   headers: { name: string; value: string }[];
+  /** Exchange's `PidTagMessageClass`, as far as the kind of Graph's resource tells it; missing for usual mail. */
+  messageClass?: string;
 }
 
 /** An attachment's description, without its content. */

@@ -21,6 +21,12 @@ export const INBOUND_REASONS = [
   'DUPLICATE',
   'PROCESSING_ERROR',
   'RESTORED',
+  'AUTO_REPLY',
+  'OUT_OF_OFFICE',
+  'READ_RECEIPT',
+  'BOUNCE',
+  'CALENDAR_RESPONSE',
+  'OWN_MAIL',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 

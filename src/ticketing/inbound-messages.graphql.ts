@@ -30,6 +30,12 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
   PROCESSING_ERROR: 'It could not be read or stored.',
   RESTORED: 'A reconciliation put it back: its message, or this row, had gone missing here.',
+  AUTO_REPLY: 'A robot answered a message that is not known here.',
+  OUT_OF_OFFICE: 'An out-of-office reply to a message that is not known here.',
+  READ_RECEIPT: 'It only says that a message was delivered or read.',
+  BOUNCE: 'It says that a message could not be delivered.',
+  CALENDAR_RESPONSE: 'An answer to an invitation that is not known here.',
+  OWN_MAIL: 'Deskgraph sent it, and it came back.',
 });
 
 const ArchiveStateEnum = enumType('ArchiveState', 'Where archiving a message in its mailbox stands.', {

@@ -1,12 +1,15 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toError } from '../errors.ts';
+import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
+import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import type { ThreadMemory } from './thread-memory.ts';
 import { type CandidateTicket, chooseThread } from './threading.ts';
 
 /** What of a mailbox's settings decides. */
 export interface IngestSettings {
+  organizationId: string;
   mailboxId: string;
   createTickets: boolean;
 }
@@ -28,6 +31,8 @@ export interface PlannedMail extends ClaimedMail {
   ticketId: string | null;
   /** The message that it becomes; null when it is ignored. Ids sort by time: the order of the messages of one page. */
   messageId: string | null;
+  /** The kind of machine that wrote it; null for people. */
+  automatic: AutomaticKind | null;
 }
 
 /** A ticket to be made. */
@@ -43,6 +48,8 @@ export interface IngestPlan {
   newTickets: PlannedTicket[];
   /** Existing tickets that get messages, with the time of the newest. */
   appended: Map<string, Date>;
+  /** Those of them that open again when they are closed: machines' answers leave a ticket as it is. */
+  reopening: Set<string>;
   /** Mails that this could not decide about. */
   poison: { claimed: ClaimedMail; error: Error }[];
 }
@@ -58,7 +65,13 @@ export function planIngest(
   firstNumber: number,
   now: Date,
 ): IngestPlan {
-  const plan: IngestPlan = { mails: [], newTickets: [], appended: new Map(), poison: [] };
+  const plan: IngestPlan = {
+    mails: [],
+    newTickets: [],
+    appended: new Map(),
+    reopening: new Set(),
+    poison: [],
+  };
   const newTickets = new Map<string, PlannedTicket>();
   for (const one of claimed.toSorted(byReceivedAt)) {
     try {
@@ -73,6 +86,7 @@ export function planIngest(
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
+        if (!isQuiet(planned.mail.automatic)) plan.reopening.add(ticket.id);
       }
       memory.remember(one.mail, ticket);
     } catch (thrown) {
@@ -92,12 +106,15 @@ interface Decision {
 function planOne(
   claimed: ClaimedMail,
   memory: ThreadMemory,
-  { mailboxId, createTickets }: IngestSettings,
+  { organizationId, mailboxId, createTickets }: IngestSettings,
   nextNumber: number,
 ): Decision {
   const { mail } = claimed;
+  const own = { organizationId, addresses: memory.candidates.ownAddresses };
+  const machine = withOwnSenders(mail.machine, mail.thread.senderAddress, own);
+  const automatic = automaticKind(machine);
   const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
-    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null },
+    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null, automatic },
     ticket: null,
   });
   if (mail.isDraft) return ignored('DRAFT', 'Ignored: a draft, which nobody has sent.');
@@ -111,6 +128,7 @@ function planOne(
       explanation: `Restored: its message was missing in ticket #${restoreTo.number}.`,
       ticketId: restoreTo.id,
       messageId: uuidv7(),
+      automatic,
     };
     return { mail: restored, ticket: restoreTo };
   }
@@ -124,8 +142,11 @@ function planOne(
     );
   }
   const chosen = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
+  const unwanted = unwantedMachineMail(machine, chosen, organizationId);
+  if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, chosen?.id ?? null);
+  const { reason } = choice;
+  const explanation = explainAutomatic(choice.explanation, machine);
   if (chosen !== null) {
-    const { reason, explanation } = choice;
     return {
       mail: {
         ...claimed,
@@ -134,6 +155,7 @@ function planOne(
         explanation,
         ticketId: chosen.id,
         messageId: uuidv7(),
+        automatic,
       },
       ticket: chosen,
     };
@@ -142,7 +164,6 @@ function planOne(
     return ignored('TICKETS_OFF', 'Ignored: no reply, and this mailbox does not open tickets.');
   }
   const ticket = { id: uuidv7(), number: nextNumber };
-  const { reason, explanation } = choice;
   return {
     mail: {
       ...claimed,
@@ -151,6 +172,7 @@ function planOne(
       explanation,
       ticketId: ticket.id,
       messageId: uuidv7(),
+      automatic,
     },
     ticket,
   };

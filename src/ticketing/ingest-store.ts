@@ -56,7 +56,7 @@ async function insertTicketsAndMessages(
     requester_id: contacts.get(mail.sender.emailAddress),
     last_message_at: lastMessageAt,
   }));
-  const messages = stored.map(({ mail, ticketId, messageId }) => ({
+  const messages = stored.map(({ mail, ticketId, messageId, automatic }) => ({
     id: messageId,
     ticket_id: ticketId,
     from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
@@ -70,6 +70,7 @@ async function insertTicketsAndMessages(
     conversation_id: mail.thread.conversationId,
     sent_at: mail.sentAt,
     received_at: mail.summary.receivedAt,
+    automatic,
   }));
   // The numbers were given under the lock of `lockTicketNumbers`; foreign keys are looked at when all of it is written.
   await em.execute(
@@ -87,13 +88,13 @@ async function insertTicketsAndMessages(
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, created_at, updated_at)
+       sent_at, received_at, automatic, created_at, updated_at)
      select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, now, now
+       sent_at, received_at, automatic, now, now
        from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
          to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
-         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz)`,
+         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text)`,
     [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }
@@ -102,7 +103,7 @@ async function insertTicketsAndMessages(
 async function touchTickets(
   em: EntityManager,
   { organizationId, now }: IngestPlace,
-  { appended }: IngestPlan,
+  { appended, reopening }: IngestPlan,
 ): Promise<void> {
   if (appended.size === 0) return;
   const current = await em.execute<{ id: string; status: TicketStatus; closed_at: string | null }[]>(
@@ -111,7 +112,8 @@ async function touchTickets(
     [organizationId, [...appended.keys()]],
   );
   const rows = current.map(({ id, status, closed_at }) => {
-    const state = afterReply({ status, closedAt: closed_at === null ? null : new Date(closed_at) });
+    const before = { status, closedAt: closed_at === null ? null : new Date(closed_at) };
+    const state = reopening.has(id) ? afterReply(before) : before;
     return { id, status: state.status, closed_at: state.closedAt, last_message_at: appended.get(id) };
   });
   await em.execute(

@@ -176,7 +176,7 @@ async function settle(
 ): Promise<IngestResult> {
   const prepared = claimed.map(({ mail }) => mail);
   const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
-  const settings = { mailboxId: mailbox.id, createTickets: mailbox.createTickets };
+  const settings = { organizationId, mailboxId: mailbox.id, createTickets: mailbox.createTickets };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
 

@@ -3,6 +3,7 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { AutomaticKind } from './machine-mail.ts';
 import { Ticket } from './ticket.entity.ts';
 
 export const MESSAGE_KINDS = ['INBOUND', 'OUTBOUND', 'NOTE'] as const;
@@ -46,6 +47,8 @@ export const MessageSchema = defineEntity({
     sentAt: p.datetime().nullable(),
     /** When Exchange received it; null for what was written here. */
     receivedAt: p.datetime().nullable(),
+    /** The kind of machine that wrote it; null for people. Nothing may answer a message that has it. */
+    automatic: p.string().$type<AutomaticKind>().nullable(),
   },
 });
 

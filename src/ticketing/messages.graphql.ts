@@ -24,6 +24,18 @@ const AttachmentStateEnum = enumType('AttachmentState', 'Where the content of a 
   FAILED: 'It could not be fetched; `problem` says why.',
 });
 
+const AutomaticKindEnum = enumType('AutomaticKind', 'What kind of machine wrote a message.', {
+  AUTO_REPLY: 'A robot that answers mail.',
+  OUT_OF_OFFICE: 'An out-of-office reply.',
+  READ_RECEIPT: 'A receipt: a message was delivered or read.',
+  BOUNCE: 'A report that a message could not be delivered.',
+  CALENDAR_RESPONSE: 'An answer to an invitation.',
+  OWN_MAIL: "Written with one of the organization's own mailboxes.",
+  LIST_MAIL: 'A mailing list, a newsletter, or what people write to a list.',
+  AUTO_GENERATED: 'A program, such as monitoring or a shop.',
+  STORM: 'Too many messages of one sender within an hour.',
+});
+
 const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
   description: 'A mail address, with the name that it was written with.',
   authScopes: { permission: 'ticket:read' },
@@ -87,6 +99,12 @@ builder.node(Message, {
       description: 'Its files, in their order. They follow within moments of the message.',
       complexity: { field: 1, multiplier: 3 }, // most messages have few files, and a page's are one query
       resolve: ({ id }, _args, { em }) => attachmentsOf(em, id),
+    }),
+    automatic: t.expose('automatic', {
+      type: AutomaticKindEnum,
+      nullable: true,
+      description:
+        'The kind of machine that wrote it; null for people. Such a message is never answered by itself, and only `LIST_MAIL` and `AUTO_GENERATED` open a closed ticket again.',
     }),
     internetMessageId: t.exposeString('internetMessageId', {
       nullable: true,

@@ -3,6 +3,7 @@ import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type Bodies, prepareBodies } from './bodies.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
+import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
 import type { ThreadMail } from './threading.ts';
@@ -33,6 +34,8 @@ export interface PreparedMail {
   contentDigest: string | null;
   /** Whether there is something to fetch: Graph's `hasAttachments` is false for mails with inline images only. */
   mayHaveAttachments: boolean;
+  /** Whether a machine wrote it, as far as the mail itself tells. */
+  machine: MachineFinding;
 }
 
 /** What can be said of a mail without reading it closely. Never throws: it describes also what is broken. */
@@ -78,6 +81,12 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
       senderAddress: summary.fromAddress,
     },
     contentDigest: summary.internetMessageId === null ? null : digest(mail, summary),
+    machine: classifyMachineMail({
+      headers: mail.headers,
+      senderAddress: summary.fromAddress,
+      subject: summary.subject,
+      messageClass: mail.messageClass ?? null,
+    }),
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
 }
