@@ -6,6 +6,7 @@ import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
+import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
 export const migrations: MigrationObject[] = [
@@ -16,4 +17,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-reconciliations', class: Reconciliations },
   { name: '2026-11-21-announcements', class: Announcements },
   { name: '2026-11-21-machine-mail', class: MachineMail },
+  { name: '2026-11-21-ticket-follow-ups', class: TicketFollowUps },
 ];

@@ -27,6 +27,7 @@ export const INBOUND_REASONS = [
   'BOUNCE',
   'CALENDAR_RESPONSE',
   'OWN_MAIL',
+  'FOLLOW_UP',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 

@@ -1,9 +1,11 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toError } from '../errors.ts';
 import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
+import { type CopyPolicy, explainCopy, explainNamesake } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
 import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
 import type { PreparedMail } from './prepare-mail.ts';
+import { fateOfReply } from './reopening.ts';
 import type { ThreadMemory } from './thread-memory.ts';
 import { type CandidateTicket, chooseThread } from './threading.ts';
 
@@ -12,6 +14,8 @@ export interface IngestSettings {
   organizationId: string;
   mailboxId: string;
   createTickets: boolean;
+  /** `ONE_TICKET` when left out. */
+  copyPolicy?: CopyPolicy;
 }
 
 /** A mail whose ledger row is ours to fill. */
@@ -40,6 +44,8 @@ export interface PlannedTicket extends CandidateTicket {
   /** The mail that opens it. */
   mail: PreparedMail;
   lastMessageAt: Date;
+  /** The ticket that it goes on from, which was closed long ago. */
+  followUpOfId?: string | null;
 }
 
 /** What a page of mail will do. */
@@ -75,13 +81,15 @@ export function planIngest(
   const newTickets = new Map<string, PlannedTicket>();
   for (const one of claimed.toSorted(byReceivedAt)) {
     try {
-      const planned = planOne(one, memory, settings, firstNumber + newTickets.size);
+      const planned = planOne(one, memory, settings, firstNumber + newTickets.size, now);
       plan.mails.push(planned.mail);
       if (planned.ticket === null) continue; // ignored
       const receivedAt = one.mail.summary.receivedAt ?? now;
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
-        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt });
+        const { followUpOfId = null } = planned;
+        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt, followUpOfId });
+        if (followUpOfId !== null) memory.addFollowUp(followUpOfId, ticket);
       } else if (!one.restoreTo) {
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
@@ -101,13 +109,15 @@ interface Decision {
   mail: PlannedMail;
   /** The ticket that gets the mail as a message; null when it is ignored. */
   ticket: CandidateTicket | null;
+  followUpOfId?: string | null;
 }
 
 function planOne(
   claimed: ClaimedMail,
   memory: ThreadMemory,
-  { organizationId, mailboxId, createTickets }: IngestSettings,
+  { organizationId, mailboxId, createTickets, copyPolicy = 'ONE_TICKET' }: IngestSettings,
   nextNumber: number,
+  now: Date,
 ): Decision {
   const { mail } = claimed;
   const own = { organizationId, addresses: memory.candidates.ownAddresses };
@@ -133,19 +143,28 @@ function planOne(
     return { mail: restored, ticket: restoreTo };
   }
   const choice = chooseThread(mail.thread, memory.candidates);
-  const original = memory.originalOf(mail, mailboxId, choice.ticketId);
+  const original = memory.originalOf(mail, mailboxId, copyPolicy);
   if (original !== null) {
-    return ignored(
-      'DUPLICATE',
-      `Ignored: a copy of a message that is already in ticket #${original.number}.`,
-      original.id,
-    );
+    return ignored('DUPLICATE', explainCopy(original, mailboxId), original.ticket.id);
   }
-  const chosen = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
-  const unwanted = unwantedMachineMail(machine, chosen, organizationId);
-  if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, chosen?.id ?? null);
-  const { reason } = choice;
-  const explanation = explainAutomatic(choice.explanation, machine);
+  const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
+  const unwanted = unwantedMachineMail(machine, found, organizationId);
+  if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);
+  // What a machine answers belongs to the old ticket, and opens nothing.
+  const at = mail.summary.receivedAt ?? now;
+  const newest = found === null ? null : memory.lastFollowUpOf(found.id);
+  const fate =
+    found === null || isQuiet(automatic) ? null : fateOfReply(found, newest, { at, createTickets });
+  const follows = fate !== null && 'followsUp' in fate ? fate.followsUp : null;
+  const chosen = fate === null ? found : 'joins' in fate ? fate.joins : null;
+  const namesake = memory.namesakeOf(mail);
+  const explained = [
+    explainAutomatic(choice.explanation, machine),
+    fate?.because,
+    namesake && explainNamesake(namesake),
+  ];
+  const explanation = explained.filter(Boolean).join(' ');
+  const reason = follows === null ? choice.reason : 'FOLLOW_UP';
   if (chosen !== null) {
     return {
       mail: {
@@ -175,6 +194,7 @@ function planOne(
       automatic,
     },
     ticket,
+    followUpOfId: follows?.id ?? null,
   };
 }
 
