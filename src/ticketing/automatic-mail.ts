@@ -1,3 +1,4 @@
+import type { Bounce } from './bounce.ts';
 import type { InboundReason } from './inbound-message.entity.ts';
 import type { AutomaticKind, MachineFinding } from './machine-mail.ts';
 import type { CandidateTicket } from './threading.ts';
@@ -67,12 +68,19 @@ export function isQuiet(kind: AutomaticKind | null): boolean {
   return kind !== null && kind !== 'LIST_MAIL' && kind !== 'AUTO_GENERATED';
 }
 
-/** The explanation of a decision, with what is automatic about the mail. */
-export function explainAutomatic(explanation: string, finding: MachineFinding): string {
+/** The explanation of a decision, with what is automatic about the mail and what a report says. */
+export function explainAutomatic(
+  explanation: string,
+  finding: MachineFinding,
+  bounce: Bounce | null,
+): string {
   const { kind, evidence } = finding;
   if (kind === 'NONE') return explanation;
   const consequence = isQuiet(kind)
     ? 'it does not reopen the ticket, and nothing answers it'
     : 'nothing answers it';
-  return `${explanation} It is ${NAMES[kind]}, recognised by ${evidence}: ${consequence}.`;
+  const sentence = `${explanation} It is ${NAMES[kind]}, recognised by ${evidence}: ${consequence}.`;
+  if (bounce === null) return sentence;
+  const recipient = bounce.recipient ?? 'somebody whom it does not name';
+  return `${sentence} Delivery to ${recipient} ${bounce.action === 'FAILED' ? 'failed' : 'is delayed'}: ${bounce.reason}`;
 }

@@ -159,7 +159,7 @@ function planOne(
   const chosen = fate === null ? found : 'joins' in fate ? fate.joins : null;
   const namesake = memory.namesakeOf(mail);
   const explained = [
-    explainAutomatic(choice.explanation, machine),
+    explainAutomatic(choice.explanation, machine, mail.bounce),
     fate?.because,
     namesake && explainNamesake(namesake),
   ];

@@ -1,5 +1,6 @@
 import type { EntityManager } from '../platform/database.ts';
 import type { DomainEvent } from '../realtime/catalogue.ts';
+import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
 import type { TicketStatus } from './ticket.entity.ts';
@@ -30,6 +31,7 @@ export async function storePlan(
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
   await insertTicketsAndMessages(em, place, plan, stored, contacts);
   await touchTickets(em, place, plan);
+  await markBounced(em, place.organizationId, stored, place.now);
   return eventsOf(stored);
 }
 
@@ -72,6 +74,7 @@ async function insertTicketsAndMessages(
     sent_at: mail.sentAt,
     received_at: mail.summary.receivedAt,
     automatic,
+    bounce: mail.bounce,
   }));
   // The numbers were given under the lock of `lockTicketNumbers`; foreign keys are looked at when all of it is written.
   await em.execute(
@@ -90,13 +93,14 @@ async function insertTicketsAndMessages(
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, created_at, updated_at)
+       sent_at, received_at, automatic, bounce, created_at, updated_at)
      select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, now, now
+       sent_at, received_at, automatic, bounce, now, now
        from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
          to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
-         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text)`,
+         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text,
+         bounce jsonb)`,
     [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }

@@ -3,6 +3,7 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Bounce } from './bounce.ts';
 import type { AutomaticKind } from './machine-mail.ts';
 import { Ticket } from './ticket.entity.ts';
 
@@ -49,6 +50,8 @@ export const MessageSchema = defineEntity({
     receivedAt: p.datetime().nullable(),
     /** The kind of machine that wrote it; null for people. Nothing may answer a message that has it. */
     automatic: p.string().$type<AutomaticKind>().nullable(),
+    /** Of a report: what it says. Of mail that was sent: why it did not arrive. Null for everything else. */
+    bounce: p.json<Bounce>().nullable(),
   },
 });
 

@@ -5,6 +5,7 @@ import { MAX_MESSAGE_BYTES } from '../graphql/limits.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Attachment } from './attachment.entity.ts';
+import type { Bounce } from './bounce.ts';
 import { type Correspondent, Message } from './message.entity.ts';
 import { messageBodies } from './message-bodies.ts';
 import { attachmentsOf } from './message-list.ts';
@@ -44,6 +45,28 @@ const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').impl
     emailAddress: t.exposeString('emailAddress', {
       description: 'The address as the mail says it, in lower case. Anybody can write any address.',
     }),
+  }),
+});
+
+const BounceActionEnum = enumType('BounceAction', 'Where delivery stands, by the word of a report.', {
+  FAILED: 'It failed for good.',
+  DELAYED: 'It is still being tried.',
+});
+
+const BounceType = builder.objectRef<Bounce>('Bounce').implement({
+  description: 'Why a mail did not arrive.',
+  authScopes: { permission: 'ticket:read' },
+  fields: (t) => ({
+    action: t.expose('action', { type: BounceActionEnum, description: 'Whether it failed for good.' }),
+    recipient: t.exposeString('recipient', {
+      nullable: true,
+      description: 'Who did not get it, in lower case; null when the report does not say.',
+    }),
+    status: t.exposeString('status', {
+      nullable: true,
+      description: 'The status code of RFC 3463, such as `5.1.1`; null when the report does not say.',
+    }),
+    reason: t.exposeString('reason', { description: 'Why, in words.' }),
   }),
 });
 
@@ -105,6 +128,13 @@ builder.node(Message, {
       nullable: true,
       description:
         'The kind of machine that wrote it; null for people. Such a message is never answered by itself, and only `LIST_MAIL` and `AUTO_GENERATED` open a closed ticket again.',
+    }),
+    bounce: t.field({
+      type: BounceType,
+      nullable: true,
+      description:
+        'Of a report that a mail could not be delivered: what it says. Of a mail that was sent: why it did not arrive. Null for everything else.',
+      resolve: ({ bounce }) => bounce ?? null,
     }),
     internetMessageId: t.exposeString('internetMessageId', {
       nullable: true,

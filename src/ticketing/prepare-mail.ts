@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type Bodies, prepareBodies } from './bodies.ts';
+import { type Bounce, bouncedMessageIds, parseBounce } from './bounce.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
 import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
@@ -36,6 +37,8 @@ export interface PreparedMail {
   mayHaveAttachments: boolean;
   /** Whether a machine wrote it, as far as the mail itself tells. */
   machine: MachineFinding;
+  /** What it says about a mail that could not be delivered; null when it is no such report. */
+  bounce: Bounce | null;
 }
 
 /** What can be said of a mail without reading it closely. Never throws: it describes also what is broken. */
@@ -61,6 +64,13 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
   const summary = summarizeMail(mail);
   const sender = toCorrespondent(mail.from) ?? UNKNOWN_SENDER;
   const bodies = prepareBodies(mail.body, mail.uniqueBody);
+  const machine = classifyMachineMail({
+    headers: mail.headers,
+    senderAddress: summary.fromAddress,
+    subject: summary.subject,
+    messageClass: mail.messageClass ?? null,
+  });
+  const isBounce = machine.kind === 'BOUNCE';
   return {
     summary,
     sender,
@@ -71,7 +81,8 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     isDraft: mail.isDraft,
     thread: {
       internetMessageId: summary.internetMessageId,
-      inReplyTo: messageIdsIn(mail.inReplyTo),
+      // A report quotes the mail that bounced; not all of them answer it as well.
+      inReplyTo: [...messageIdsIn(mail.inReplyTo), ...(isBounce ? bouncedMessageIds(bodies.text) : [])],
       references: messageIdsIn(mail.references),
       subject: boundedSubject(mail.subject),
       conversationId:
@@ -81,12 +92,8 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
       senderAddress: summary.fromAddress,
     },
     contentDigest: summary.internetMessageId === null ? null : digest(mail, summary),
-    machine: classifyMachineMail({
-      headers: mail.headers,
-      senderAddress: summary.fromAddress,
-      subject: summary.subject,
-      messageClass: mail.messageClass ?? null,
-    }),
+    machine,
+    bounce: isBounce ? parseBounce({ ...mail, text: bodies.text }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
 }

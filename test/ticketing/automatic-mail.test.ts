@@ -49,9 +49,18 @@ describe('what becomes of a machine’s mail', () => {
     expect(unwantedMachineMail(finding('READ_RECEIPT'), ticket, 'us')?.explanation).toBe(
       'Ignored: a receipt for ticket #7, recognised by its header X-Test.',
     );
-    expect(explainAutomatic('A reply.', finding('OUT_OF_OFFICE'))).toBe(
+    expect(explainAutomatic('A reply.', finding('OUT_OF_OFFICE'), null)).toBe(
       'A reply. It is an out-of-office reply, recognised by its header X-Test: it does not reopen the ticket, and nothing answers it.',
     );
-    expect(explainAutomatic('A reply.', finding('NONE'))).toBe('A reply.');
+    const bounce = {
+      action: 'FAILED',
+      recipient: 'x@y.example',
+      status: '5.1.1',
+      reason: 'No such user',
+    } as const;
+    expect(explainAutomatic('A reply.', finding('BOUNCE'), bounce)).toMatch(
+      /It is a bounce, .*Delivery to x@y.example failed: No such user$/,
+    );
+    expect(explainAutomatic('A reply.', finding('NONE'), null)).toBe('A reply.');
   });
 });

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { forkFor } from '../../src/platform/database.ts';
 import { OWN_MAIL_HEADER } from '../../src/ticketing/machine-mail.ts';
+import { Message } from '../../src/ticketing/message.entity.ts';
+import { Ticket } from '../../src/ticketing/ticket.entity.ts';
 import { type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { machineMailSource } from './machine-mails.ts';
@@ -15,7 +18,10 @@ interface Row {
   reason: string;
   explanation: string;
   ticket: { id: string; number: number; status: string } | null;
-  message: { automatic: string | null } | null;
+  message: {
+    automatic: string | null;
+    bounce: { action: string; recipient: string; status: string; reason: string } | null;
+  } | null;
 }
 
 /** A desk with a closed ticket whose message is `<original-1@…>` of the collection. */
@@ -53,13 +59,13 @@ async function receive(
 async function ledger(desk: Desk): Promise<Row[]> {
   const { inboundMessages } = await desk.request<{ inboundMessages: { edges: { node: Row }[] } }>(
     `{ inboundMessages(first: 50) { edges { node { outcome reason explanation
-         ticket { id number status } message { automatic } } } } }`,
+         ticket { id number status } message { automatic bounce { action recipient status reason } } } } } }`,
   );
   return inboundMessages.edges.map(({ node }) => node).toReversed();
 }
 
 const answering = (name: string, messageId: string) =>
-  machineMailSource(name).replaceAll('<original-1@contoso.example>', messageId);
+  machineMailSource(name).replaceAll('original-1@contoso.example', messageId.slice(1, -1));
 
 describe('a machine answers in a closed ticket', () => {
   test.each([
@@ -96,6 +102,56 @@ describe('a machine answers in a closed ticket', () => {
       ticket: { id: at.ticketId, status: 'OPEN' },
       message: { automatic: 'AUTO_GENERATED' },
     });
+  });
+});
+
+describe('a bounce', () => {
+  test.each([
+    ['exchange-ndr-english', 'FAILED', 'nobody@fabrikam.example', '5.1.10'],
+    ['exchange-ndr-german', 'FAILED', 'voll@fabrikam.example', '5.2.2'],
+    ['exim-bounce', 'FAILED', 'nobody@hoster.example', null],
+    ['delayed', 'DELAYED', 'slow@fabrikam.example', '4.4.1'],
+  ])(
+    '%s joins the ticket of the mail that bounced, which stays closed',
+    async (name, action, recipient, status) => {
+      const at = await deskWithClosedTicket();
+      const row = await receive(at, answering(name, at.messageId));
+      expect(row).toMatchObject({
+        outcome: 'REPLY_ADDED',
+        reason: 'REFERENCES',
+        ticket: { id: at.ticketId, status: 'CLOSED' },
+        message: { automatic: 'BOUNCE', bounce: { action, recipient, status } },
+      });
+      expect(row?.explanation).toContain(recipient);
+    },
+  );
+
+  test('marks the mail that was sent from here to who did not get it, and no other', async () => {
+    const at = await deskWithClosedTicket();
+    const em = forkFor(app.database, at.desk.organizationId);
+    const ticket = await em.findOneOrFail(Ticket, {});
+    const sent = (to: string, internetMessageId: string) =>
+      em.create(Message, {
+        organization: ticket.organization,
+        ticket,
+        kind: 'OUTBOUND',
+        to: [{ name: null, emailAddress: to }],
+        cc: [],
+        subject: 'Re: The printer does not print',
+        text: 'Is it on?',
+        strippedText: 'Is it on?',
+        internetMessageId,
+      });
+    const lost = sent('nobody@fabrikam.example', '<sent-1@contoso.example>');
+    const other = sent('carol@fabrikam.example', at.messageId);
+    await em.flush();
+    const ids = `<sent-1@contoso.example> ${at.messageId}`;
+    const source = answering('exchange-ndr-english', '<sent-1@contoso.example>');
+    await receive(at, source.replace(/References: .*/, `References: ${ids}`));
+    await em.refresh(lost);
+    await em.refresh(other);
+    expect(lost.bounce).toMatchObject({ action: 'FAILED', status: '5.1.10' });
+    expect(other.bounce ?? null).toBe(null);
   });
 });
 
