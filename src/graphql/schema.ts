@@ -11,6 +11,7 @@ import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
 import '../ticketing/messages.graphql.ts';
+import '../ticketing/threads.graphql.ts';
 import '../ticketing/tickets.graphql.ts';
 import '../ticketing/tickets.subscriptions.graphql.ts';
 import './errors.graphql.ts';

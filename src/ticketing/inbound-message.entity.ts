@@ -28,6 +28,7 @@ export const INBOUND_REASONS = [
   'CALENDAR_RESPONSE',
   'OWN_MAIL',
   'FOLLOW_UP',
+  'MOVED',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 

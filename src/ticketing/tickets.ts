@@ -184,7 +184,13 @@ export async function addNote(
   });
 }
 
-function writeNote(em: EntityManager, ticket: Ticket, note: string, actor: TicketActor['actor']): Message {
+/** A note by the actor, which is written with the next flush. */
+export function writeNote(
+  em: EntityManager,
+  ticket: Ticket,
+  note: string,
+  actor: TicketActor['actor'],
+): Message {
   return em.create(Message, {
     organization: em.getReference(Organization, actor.organizationId),
     ticket,
@@ -198,8 +204,11 @@ function writeNote(em: EntityManager, ticket: Ticket, note: string, actor: Ticke
   });
 }
 
-/** Locked and read anew: a reply that comes at this moment waits, and what the caller loaded before may be old. */
-async function lockTicket(em: EntityManager, id: string): Promise<Ticket> {
+/**
+ * The ticket, locked and read anew: a reply that comes at this moment waits, and what the caller loaded before may be old.
+ * Throws NotFoundError.
+ */
+export async function lockTicket(em: EntityManager, id: string): Promise<Ticket> {
   const ticket = await em.findOne(Ticket, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
   if (ticket === null) throw new NotFoundError('The ticket');
   return ticket;

@@ -122,6 +122,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  'Mutation.moveMessageToTicket': mutation(
+    'moveMessageToTicket',
+    ({ Message, Ticket }) => ({ messageId: Message, ticketId: Ticket }),
+    ['Message', 'Ticket'],
+  ),
   'Mutation.createUser': mutation('createUser', () => ({ name: `User ${unique()}`, role: 'VIEWER' })),
   'Mutation.reconcileMailbox': mutation('reconcileMailbox', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
     'Mailbox',
