@@ -1,6 +1,7 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
+import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
@@ -18,4 +19,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-announcements', class: Announcements },
   { name: '2026-11-21-machine-mail', class: MachineMail },
   { name: '2026-11-21-ticket-follow-ups', class: TicketFollowUps },
+  { name: '2026-11-21-former-tickets', class: FormerTickets },
 ];

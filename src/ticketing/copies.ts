@@ -14,6 +14,11 @@ export interface KnownOriginal {
   ticket: CandidateTicket;
 }
 
+/** What the ledger keeps of a mail whose ticket was deleted. */
+export interface Tombstone extends Pick<KnownOriginal, 'mailboxId' | 'contentDigest'> {
+  explanation: string;
+}
+
 /**
  * Whether a mail is a copy of a message with the same Message-ID: sender and body must be the same as well, since
  * Message-IDs are repeated by broken robots and can be forged. In the same mailbox it was copied between folders; in
@@ -22,7 +27,7 @@ export interface KnownOriginal {
  */
 export function isCopyOf(
   mail: { contentDigest: string | null; mailboxId: string },
-  known: KnownOriginal,
+  known: Pick<KnownOriginal, 'mailboxId' | 'contentDigest'>,
   policy: CopyPolicy,
 ): boolean {
   if (mail.contentDigest === null || mail.contentDigest !== known.contentDigest) return false;

@@ -29,6 +29,7 @@ export const INBOUND_REASONS = [
   'OWN_MAIL',
   'FOLLOW_UP',
   'MOVED',
+  'TICKET_DELETED',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 

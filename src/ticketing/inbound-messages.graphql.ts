@@ -28,6 +28,7 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   TICKETS_OFF: 'It is no reply, and the mailbox does not open tickets.',
   DRAFT: 'Nobody has sent it.',
   DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
+  TICKET_DELETED: 'It belonged to a ticket that was deleted, or is a copy of mail that did.',
   MOVED: 'A person put its message into another ticket.',
   FOLLOW_UP: 'It replies to a ticket that was closed long ago; it opened a new one, linked to that.',
   PROCESSING_ERROR: 'It could not be read or stored.',

@@ -147,6 +147,8 @@ function planOne(
   if (original !== null) {
     return ignored('DUPLICATE', explainCopy(original, mailboxId), original.ticket.id);
   }
+  const tombstone = memory.tombstoneOf(mail, mailboxId, copyPolicy);
+  if (tombstone !== null) return ignored('TICKET_DELETED', tombstone.explanation);
   const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
   const unwanted = unwantedMachineMail(machine, found, organizationId);
   if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);

@@ -19,12 +19,14 @@ interface TicketRow {
   closed_at: string | null;
 }
 
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+
 function candidate({ ticket_id, number, closed_at }: TicketRow): CandidateTicket {
   return { id: ticket_id, number, closedAt: closed_at === null ? null : new Date(closed_at) };
 }
 
 /**
- * Loads what the mails of a page could belong to, in at most seven statements however many mails there are. Every
+ * Loads what the mails of a page could belong to, in at most nine statements however many mails there are. Every
  * statement names the organization: raw SQL is not filtered.
  */
 export async function loadThreadMemory(
@@ -84,6 +86,19 @@ async function loadNumbers(
     [organizationId, numbers],
   );
   for (const row of rows) memory.addNumber(candidate(row));
+  const missing = numbers.filter((number) => !rows.some((row) => row.number === number));
+  if (missing.length === 0) return;
+  const former = await em.execute<(Nullable<TicketRow> & { former_number: number })[]>(
+    `select former.number as former_number, ticket.id as ticket_id, ticket.number, ticket.closed_at
+     from former_ticket as former
+     left join ticket on ticket.organization_id = former.organization_id and ticket.id = former.merged_into_id
+     where former.organization_id = ? and former.number in (?)`,
+    [organizationId, missing],
+  );
+  for (const { former_number, ticket_id, number, closed_at } of former) {
+    const ticket = ticket_id === null || number === null ? null : candidate({ ticket_id, number, closed_at });
+    memory.addFormerNumber(former_number, ticket);
+  }
 }
 
 async function loadConversations(
@@ -127,11 +142,35 @@ async function loadOriginals(
        and seen.content_digest is not null and seen.message_id is not null`,
     [organizationId, ids],
   );
+  await loadTombstones(em, organizationId, ids, memory);
   for (const row of rows) {
     memory.addOriginal(row.internet_message_id, {
       mailboxId: row.mailbox_id,
       contentDigest: row.content_digest,
       ticket: candidate(row),
+    });
+  }
+}
+
+async function loadTombstones(
+  em: EntityManager,
+  organizationId: string,
+  internetMessageIds: readonly string[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const rows = await em.execute<
+    { internet_message_id: string; mailbox_id: string; content_digest: string; explanation: string }[]
+  >(
+    `select internet_message_id, mailbox_id, content_digest, explanation from inbound_message
+     where organization_id = ? and internet_message_id in (?) and reason = 'TICKET_DELETED'
+       and content_digest is not null`,
+    [organizationId, internetMessageIds],
+  );
+  for (const { internet_message_id, mailbox_id, content_digest, explanation } of rows) {
+    memory.addTombstone(internet_message_id, {
+      mailboxId: mailbox_id,
+      contentDigest: content_digest,
+      explanation,
     });
   }
 }

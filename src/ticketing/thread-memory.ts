@@ -1,4 +1,4 @@
-import { type CopyPolicy, isCopyOf, type KnownOriginal } from './copies.ts';
+import { type CopyPolicy, isCopyOf, type KnownOriginal, type Tombstone } from './copies.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { baseSubject } from './subject.ts';
 import type { CandidateTicket, ThreadCandidates } from './threading.ts';
@@ -18,6 +18,8 @@ export class ThreadMemory {
   readonly #conversations = new Map<string, { ticket: CandidateTicket; baseSubjects: Set<string> }[]>();
   readonly #participants = new Map<string, Set<string>>();
   readonly #originals = new Map<string, KnownOriginal[]>();
+  readonly #tombstones = new Map<string, Tombstone[]>();
+  readonly #deletedNumbers = new Set<number>();
   readonly #followUps = new Map<string, CandidateTicket>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
@@ -29,6 +31,7 @@ export class ThreadMemory {
       ticketByMessageId: this.#byMessageId,
       rivalsByMessageId: this.#rivals,
       ticketByNumber: this.#byNumber,
+      deletedNumbers: this.#deletedNumbers,
       conversations: this.#conversations,
       participants: this.#participants,
       ownAddresses,
@@ -47,6 +50,17 @@ export class ThreadMemory {
 
   addNumber(ticket: CandidateTicket): void {
     this.#byNumber.set(ticket.number, this.#know(ticket));
+  }
+
+  /** Learns that a number that a merged ticket had leads to `ticket`, or, without one, to what was deleted. */
+  addFormerNumber(number: number, ticket: CandidateTicket | null): void {
+    if (ticket === null) this.#deletedNumbers.add(number);
+    else this.#byNumber.set(number, this.#know(ticket));
+  }
+
+  addTombstone(internetMessageId: string, tombstone: Tombstone): void {
+    const known = this.#tombstones.get(internetMessageId) ?? [];
+    this.#tombstones.set(internetMessageId, [...known, tombstone]);
   }
 
   addConversation(conversationId: string, ticket: CandidateTicket, subject: string): void {
@@ -97,6 +111,13 @@ export class ThreadMemory {
   originalOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): KnownOriginal | null {
     const copy = { contentDigest: mail.contentDigest, mailboxId };
     return this.#sameIdAs(mail).find((known) => isCopyOf(copy, known, policy)) ?? null;
+  }
+
+  /** What is left of the mail of which `mail` is a copy, when its ticket was deleted; else null. */
+  tombstoneOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): Tombstone | null {
+    const copy = { contentDigest: mail.contentDigest, mailboxId };
+    const known = this.#tombstones.get(mail.summary.internetMessageId ?? '') ?? [];
+    return known.find((one) => isCopyOf(copy, one, policy)) ?? null;
   }
 
   /** A ticket with another message of the same Message-ID: another sender, or another body. Null when there is none. */

@@ -36,6 +36,8 @@ export interface ThreadCandidates {
   /** Further tickets with a message of the same Message-ID: ids are meant to be unique, and some robots' are not. */
   rivalsByMessageId?: ReadonlyMap<string, readonly CandidateTicket[]>;
   ticketByNumber: ReadonlyMap<number, CandidateTicket>;
+  /** Numbers of tickets that were deleted. */
+  deletedNumbers?: ReadonlySet<number>;
   /** Within one mailbox: conversation ids mean nothing elsewhere. The newest ticket first. */
   conversations: ReadonlyMap<string, readonly ConversationCandidate[]>;
   /** By ticket id, the addresses of its requester and of everybody in its messages. */
@@ -155,7 +157,7 @@ function explainNew(mail: ThreadMail, candidates: ThreadCandidates): string {
   if (named !== undefined) {
     return candidates.ticketByNumber.has(named)
       ? `A new conversation: the subject names ticket #${named}, but ${sender} takes no part in it.`
-      : `A new conversation: the subject names ticket #${named}, which does not exist.`;
+      : `A new conversation: the subject names ticket #${named}, which ${candidates.deletedNumbers?.has(named) ? 'was deleted' : 'does not exist'}.`;
   }
   const neighbours =
     mail.conversationId === null ? [] : (candidates.conversations.get(mail.conversationId) ?? []);
