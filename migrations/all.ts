@@ -4,6 +4,7 @@ import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
+import { MessageDetails } from './2026-11-21-message-details.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
@@ -20,4 +21,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-machine-mail', class: MachineMail },
   { name: '2026-11-21-ticket-follow-ups', class: TicketFollowUps },
   { name: '2026-11-21-former-tickets', class: FormerTickets },
+  { name: '2026-11-21-message-details', class: MessageDetails },
 ];

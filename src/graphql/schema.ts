@@ -10,6 +10,7 @@ import '../sync/reconciliation.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
+import '../ticketing/message-parts.graphql.ts';
 import '../ticketing/messages.graphql.ts';
 import '../ticketing/threads.graphql.ts';
 import '../ticketing/tickets.graphql.ts';

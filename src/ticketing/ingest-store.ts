@@ -3,6 +3,7 @@ import type { DomainEvent } from '../realtime/catalogue.ts';
 import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
+import { storeDetails } from './message-details.ts';
 import type { TicketStatus } from './ticket.entity.ts';
 import { afterReply } from './ticket-state.ts';
 
@@ -30,6 +31,7 @@ export async function storePlan(
   const people = stored.map(({ mail }) => mail.sender);
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
   await insertTicketsAndMessages(em, place, plan, stored, contacts);
+  await storeDetails(em, place.organizationId, stored);
   await touchTickets(em, place, plan);
   await markBounced(em, place.organizationId, stored, place.now);
   return eventsOf(stored);

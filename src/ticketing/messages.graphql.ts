@@ -70,7 +70,8 @@ const BounceType = builder.objectRef<Bounce>('Bounce').implement({
   }),
 });
 
-const bodyOf = messageBodies(MAX_MESSAGE_BYTES);
+/** The one reader of bodies in the API: all fields share its budget. */
+export const bodyOf = messageBodies(MAX_MESSAGE_BYTES);
 
 builder.node(Message, {
   name: 'Message',

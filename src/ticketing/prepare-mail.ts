@@ -7,6 +7,7 @@ import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './corresponde
 import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
+import { type Protection, protectionOf } from './protection.ts';
 import type { ThreadMail } from './threading.ts';
 
 const MAX_SUBJECT_LENGTH = 1_000;
@@ -28,6 +29,8 @@ export interface PreparedMail {
   to: Correspondent[];
   cc: Correspondent[];
   bodies: Bodies;
+  /** Signed or encrypted; null when neither. */
+  protection: Protection | null;
   sentAt: Date | null;
   isDraft: boolean;
   thread: ThreadMail;
@@ -77,6 +80,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     to: toCorrespondents(mail.to),
     cc: toCorrespondents(mail.cc),
     bodies,
+    protection: protectionOf(mail.headers, bodies.text),
     sentAt: validDate(mail.sentAt),
     isDraft: mail.isDraft,
     thread: {
