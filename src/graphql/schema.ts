@@ -9,6 +9,7 @@ import '../sync/request-budget.graphql.ts';
 import '../sync/reconciliation.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
+import '../ticketing/forwarded.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
 import '../ticketing/message-parts.graphql.ts';
 import '../ticketing/messages.graphql.ts';

@@ -37,7 +37,8 @@ const AutomaticKindEnum = enumType('AutomaticKind', 'What kind of machine wrote 
   STORM: 'Too many messages of one sender within an hour.',
 });
 
-const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
+/** Who wrote a mail, or got it. */
+export const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
   description: 'A mail address, with the name that it was written with.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({
