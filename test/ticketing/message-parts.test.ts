@@ -199,3 +199,44 @@ test('an inline image has an address that shows it without a key, and nothing el
     expect((await fetch(local(url))).status, what).toBe(404);
   }
 });
+
+test('an invitation is read from its calendar file', async () => {
+  const calendar = [
+    'BEGIN:VCALENDAR',
+    'METHOD:REQUEST',
+    'BEGIN:VEVENT',
+    'ORGANIZER;CN=Carol:mailto:carol@fabrikam.example',
+    'DTSTART;TZID=Europe/Berlin:20261121T090000',
+    'SUMMARY:Repair',
+    'END:VEVENT',
+    'END:VCALENDAR',
+  ].join('\r\n');
+  await deliver(app.emulator.url, {
+    to: address,
+    subject: 'Invitation',
+    attachments: [
+      {
+        name: 'invite.ics',
+        contentType: 'text/calendar; method=REQUEST',
+        contentBytes: Buffer.from(calendar).toString('base64'),
+      },
+    ],
+  });
+  await desk.sync(mailboxId);
+  const { id } = await messageOf('Invitation');
+  await eventually('the invitation is told', async () => {
+    const { node } = await desk.request<{ node: { invitation: object | null } }>(
+      `query ($id: ID!) { node(id: $id) { ... on Message {
+         invitation { method summary startsAt organizer { name emailAddress } } } } }`,
+      { id },
+    );
+    if (node.invitation === null) return false;
+    expect(node.invitation).toEqual({
+      method: 'REQUEST',
+      summary: 'Repair',
+      startsAt: '2026-11-21T08:00:00.000Z',
+      organizer: { name: 'Carol', emailAddress: 'carol@fabrikam.example' },
+    });
+    return true;
+  });
+});
