@@ -1,4 +1,5 @@
 import type { MigrationObject } from '@mikro-orm/core';
+import { AfterProcessing } from './2026-11-21-after-processing.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
@@ -22,4 +23,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-ticket-follow-ups', class: TicketFollowUps },
   { name: '2026-11-21-former-tickets', class: FormerTickets },
   { name: '2026-11-21-message-details', class: MessageDetails },
+  { name: '2026-11-21-after-processing', class: AfterProcessing },
 ];
