@@ -13,6 +13,7 @@ import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
+import { createLinkSigner } from './platform/link-signing.ts';
 import type { Logger } from './platform/logger.ts';
 import { createNotifications } from './platform/notifications.ts';
 import { createSecretBox, loadOrCreateKeyFile } from './platform/secrets.ts';
@@ -146,6 +147,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       logger,
       publicUrl,
       pushEnvironment,
+      links: createLinkSigner(keys),
       events,
       sessions,
       microsoft365,

@@ -21,6 +21,7 @@ export const PERMISSIONS = {
   'ticket:read': ['OWNER', 'ADMIN', 'AGENT', 'VIEWER'],
   'ticket:create': ['OWNER', 'ADMIN', 'AGENT'],
   'ticket:update': ['OWNER', 'ADMIN', 'AGENT'],
+  'ticket:delete': ['OWNER', 'ADMIN'],
   'ticket:note': ['OWNER', 'ADMIN', 'AGENT'],
 } as const satisfies Record<string, readonly Role[]>;
 

@@ -88,6 +88,8 @@ const MAILBOX_CODES = {
   INVALID_FOLDER_NAME: 'The name of the folder is empty, too long or has characters that are refused.',
   ARCHIVE_FOLDER_REQUIRED: 'Archiving was asked for without a folder to archive to.',
   ARCHIVE_FOLDER_IS_WATCHED: 'The archive folder is the folder that is watched.',
+  COPY_FOLDER_IS_WATCHED: 'The copy folder is the folder that is watched.',
+  COPY_FOLDER_IS_ARCHIVE_FOLDER: 'The copy folder is the archive folder.',
   INCOMING_DISABLED: 'Incoming mail is switched off for the mailbox.',
   PUSH_IMPOSSIBLE: 'Microsoft cannot announce the mail of this mailbox to this server; the message says why.',
   PUSH_NOT_ACTIVE: 'Microsoft has no subscription for the mailbox at the moment.',
@@ -105,7 +107,8 @@ const TICKETING_CODES = {
   ASSIGNEE_NOT_AVAILABLE: 'The user cannot be given tickets.',
   ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',
-  ATTACHMENT_NOT_STORED: 'The file could not be fetched from the mailbox.',
+  ATTACHMENT_NOT_STORED:
+    'The file could not be fetched from the mailbox; or a mail was not deleted because one of its files is not stored.',
 } as const;
 
 /** Starting the process; never seen by clients. */

@@ -3,6 +3,7 @@ import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import type { MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
+import type { LinkSigner } from '../platform/link-signing.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { EventBus } from '../realtime/event-bus.ts';
 import type { PushEnvironment } from '../sync/push-environment.ts';
@@ -21,6 +22,8 @@ export interface Services {
   readonly pushEnvironment: PushEnvironment;
   /** The tail of the event log, for `streamEvents`. */
   readonly events: EventBus;
+  /** Signs addresses that browsers ask for without a key. */
+  readonly links: LinkSigner;
   /** Ends streams with the sessions they stand on. */
   readonly sessions: SessionWatch;
   readonly microsoft365: Microsoft365;

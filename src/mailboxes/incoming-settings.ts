@@ -5,6 +5,8 @@ import type { AfterProcessing, FolderChoice, Mailbox, SyncIntervalMinutes } from
 import {
   ArchiveFolderIsWatchedError,
   ArchiveFolderRequiredError,
+  CopyFolderIsArchiveFolderError,
+  CopyFolderIsWatchedError,
   InvalidFolderNameError,
   UnknownFolderError,
 } from './mailbox-errors.ts';
@@ -19,6 +21,8 @@ export interface IncomingSettingsChange {
   createTickets?: boolean;
   afterProcessing?: AfterProcessing;
   archiveFolderId?: string;
+  /** Where every incoming mail is copied to; null: no copies any more. */
+  copyFolderId?: string | null;
 }
 
 /** What the settings need from outside. */
@@ -35,6 +39,7 @@ const DEFAULT_FOLDER = 'inbox';
 export interface FoundFolders {
   folder: FolderChoice | null;
   archiveFolder: FolderChoice | null;
+  copyFolder: FolderChoice | null;
 }
 
 /**
@@ -50,8 +55,8 @@ export async function findFolders(
   { mail, signal }: Pick<IncomingSettingsDependencies, 'mail' | 'signal'>,
 ): Promise<FoundFolders> {
   const mailbox = await getMailbox(em, mailboxId);
-  const find = async (idOrName: string | undefined): Promise<FolderChoice | null> => {
-    if (idOrName === undefined) return null;
+  const find = async (idOrName: string | null | undefined): Promise<FolderChoice | null> => {
+    if (idOrName === undefined || idOrName === null) return null;
     const folder = await mail.getFolder(accessOf(mailbox), idOrName, signal);
     if (!folder) throw new UnknownFolderError();
     return { id: folder.id, displayName: folder.displayName };
@@ -60,6 +65,7 @@ export async function findFolders(
   return {
     folder: await find(change.folderId ?? (isFirstTime ? DEFAULT_FOLDER : undefined)),
     archiveFolder: await find(change.archiveFolderId),
+    copyFolder: await find(change.copyFolderId),
   };
 }
 
@@ -67,7 +73,8 @@ export async function findFolders(
  * Changes the incoming settings of a mailbox, from what they are now: it is read again under a lock, so that of two changes
  * at once both count. Call it inside a transaction, with what {@link findFolders} found.
  *
- * Throws `NotFoundError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`.
+ * Throws `NotFoundError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`, `CopyFolderIsWatchedError`,
+ * `CopyFolderIsArchiveFolderError`.
  */
 export async function updateIncomingSettings(
   em: EntityManager,
@@ -86,11 +93,18 @@ export async function updateIncomingSettings(
     if (!archiveFolder) throw new ArchiveFolderRequiredError();
     if (archiveFolder.id === folder?.id) throw new ArchiveFolderIsWatchedError();
   }
+  const copyFolder = change.copyFolderId === undefined ? (mailbox.copyFolder ?? null) : found.copyFolder;
+  if (copyFolder) {
+    if (copyFolder.id === folder?.id) throw new CopyFolderIsWatchedError();
+    if (afterProcessing === 'ARCHIVE' && copyFolder.id === archiveFolder?.id)
+      throw new CopyFolderIsArchiveFolderError();
+  }
   const startsAnew = enabled && (!mailbox.incomingEnabled || folder?.id !== mailbox.folder?.id);
   em.assign(mailbox, {
     incomingEnabled: enabled,
     folder,
     archiveFolder,
+    copyFolder,
     afterProcessing,
     createTickets: change.createTickets ?? mailbox.createTickets,
     syncIntervalMinutes: change.intervalMinutes ?? mailbox.syncIntervalMinutes,

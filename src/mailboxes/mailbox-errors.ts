@@ -33,6 +33,28 @@ export class ArchiveFolderIsWatchedError extends ExpectedError {
   }
 }
 
+/** The copy folder is the watched folder: every copy would be new mail, and be copied again. */
+export class CopyFolderIsWatchedError extends ExpectedError {
+  constructor() {
+    super(
+      'COPY_FOLDER_IS_WATCHED',
+      'Mail cannot be copied to the folder that is watched for new mail.',
+      'Choose another folder for the copies, or another folder to watch.',
+    );
+  }
+}
+
+/** The copy folder is the archive folder: every mail would lie there twice. */
+export class CopyFolderIsArchiveFolderError extends ExpectedError {
+  constructor() {
+    super(
+      'COPY_FOLDER_IS_ARCHIVE_FOLDER',
+      'Mail cannot be copied to the folder that it is archived to.',
+      'Choose another folder for the copies or the archive; whoever archives may not need copies at all.',
+    );
+  }
+}
+
 /** A folder's name is empty, too long or has characters that Exchange refuses. */
 export class InvalidFolderNameError extends ExpectedError {
   constructor() {

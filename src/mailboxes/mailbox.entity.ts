@@ -12,7 +12,7 @@ export const MAILBOX_KINDS = ['PRIMARY', 'SHARED'] as const;
 export type MailboxKind = (typeof MAILBOX_KINDS)[number];
 
 /** What happens to a message in the mailbox once it has become part of a ticket. */
-export const AFTER_PROCESSING = ['KEEP', 'ARCHIVE'] as const;
+export const AFTER_PROCESSING = ['KEEP', 'ARCHIVE', 'DELETE'] as const;
 export type AfterProcessing = (typeof AFTER_PROCESSING)[number];
 
 /** The polling intervals on offer, in minutes. */
@@ -45,6 +45,8 @@ export const MailboxSchema = defineEntity({
     createTickets: p.boolean().default(true),
     afterProcessing: p.string().$type<AfterProcessing>().default('KEEP'),
     archiveFolder: p.json<FolderChoice>().nullable(),
+    /** Every incoming mail is copied to it; null: no copies. */
+    copyFolder: p.json<FolderChoice>().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

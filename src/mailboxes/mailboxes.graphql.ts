@@ -14,6 +14,8 @@ import { type FolderChoice, Mailbox, type SyncIntervalMinutes } from './mailbox.
 import {
   ArchiveFolderIsWatchedError,
   ArchiveFolderRequiredError,
+  CopyFolderIsArchiveFolderError,
+  CopyFolderIsWatchedError,
   InvalidFolderNameError,
   UnknownFolderError,
 } from './mailbox-errors.ts';
@@ -23,6 +25,8 @@ import { accessOf } from './mailboxes.ts';
 errorType(UnknownFolderError, 'The mailbox has no such folder.');
 errorType(ArchiveFolderRequiredError, 'Archiving was asked for without a folder to archive to.');
 errorType(ArchiveFolderIsWatchedError, 'The archive folder is the folder that is watched.');
+errorType(CopyFolderIsWatchedError, 'The copy folder is the folder that is watched.');
+errorType(CopyFolderIsArchiveFolderError, 'The copy folder is the archive folder.');
 errorType(
   InvalidFolderNameError,
   'The name of the folder is empty, too long or has characters that are refused.',
@@ -36,7 +40,12 @@ const MailboxKindEnum = enumType('MailboxKind', 'How a mailbox belongs to its ac
 const AfterProcessingEnum = enumType(
   'AfterProcessing',
   'What happens to a message in the mailbox once it is part of a ticket.',
-  { KEEP: 'It stays where it is.', ARCHIVE: 'It is moved to the archive folder.' },
+  {
+    KEEP: 'It stays where it is.',
+    ARCHIVE: 'It is moved to the archive folder.',
+    DELETE:
+      'It is deleted as Outlook does it, to Deleted Items or Recoverable Items, once all of it, its files included, is stored here.',
+  },
 );
 
 const SyncIntervalEnum = enumType('SyncInterval', 'How often the watched folder is read.', {
@@ -101,6 +110,13 @@ const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').impl
       nullable: true,
       description: 'Where processed mail is moved to when archiving is on.',
       resolve: ({ archiveFolder }) => archiveFolder ?? null,
+    }),
+    copyFolder: t.field({
+      type: FolderChoiceType,
+      nullable: true,
+      description:
+        'Where a copy of every incoming mail is put, before the mail itself is archived or deleted; null: nowhere.',
+      resolve: ({ copyFolder }) => copyFolder ?? null,
     }),
     receiveFrom: t.field({
       type: 'DateTime',
@@ -202,6 +218,10 @@ mutation('updateIncomingSettings', {
       description:
         'Where processed mail is moved to: an id, or a well-known name such as archive. What could not be archived before is tried again.',
     }),
+    copyFolderId: t.id({
+      description:
+        'Where every incoming mail is copied to: an id, or a well-known name; null ends it. What could not be copied before is tried again.',
+    }),
   }),
   payload: { mailbox: { type: Mailbox, description: 'The mailbox with its settings as they are now.' } },
   errors: [
@@ -209,6 +229,8 @@ mutation('updateIncomingSettings', {
     UnknownFolderError,
     ArchiveFolderRequiredError,
     ArchiveFolderIsWatchedError,
+    CopyFolderIsWatchedError,
+    CopyFolderIsArchiveFolderError,
     GraphError,
   ],
   resolve: async ({ mailboxId, intervalMinutes, ...change }, { em, services, signal }) => ({

@@ -10,7 +10,7 @@ const MOST_PARTS = 20;
 /** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
 const PART_ATTEMPTS = 4;
 
-/** One request inside of a batch; it must be safe to repeat. */
+/** One request inside of a batch; it must be safe to repeat, unless the batch says otherwise. */
 export interface BatchPart {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below the version: `/me/messages/…`. */
@@ -25,6 +25,8 @@ export interface BatchDeps {
   random(): number;
   /** Whether its parts move mail: see `GraphCall`. */
   isMove?: boolean;
+  /** False: repeated is only what was certainly not carried out. True when left out. */
+  isRepeatable?: boolean;
   /** Of each call; that of a job when left out. */
   budget?: RetryBudget;
 }
@@ -81,7 +83,7 @@ export async function runBatch(
             retryAfterMilliseconds: error.retryAfterMilliseconds,
             attempts,
             elapsedMilliseconds: 0,
-            isRepeatable: error.isTransient || error.status === 424,
+            isRepeatable: (error.isTransient && (deps.isRepeatable ?? true)) || error.status === 424,
           },
           { ...(deps.budget ?? DEFAULT_BUDGET), attempts: PART_ATTEMPTS },
           deps.random(),
@@ -109,7 +111,7 @@ export async function runBatch(
 
 async function runRound(
   client: GraphClient,
-  { clock, isMove = false, budget = DEFAULT_BUDGET }: BatchDeps,
+  { clock, isMove = false, isRepeatable = true, budget = DEFAULT_BUDGET }: BatchDeps,
   operation: string,
   open: readonly { part: BatchPart; index: number }[],
   scope: GraphScope,
@@ -131,7 +133,7 @@ async function runRound(
       target: '/$batch',
       subject: 'MAILBOX',
       body: { requests },
-      isRepeatable: true,
+      isRepeatable,
       parts: requests.length,
       isMove,
       budget,

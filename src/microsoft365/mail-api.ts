@@ -10,6 +10,7 @@ import {
   streamAttachment,
 } from './mail-attachments.ts';
 import { fetchMails, mailPath, oddMail, readDelta } from './mail-delta.ts';
+import { copyMails, deleteMails, findCopies, foldersOfMails } from './mail-filing.ts';
 import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
 import { listMail } from './mail-listing.ts';
 import { readMail } from './mail-reading.ts';
@@ -41,6 +42,10 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
       streamAttachment(deps, scopeOf(mailbox, signal), { graphMessageId, graphAttachmentId }),
     readSmallFiles: (mailbox, files, signal) => readSmallFiles(deps, scopeOf(mailbox, signal), files),
     moveMails: (mailbox, ids, folderId, signal) => moveMails(deps, scopeOf(mailbox, signal), ids, folderId),
+    copyMails: (mailbox, ids, folderId, signal) => copyMails(deps, scopeOf(mailbox, signal), ids, folderId),
+    findCopies: (mailbox, folderId, ids, signal) => findCopies(deps, scopeOf(mailbox, signal), folderId, ids),
+    deleteMails: (mailbox, ids, signal) => deleteMails(deps, scopeOf(mailbox, signal), ids),
+    foldersOfMails: (mailbox, ids, signal) => foldersOfMails(deps, scopeOf(mailbox, signal), ids),
   };
 }
 

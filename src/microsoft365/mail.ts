@@ -44,6 +44,8 @@ export interface IncomingMail {
   references: string[];
   /** Internet message headers in their order, names as written. May be empty for sent mail. */
   headers: { name: string; value: string }[];
+  /** Exchange's `PidTagMessageClass`, as far as the kind of Graph's resource tells it; missing for usual mail. */
+  messageClass?: string;
 }
 
 /** An attachment's description, without its content. */
@@ -232,4 +234,36 @@ export interface MailApi {
     destinationFolderId: string,
     signal: AbortSignal,
   ): Promise<Map<string, 'MOVED' | 'GONE' | GraphError>>;
+  /**
+   * Copies mails, 20 in a request, and tells for each the id of its copy; `GONE` when the mail no longer exists. Not
+   * idempotent, and never repeated where it may have been done: after a `GraphError` look with `findCopies` first.
+   */
+  copyMails(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    destinationFolderId: string,
+    signal: AbortSignal,
+  ): Promise<Map<string, { copyId: string } | 'GONE' | GraphError>>;
+  /** The ids of the mails in a folder by their Message-IDs, 20 in a request. Throws when one of them cannot be told. */
+  findCopies(
+    mailbox: MailboxAccess,
+    folderId: string,
+    internetMessageIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, string[]>>;
+  /**
+   * Deletes mails as Outlook does, 20 in a request. A mail that is deleted a second time goes from Deleted Items to
+   * Recoverable Items, so nothing is repeated where it may have been done: look with `foldersOfMails` first.
+   */
+  deleteMails(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, 'DELETED' | 'GONE' | GraphError>>;
+  /** The folders that mails lie in, 20 in a request; a mail that no longer exists is left out. Throws as `findCopies`. */
+  foldersOfMails(
+    mailbox: MailboxAccess,
+    graphMessageIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, string>>;
 }

@@ -9,6 +9,7 @@ import { createDirectPosts, type DirectPosts } from './direct-posts.ts';
 import { createGraphQLHandler } from './graphql-handler.ts';
 import { serveGraphQLSocket } from './graphql-socket.ts';
 import { createHttpApp, type Routes } from './http-app.ts';
+import { inlineImage } from './inline-image.ts';
 import type { Metrics } from './metrics.ts';
 import { oauthCallback } from './oauth-callback.ts';
 import { OpenStreams } from './open-streams.ts';
@@ -73,7 +74,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     metrics,
     corsOrigins: config.corsOrigins,
     draining,
-    routes: [oauthCallback(services), attachmentDownload(services), ...routes],
+    routes: [oauthCallback(services), attachmentDownload(services), inlineImage(services), ...routes],
   });
   const serveRoutes = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const { logger, publicUrl } = services;

@@ -3,9 +3,12 @@ import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
-import type { MailApi } from '../microsoft365/mail.ts';
-import { forkFor } from '../platform/database.ts';
+import { SECOND } from '../platform/clock.ts';
+import { type EntityManager, forkFor } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
+import { copyMail } from './copy-mail.ts';
+import { type DeletionOutcome, deleteMail } from './delete-mail.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { archiveMailJob } from './sync.jobs.ts';
 
@@ -18,16 +21,31 @@ const UNKNOWN_OUTCOME = new GraphError(
   'Microsoft Graph did not say whether it moved the mail.',
 );
 
+/** How long a mail that is to be deleted waits for its files before it is looked at again. */
+const HELD_MILLISECONDS = 5 * SECOND;
+
 /**
- * Moves the mailbox's processed mail to its archive folder, as the settings say now. Idempotent: ids are immutable, a
- * mail that is there already or that somebody has deleted counts as done, and what a crash forgot is moved once more.
+ * What is done with the mailbox's mail once it is processed, as the settings say now: copied, then moved to the archive
+ * folder or deleted. Nothing is moved or deleted whose copy is wanted and not there.
+ *
+ * Idempotent: ids are immutable, a mail that lies where it belongs or that somebody has deleted counts as done, and what a
+ * crash forgot is done once more, or found to be done: see `copyMail` and `deleteMail`.
  */
 export async function archiveMail(
-  { database, mail, clock }: SyncDependencies,
-  { organizationId, mailboxId }: { organizationId: string; mailboxId: string },
-  { signal, logger, isLastAttempt }: Pick<JobContext, 'signal' | 'logger' | 'isLastAttempt'>,
+  deps: SyncDependencies,
+  input: { organizationId: string; mailboxId: string },
+  context: Pick<JobContext, 'signal' | 'logger' | 'isLastAttempt'>,
 ): Promise<void> {
+  const { database, mail, clock } = deps;
+  const { organizationId, mailboxId } = input;
+  const { signal, logger, isLastAttempt } = context;
   let postponed: GraphError | undefined;
+  let isHeld = false;
+  try {
+    postponed = await copyMail(deps, input, context);
+  } catch (thrown) {
+    return await later(thrown);
+  }
   // Goes on behind what has to wait: one mail that cannot be moved for now keeps no other where it is.
   for (let after: string | null = null; ; ) {
     signal.throwIfAborted();
@@ -36,36 +54,41 @@ export async function archiveMail(
     if (!mailbox) return;
     const due: InboundMessage[] = await em.find(
       InboundMessage,
-      { mailbox: mailboxId, archiveState: 'DUE', ...(after === null ? {} : { id: { $gt: after } }) },
+      {
+        mailbox: mailboxId,
+        archiveState: 'DUE',
+        copyState: { $in: ['NOT_WANTED', 'DONE'] },
+        ...(after === null ? {} : { id: { $gt: after } }),
+      },
       { limit: MESSAGES_PER_STEP, orderBy: { id: 'asc' } },
     );
     const last = due.at(-1);
     // After the others are written down: the queue tries what is left again.
     if (!last && postponed) return await later(postponed);
+    if (!last && isHeld) await again(HELD_MILLISECONDS);
     if (!last) return;
     after = last.id;
-    const { archiveFolder, afterProcessing } = mailbox;
-    if (afterProcessing !== 'ARCHIVE' || !archiveFolder) {
-      for (const row of due) row.archiveState = 'NOT_WANTED';
-      await em.flush();
-      continue;
-    }
-    const ids = due.map(({ graphMessageId }) => graphMessageId);
-    let outcomes: Awaited<ReturnType<MailApi['moveMails']>>;
+    let outcomes: Map<string, 'MOVED' | DeletionOutcome> | null;
     try {
-      outcomes = await mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
+      outcomes = await fileMails(em, mailbox, due);
     } catch (thrown) {
       return await later(thrown);
     }
     let moved = 0;
     for (const row of due) {
-      const outcome = outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME;
-      if (outcome === 'MOVED' || outcome === 'GONE') {
+      const outcome = outcomes === null ? null : (outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME);
+      if (outcome === null) {
+        row.archiveState = 'NOT_WANTED';
+      } else if (outcome === 'HELD') {
+        isHeld = true;
+      } else if (outcome === 'INCOMPLETE') {
+        em.assign(row, { archiveState: 'FAILED', problem: incompleteProblem(clock.now()) });
+      } else if (!(outcome instanceof GraphError)) {
         em.assign(row, { archiveState: 'DONE', archivedAt: clock.now() });
         moved += 1;
       } else if (postponementOf(outcome) === null && (!outcome.isTransient || isLastAttempt)) {
         em.assign(row, { archiveState: 'FAILED', problem: outcome.toProblem(clock.now()) });
-        logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be archived');
+        logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be archived or deleted');
       } else {
         // Throttling tells when to come back; it goes first.
         postponed = isThrottling(postponed) ? postponed : outcome;
@@ -73,19 +96,41 @@ export async function archiveMail(
     }
     await em.flush();
     // Nothing of a whole step: then it is the mailbox that has to wait, and not a mail.
-    if (postponed && (moved === 0 || isThrottling(postponed))) return await later(postponed);
+    if (postponed && outcomes && (moved === 0 || isThrottling(postponed))) return await later(postponed);
+  }
+
+  /** Null: the settings say that mail stays where it is. */
+  function fileMails(
+    em: EntityManager,
+    mailbox: Mailbox,
+    rows: readonly InboundMessage[],
+  ): Promise<Map<string, 'MOVED' | DeletionOutcome>> | null {
+    const { archiveFolder, afterProcessing } = mailbox;
+    if (afterProcessing === 'DELETE') return deleteMail(em, { mail, clock, signal }, mailbox, rows);
+    if (afterProcessing !== 'ARCHIVE' || !archiveFolder) return null;
+    const ids = rows.map(({ graphMessageId }) => graphMessageId);
+    return mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
   }
 
   /** Throttling and trouble of the account do not use up tries: the job ends well, and another one waits. */
   async function later(reason: unknown): Promise<void> {
     const wait = postponementOf(reason);
     if (wait === null) throw reason;
-    const runAt = new Date(clock.now().getTime() + wait);
-    await enqueue(
-      forkFor(database, organizationId, signal),
-      archiveMailJob,
-      { organizationId, mailboxId },
-      { runAt },
-    );
+    await again(wait);
   }
+
+  async function again(waitMilliseconds: number): Promise<void> {
+    const runAt = new Date(clock.now().getTime() + waitMilliseconds);
+    await enqueue(forkFor(database, organizationId, signal), archiveMailJob, input, { runAt });
+  }
+}
+
+function incompleteProblem(now: Date): Problem {
+  return {
+    code: 'ATTACHMENT_NOT_STORED',
+    message: 'The mail was not deleted: one of its files is not stored here, and would be lost with it.',
+    remedy:
+      'Archive or delete it in Outlook yourself, or save the file first. Then there is nothing left to do.',
+    since: now.toISOString(),
+  };
 }

@@ -67,7 +67,7 @@ async function relink(owner: MailOwner, mails: readonly IncomingMail[]): Promise
   await forkFor(owner.database, organizationId, signal).transactional(async (em) => {
     const mailbox = await em.findOneOrFail(Mailbox, { id: mailboxId });
     const linked = await relinkMails(em, { organizationId, mailbox, mails, read, now: clock.now() });
-    if (linked > 0 && mailbox.afterProcessing === 'ARCHIVE') {
+    if (linked > 0 && (mailbox.afterProcessing !== 'KEEP' || mailbox.copyFolder)) {
       await enqueue(em, archiveMailJob, { organizationId, mailboxId });
     }
   });

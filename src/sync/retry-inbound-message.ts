@@ -21,10 +21,28 @@ import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';
 export async function requestRetry(em: EntityManager, inboundMessageId: string): Promise<InboundMessage> {
   const row = await em.findOne(InboundMessage, { id: inboundMessageId });
   if (!row) throw new NotFoundError('The inbound message');
-  if (row.outcome !== 'FAILED') throw new InboundMessageNotFailedError();
   const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
+  if (row.outcome !== 'FAILED') {
+    await fileAgain(em, row);
+    return row;
+  }
   await enqueue(em, retryInboundMessageJob, { organizationId, mailboxId, inboundMessageId });
   return row;
+}
+
+/** What could not be archived, deleted or copied is tried again. Throws {@link InboundMessageNotFailedError}. */
+async function fileAgain(em: EntityManager, row: InboundMessage): Promise<void> {
+  const { archiveState, copyState } = row;
+  if (archiveState !== 'FAILED' && copyState !== 'FAILED') throw new InboundMessageNotFailedError();
+  await em.transactional(async (tx) => {
+    tx.assign(row, {
+      ...(archiveState === 'FAILED' ? { archiveState: 'DUE' } : {}),
+      ...(copyState === 'FAILED' ? { copyState: 'DUE' } : {}),
+      problem: null,
+    });
+    await tx.flush();
+    await enqueue(tx, archiveMailJob, { organizationId: row.organization.id, mailboxId: row.mailbox.id });
+  });
 }
 
 /**

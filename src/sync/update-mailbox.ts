@@ -8,7 +8,7 @@ import {
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
-import { archiveFailedAgain } from './archive-again.ts';
+import { archiveFailedAgain, copyFailedAgain } from './archive-again.ts';
 import { managePushJob } from './push.jobs.ts';
 import { requestSync } from './request-sync.ts';
 
@@ -19,8 +19,8 @@ type PartialChange = {
 
 /**
  * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
- * sets the mark from which changes are listed. When it says where to archive to, what could not be archived is tried
- * again. Throws what `findFolders` and `updateIncomingSettings` throw.
+ * sets the mark from which changes are listed. When it says where to archive or copy to, what could not be archived or
+ * copied is tried again. Throws what `findFolders` and `updateIncomingSettings` throw.
  */
 export async function updateMailbox(
   em: EntityManager,
@@ -31,13 +31,16 @@ export async function updateMailbox(
   const given = Object.fromEntries(
     Object.entries(change).filter(([, value]) => value !== null && value !== undefined),
   ) as IncomingSettingsChange;
+  // The one setting that null takes away.
+  if (change.copyFolderId === null) given.copyFolderId = null;
   const found = await findFolders(em, mailboxId, given, deps);
   return em.transactional(async (tx) => {
     const mailbox = await updateIncomingSettings(tx, mailboxId, given, found, deps.clock);
     if (mailbox.incomingEnabled && (given.enabled || given.folderId))
       await requestSync(tx, mailbox, 'MANUAL');
-    if (mailbox.afterProcessing === 'ARCHIVE' && (given.archiveFolderId || given.afterProcessing))
+    if (mailbox.afterProcessing !== 'KEEP' && (given.archiveFolderId || given.afterProcessing))
       await archiveFailedAgain(tx, mailbox.organization.id, mailboxId);
+    if (given.copyFolderId !== undefined) await copyFailedAgain(tx, mailbox.organization.id, mailboxId);
     if (given.enabled !== undefined || given.folderId)
       await enqueue(tx, managePushJob, { organizationId: mailbox.organization.id, mailboxId });
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);

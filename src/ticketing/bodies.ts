@@ -4,6 +4,8 @@ import type { MailBody } from '../microsoft365/mail.ts';
 import { withCpuDeadline } from '../platform/cpu-deadline.ts';
 import { cleanText } from './clean-text.ts';
 import { NON_TEXT_TAGS, sanitizeMailHtml } from './html-sanitizing.ts';
+import { markQuotes, withoutMarks } from './quote-marks.ts';
+import { isPartOf, linesLeft, splitText } from './quoted-text.ts';
 
 /** HTML is read up to here, in characters; real mail above it is a newsletter gone wrong or an attack. */
 export const MAX_HTML_LENGTH = 1_000_000;
@@ -15,7 +17,7 @@ export const MAX_TEXT_LENGTH = 500_000;
 const MAX_REPLY_PARSER_LENGTH = 64_000;
 
 /** Milliseconds for one body; a usual mail takes 1. */
-const BODY_DEADLINE = 1_000;
+const BODY_DEADLINE = 2_000;
 /** Milliseconds for finding the quoted part. */
 const REPLY_PARSER_DEADLINE = 100;
 
@@ -33,6 +35,10 @@ export interface Bodies {
   html: string | null;
   /** What the message adds, without quoted history. Never empty when `text` is not. */
   strippedText: string;
+  /** What `strippedText` leaves out but for the signature, in its order; null when that is nothing. */
+  quotedText: string | null;
+  /** Signature, "sent from" line and disclaimer; null when none was found. */
+  signature: string | null;
 }
 
 const htmlToText = compile({
@@ -46,41 +52,57 @@ const htmlToText = compile({
 });
 
 /**
- * Makes a mail's body ready to store. `uniqueBody` is what Outlook says that the mail adds to its conversation; without
- * it, quoted text is recognised by its form.
+ * Makes a mail's body ready to store. `uniqueBody` is what Outlook says that the mail adds to its conversation: it is
+ * believed when it is part of the body, and looked through once more, since it holds quotes of mail that Outlook never
+ * saw. Without it, quoted text is recognised by its form. Every line that is not shown first is in `quotedText` or
+ * `signature`.
  *
- * A body that cannot be read as HTML in a second of computing (nested a hundred thousand times, say) is kept as
+ * A body that cannot be read as HTML in two seconds (nested a hundred thousand times, say) is kept as
  * its bare text with a note: a hostile mail neither holds up everybody's mail nor gets lost.
  */
 export function prepareBodies(body: MailBody, uniqueBody: MailBody | null): Bodies {
-  const { html, text } = readBody(body);
+  const { html, marked } = readBody(body);
+  const text = withoutMarks(marked);
   const unique = uniqueBody === null ? '' : uniqueText(uniqueBody);
-  const strippedText = unique === '' ? withoutQuotes(text) : unique;
-  return { text, html, strippedText: strippedText === '' ? text : strippedText };
+  const isBelieved = unique !== '' && isPartOf(withoutMarks(unique), text);
+  const found = (isBelieved ? ownPart(unique) : null) ?? ownPart(marked);
+  if (found === null) return { html, text, strippedText: text, quotedText: null, signature: null };
+  const { own, signature } = found;
+  const quoted = own.length + signature.length >= text.length ? '' : linesLeft(text, [own, signature]);
+  return { html, text, strippedText: own, quotedText: quoted || null, signature: signature || null };
 }
 
-function readBody({ contentType, content }: MailBody): { html: string | null; text: string } {
-  if (contentType === 'text') return { html: null, text: boundedText(content) };
+/** The author's part and the signature; null when the author wrote nothing. */
+function ownPart(marked: string): { own: string; signature: string } | null {
+  const { own, signature } = splitText(marked);
+  if (own === '') return null;
+  const parsed = withReplyParser(own);
+  return { own: parsed.own, signature: [parsed.signature, signature].filter(Boolean).join('\n') };
+}
+
+function readBody({ contentType, content }: MailBody): { html: string | null; marked: string } {
+  if (contentType === 'text') return { html: null, marked: boundedText(withoutMarks(content)) };
   try {
     return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () => {
-      const html = safeHtml(content);
-      return { html, text: html === null ? '' : boundedText(textOf(html)) };
+      const marked = safeHtml(content);
+      const html = marked === null ? null : withoutMarks(marked).trim();
+      return { html: html === '' ? null : html, marked: marked === null ? '' : boundedText(textOf(marked)) };
     });
   } catch {
     const bare = content
       .slice(0, MAX_TEXT_LENGTH)
       .replace(/<[^<>]*>/g, ' ')
       .replace(/\s+/g, ' ');
-    return { html: null, text: `${boundedText(bare)}\n\n[${TANGLED_NOTE}]` };
+    return { html: null, marked: `${boundedText(withoutMarks(bare))}\n\n[${TANGLED_NOTE}]` };
   }
 }
 
 /** Only its text is wanted, so nothing needs to be sanitised: half the work. Empty when it cannot be read. */
 function uniqueText({ contentType, content }: MailBody): string {
-  if (contentType === 'text') return boundedText(content);
+  if (contentType === 'text') return boundedText(withoutMarks(content));
   try {
     return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () =>
-      boundedText(textOf(content.slice(0, MAX_HTML_LENGTH))),
+      boundedText(textOf(markQuotes(content.slice(0, MAX_HTML_LENGTH)))),
     );
   } catch {
     return '';
@@ -89,7 +111,7 @@ function uniqueText({ contentType, content }: MailBody): string {
 
 function safeHtml(content: string): string | null {
   const isCut = content.length > MAX_HTML_LENGTH;
-  const safe = sanitizeMailHtml(cleanText(content.slice(0, MAX_HTML_LENGTH))).trim();
+  const safe = sanitizeMailHtml(markQuotes(cleanText(content.slice(0, MAX_HTML_LENGTH)))).trim();
   if (isCut) return `${safe}<p><em>${CUT_NOTE}</em></p>`;
   return safe === '' ? null : safe;
 }
@@ -103,15 +125,26 @@ function boundedText(content: string): string {
   return content.length > MAX_TEXT_LENGTH ? `${text}\n\n[${CUT_NOTE}]` : text;
 }
 
-/** The text without quoted history and signature; all of it when that would leave nothing or takes too long. */
-function withoutQuotes(text: string): string {
-  if (text.length > MAX_REPLY_PARSER_LENGTH) return text;
+/**
+ * What the reply parser leaves of a text whose usual quotes are gone already: it knows more languages' closings. All of
+ * the text when it would leave nothing, or takes too long.
+ */
+function withReplyParser(text: string): { own: string; signature: string } {
+  const whole = { own: text, signature: '' };
+  if (text.length > MAX_REPLY_PARSER_LENGTH) return whole;
   try {
-    return within(REPLY_PARSER_DEADLINE, text.length > HARMLESS_TEXT_LENGTH, () =>
-      new EmailReplyParser().read(text).getVisibleText().trim(),
-    );
+    return within(REPLY_PARSER_DEADLINE, text.length > HARMLESS_TEXT_LENGTH, () => {
+      const email = new EmailReplyParser().read(text);
+      const own = email.getVisibleText().trim();
+      const signature = email
+        .getFragments()
+        .filter((fragment) => fragment.isHidden() && fragment.isSignature())
+        .map((fragment) => fragment.getContent().trim())
+        .join('\n');
+      return own === '' ? whole : { own, signature };
+    });
   } catch {
-    return text; // a text that the parser cannot take is shown whole: better too much than too little
+    return whole; // a text that the parser cannot take is shown whole: better too much than too little
   }
 }
 

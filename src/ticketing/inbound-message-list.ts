@@ -9,6 +9,7 @@ const inboundMessageFilter = z.object({
   mailboxId: z.uuid().nullish(),
   outcome: z.array(z.enum(INBOUND_OUTCOMES)).max(10).nullish(),
   archiveState: z.array(z.enum(ARCHIVE_STATES)).max(10).nullish(),
+  copyState: z.array(z.enum(ARCHIVE_STATES)).max(10).nullish(),
   /** With its angle brackets. */
   internetMessageId: z.string().max(998).nullish(),
 });
@@ -26,6 +27,7 @@ export async function listInboundMessages(
   if (given.mailboxId != null) conditions.push({ mailbox: given.mailboxId });
   if (given.outcome != null) conditions.push({ outcome: { $in: given.outcome } });
   if (given.archiveState != null) conditions.push({ archiveState: { $in: given.archiveState } });
+  if (given.copyState != null) conditions.push({ copyState: { $in: given.copyState } });
   if (given.internetMessageId != null) conditions.push({ internetMessageId: given.internetMessageId });
   const where = conditions.length === 0 ? {} : ({ $and: conditions } as FilterQuery<InboundMessage>);
   return findPage(em, InboundMessage, where, { key: 'createdAt', direction: 'desc' }, page);

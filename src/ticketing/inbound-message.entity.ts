@@ -21,10 +21,19 @@ export const INBOUND_REASONS = [
   'DUPLICATE',
   'PROCESSING_ERROR',
   'RESTORED',
+  'AUTO_REPLY',
+  'OUT_OF_OFFICE',
+  'READ_RECEIPT',
+  'BOUNCE',
+  'CALENDAR_RESPONSE',
+  'OWN_MAIL',
+  'FOLLOW_UP',
+  'MOVED',
+  'TICKET_DELETED',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 
-/** Where archiving stands. `DUE` until Exchange has confirmed the move. */
+/** Where archiving, deleting or copying stands. `DUE` until Exchange has confirmed it. */
 export const ARCHIVE_STATES = ['NOT_WANTED', 'DUE', 'DONE', 'FAILED'] as const;
 export type ArchiveState = (typeof ARCHIVE_STATES)[number];
 
@@ -60,6 +69,13 @@ export const InboundMessageSchema = defineEntity({
     archiveState: p.string().$type<ArchiveState>().default('NOT_WANTED'),
     /** When the row became due for archiving and to which folder is read from the mailbox's settings at that time. */
     archivedAt: p.datetime().nullable(),
+    /** When a deletion was last asked for: deleting twice goes further than once, so what came of it is looked at first. */
+    deletionTriedAt: p.datetime().nullable(),
+    copyState: p.string().$type<ArchiveState>().default('NOT_WANTED'),
+    copiedAt: p.datetime().nullable(),
+    /** When a copy was last asked for, written down before: until it is known what came of it, it is looked for first. */
+    copyTriedAt: p.datetime().nullable(),
+    copyGraphMessageId: p.text().nullable(),
   },
 });
 

@@ -28,17 +28,30 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   TICKETS_OFF: 'It is no reply, and the mailbox does not open tickets.',
   DRAFT: 'Nobody has sent it.',
   DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
+  TICKET_DELETED: 'It belonged to a ticket that was deleted, or is a copy of mail that did.',
+  MOVED: 'A person put its message into another ticket.',
+  FOLLOW_UP: 'It replies to a ticket that was closed long ago; it opened a new one, linked to that.',
   PROCESSING_ERROR: 'It could not be read or stored.',
   RESTORED: 'A reconciliation put it back: its message, or this row, had gone missing here.',
+  AUTO_REPLY: 'A robot answered a message that is not known here.',
+  OUT_OF_OFFICE: 'An out-of-office reply to a message that is not known here.',
+  READ_RECEIPT: 'It only says that a message was delivered or read.',
+  BOUNCE: 'It says that a message could not be delivered.',
+  CALENDAR_RESPONSE: 'An answer to an invitation that is not known here.',
+  OWN_MAIL: 'Deskgraph sent it, and it came back.',
 });
 
-const ArchiveStateEnum = enumType('ArchiveState', 'Where archiving a message in its mailbox stands.', {
-  NOT_WANTED: 'It stays where it is.',
-  DUE: 'It is about to be moved to the archive folder.',
-  DONE: 'It was moved.',
-  FAILED:
-    'It could not be moved; choosing an archive folder in the settings, be it the same, tries it again.',
-});
+const ArchiveStateEnum = enumType(
+  'ArchiveState',
+  'Where archiving, deleting or copying a message in its mailbox stands.',
+  {
+    NOT_WANTED: 'It stays where it is, or is not copied.',
+    DUE: 'It is about to be done. Nothing is moved or deleted before its copy is there.',
+    DONE: 'It was done.',
+    FAILED:
+      'It could not be done; `problem` says why. `retryInboundMessage` tries it again, and so does choosing the folder in the settings, be it the same, for all of them.',
+  },
+);
 
 builder.node(InboundMessage, {
   name: 'InboundMessage',
@@ -85,18 +98,27 @@ builder.node(InboundMessage, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it failed, or why it could not be archived.',
+      description: 'Why it failed, or why it could not be archived, deleted or copied.',
       resolve: ({ problem }) => problem ?? null,
     }),
     attempts: t.exposeInt('attempts', { description: 'How often processing it was tried.' }),
     archiveState: t.expose('archiveState', {
       type: ArchiveStateEnum,
-      description: 'Whether it was archived in its mailbox.',
+      description: 'Whether it was archived or deleted in its mailbox.',
     }),
     archivedAt: t.expose('archivedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was moved to the archive folder.',
+      description: 'When it was moved to the archive folder, or deleted.',
+    }),
+    copyState: t.expose('copyState', {
+      type: ArchiveStateEnum,
+      description: 'Whether it was copied to the copy folder.',
+    }),
+    copiedAt: t.expose('copiedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was copied to the copy folder.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first seen.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the row last changed.' }),
@@ -111,6 +133,10 @@ const InboundMessageFilterInput = builder.inputType('InboundMessageFilter', {
     archiveState: t.field({
       type: [ArchiveStateEnum],
       description: 'Archived or not: `FAILED` lists what could not be moved, each with its problem.',
+    }),
+    copyState: t.field({
+      type: [ArchiveStateEnum],
+      description: 'Copied or not: `FAILED` lists what could not be copied, each with its problem.',
     }),
     internetMessageId: t.string({ description: 'With this Message-ID, angle brackets included.' }),
   }),

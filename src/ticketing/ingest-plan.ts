@@ -1,14 +1,21 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toError } from '../errors.ts';
+import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
+import { type CopyPolicy, explainCopy, explainNamesake } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
+import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
 import type { PreparedMail } from './prepare-mail.ts';
+import { fateOfReply } from './reopening.ts';
 import type { ThreadMemory } from './thread-memory.ts';
 import { type CandidateTicket, chooseThread } from './threading.ts';
 
 /** What of a mailbox's settings decides. */
 export interface IngestSettings {
+  organizationId: string;
   mailboxId: string;
   createTickets: boolean;
+  /** `ONE_TICKET` when left out. */
+  copyPolicy?: CopyPolicy;
 }
 
 /** A mail whose ledger row is ours to fill. */
@@ -28,6 +35,8 @@ export interface PlannedMail extends ClaimedMail {
   ticketId: string | null;
   /** The message that it becomes; null when it is ignored. Ids sort by time: the order of the messages of one page. */
   messageId: string | null;
+  /** The kind of machine that wrote it; null for people. */
+  automatic: AutomaticKind | null;
 }
 
 /** A ticket to be made. */
@@ -35,6 +44,8 @@ export interface PlannedTicket extends CandidateTicket {
   /** The mail that opens it. */
   mail: PreparedMail;
   lastMessageAt: Date;
+  /** The ticket that it goes on from, which was closed long ago. */
+  followUpOfId?: string | null;
 }
 
 /** What a page of mail will do. */
@@ -43,6 +54,8 @@ export interface IngestPlan {
   newTickets: PlannedTicket[];
   /** Existing tickets that get messages, with the time of the newest. */
   appended: Map<string, Date>;
+  /** Those of them that open again when they are closed: machines' answers leave a ticket as it is. */
+  reopening: Set<string>;
   /** Mails that this could not decide about. */
   poison: { claimed: ClaimedMail; error: Error }[];
 }
@@ -58,21 +71,30 @@ export function planIngest(
   firstNumber: number,
   now: Date,
 ): IngestPlan {
-  const plan: IngestPlan = { mails: [], newTickets: [], appended: new Map(), poison: [] };
+  const plan: IngestPlan = {
+    mails: [],
+    newTickets: [],
+    appended: new Map(),
+    reopening: new Set(),
+    poison: [],
+  };
   const newTickets = new Map<string, PlannedTicket>();
   for (const one of claimed.toSorted(byReceivedAt)) {
     try {
-      const planned = planOne(one, memory, settings, firstNumber + newTickets.size);
+      const planned = planOne(one, memory, settings, firstNumber + newTickets.size, now);
       plan.mails.push(planned.mail);
       if (planned.ticket === null) continue; // ignored
       const receivedAt = one.mail.summary.receivedAt ?? now;
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
-        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt });
+        const { followUpOfId = null } = planned;
+        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt, followUpOfId });
+        if (followUpOfId !== null) memory.addFollowUp(followUpOfId, ticket);
       } else if (!one.restoreTo) {
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
+        if (!isQuiet(planned.mail.automatic)) plan.reopening.add(ticket.id);
       }
       memory.remember(one.mail, ticket);
     } catch (thrown) {
@@ -87,17 +109,22 @@ interface Decision {
   mail: PlannedMail;
   /** The ticket that gets the mail as a message; null when it is ignored. */
   ticket: CandidateTicket | null;
+  followUpOfId?: string | null;
 }
 
 function planOne(
   claimed: ClaimedMail,
   memory: ThreadMemory,
-  { mailboxId, createTickets }: IngestSettings,
+  { organizationId, mailboxId, createTickets, copyPolicy = 'ONE_TICKET' }: IngestSettings,
   nextNumber: number,
+  now: Date,
 ): Decision {
   const { mail } = claimed;
+  const own = { organizationId, addresses: memory.candidates.ownAddresses };
+  const machine = withOwnSenders(mail.machine, mail.thread.senderAddress, own);
+  const automatic = automaticKind(machine);
   const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
-    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null },
+    mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null, automatic },
     ticket: null,
   });
   if (mail.isDraft) return ignored('DRAFT', 'Ignored: a draft, which nobody has sent.');
@@ -111,21 +138,36 @@ function planOne(
       explanation: `Restored: its message was missing in ticket #${restoreTo.number}.`,
       ticketId: restoreTo.id,
       messageId: uuidv7(),
+      automatic,
     };
     return { mail: restored, ticket: restoreTo };
   }
   const choice = chooseThread(mail.thread, memory.candidates);
-  const original = memory.originalOf(mail, mailboxId, choice.ticketId);
+  const original = memory.originalOf(mail, mailboxId, copyPolicy);
   if (original !== null) {
-    return ignored(
-      'DUPLICATE',
-      `Ignored: a copy of a message that is already in ticket #${original.number}.`,
-      original.id,
-    );
+    return ignored('DUPLICATE', explainCopy(original, mailboxId), original.ticket.id);
   }
-  const chosen = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
+  const tombstone = memory.tombstoneOf(mail, mailboxId, copyPolicy);
+  if (tombstone !== null) return ignored('TICKET_DELETED', tombstone.explanation);
+  const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
+  const unwanted = unwantedMachineMail(machine, found, organizationId);
+  if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);
+  // What a machine answers belongs to the old ticket, and opens nothing.
+  const at = mail.summary.receivedAt ?? now;
+  const newest = found === null ? null : memory.lastFollowUpOf(found.id);
+  const fate =
+    found === null || isQuiet(automatic) ? null : fateOfReply(found, newest, { at, createTickets });
+  const follows = fate !== null && 'followsUp' in fate ? fate.followsUp : null;
+  const chosen = fate === null ? found : 'joins' in fate ? fate.joins : null;
+  const namesake = memory.namesakeOf(mail);
+  const explained = [
+    explainAutomatic(choice.explanation, machine, mail.bounce),
+    fate?.because,
+    namesake && explainNamesake(namesake),
+  ];
+  const explanation = explained.filter(Boolean).join(' ');
+  const reason = follows === null ? choice.reason : 'FOLLOW_UP';
   if (chosen !== null) {
-    const { reason, explanation } = choice;
     return {
       mail: {
         ...claimed,
@@ -134,6 +176,7 @@ function planOne(
         explanation,
         ticketId: chosen.id,
         messageId: uuidv7(),
+        automatic,
       },
       ticket: chosen,
     };
@@ -142,7 +185,6 @@ function planOne(
     return ignored('TICKETS_OFF', 'Ignored: no reply, and this mailbox does not open tickets.');
   }
   const ticket = { id: uuidv7(), number: nextNumber };
-  const { reason, explanation } = choice;
   return {
     mail: {
       ...claimed,
@@ -151,8 +193,10 @@ function planOne(
       explanation,
       ticketId: ticket.id,
       messageId: uuidv7(),
+      automatic,
     },
     ticket,
+    followUpOfId: follows?.id ?? null,
   };
 }
 

@@ -1,7 +1,9 @@
 import type { EntityManager } from '../platform/database.ts';
 import type { DomainEvent } from '../realtime/catalogue.ts';
+import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
+import { storeDetails } from './message-details.ts';
 import type { TicketStatus } from './ticket.entity.ts';
 import { afterReply } from './ticket-state.ts';
 
@@ -29,7 +31,9 @@ export async function storePlan(
   const people = stored.map(({ mail }) => mail.sender);
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
   await insertTicketsAndMessages(em, place, plan, stored, contacts);
+  await storeDetails(em, place.organizationId, stored);
   await touchTickets(em, place, plan);
+  await markBounced(em, place.organizationId, stored, place.now);
   return eventsOf(stored);
 }
 
@@ -49,14 +53,15 @@ async function insertTicketsAndMessages(
   stored: readonly StoredMail[],
   contacts: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const tickets = newTickets.map(({ id, number, mail, lastMessageAt }) => ({
+  const tickets = newTickets.map(({ id, number, mail, lastMessageAt, followUpOfId = null }) => ({
     id,
     number,
+    follow_up_of_id: followUpOfId,
     subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
     requester_id: contacts.get(mail.sender.emailAddress),
     last_message_at: lastMessageAt,
   }));
-  const messages = stored.map(({ mail, ticketId, messageId }) => ({
+  const messages = stored.map(({ mail, ticketId, messageId, automatic }) => ({
     id: messageId,
     ticket_id: ticketId,
     from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
@@ -70,6 +75,8 @@ async function insertTicketsAndMessages(
     conversation_id: mail.thread.conversationId,
     sent_at: mail.sentAt,
     received_at: mail.summary.receivedAt,
+    automatic,
+    bounce: mail.bounce,
   }));
   // The numbers were given under the lock of `lockTicketNumbers`; foreign keys are looked at when all of it is written.
   await em.execute(
@@ -80,20 +87,22 @@ async function insertTicketsAndMessages(
          from place where organization.id = place.organization_id and json_array_length(place.tickets) > 0
      ), opened as (
        insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
-         last_message_at, created_at, updated_at)
-       select id, organization_id, number, subject, 'OPEN', 'NORMAL', requester_id, mailbox_id, last_message_at, now, now
+         last_message_at, follow_up_of_id, created_at, updated_at)
+       select id, organization_id, number, subject, 'OPEN', 'NORMAL', requester_id, mailbox_id, last_message_at,
+         follow_up_of_id, now, now
          from place, json_to_recordset(place.tickets) as row(id uuid, number integer, subject text, requester_id uuid,
-           last_message_at timestamptz)
+           last_message_at timestamptz, follow_up_of_id uuid)
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, created_at, updated_at)
+       sent_at, received_at, automatic, bounce, created_at, updated_at)
      select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, now, now
+       sent_at, received_at, automatic, bounce, now, now
        from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
          to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
-         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz)`,
+         internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text,
+         bounce jsonb)`,
     [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }
@@ -102,7 +111,7 @@ async function insertTicketsAndMessages(
 async function touchTickets(
   em: EntityManager,
   { organizationId, now }: IngestPlace,
-  { appended }: IngestPlan,
+  { appended, reopening }: IngestPlan,
 ): Promise<void> {
   if (appended.size === 0) return;
   const current = await em.execute<{ id: string; status: TicketStatus; closed_at: string | null }[]>(
@@ -111,7 +120,8 @@ async function touchTickets(
     [organizationId, [...appended.keys()]],
   );
   const rows = current.map(({ id, status, closed_at }) => {
-    const state = afterReply({ status, closedAt: closed_at === null ? null : new Date(closed_at) });
+    const before = { status, closedAt: closed_at === null ? null : new Date(closed_at) };
+    const state = reopening.has(id) ? afterReply(before) : before;
     return { id, status: state.status, closed_at: state.closedAt, last_message_at: appended.get(id) };
   });
   await em.execute(

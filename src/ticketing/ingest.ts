@@ -33,7 +33,7 @@ export interface IngestResult {
   known: number;
   /** Mails of this page whose attachments will be fetched by `ticketing.store-attachments` (already enqueued). */
   attachmentsDue: number;
-  /** Mails of this page that wait to be archived (`archiveState` = `DUE`). */
+  /** Mails of this page that wait to be archived, deleted or copied (`archiveState` or `copyState` = `DUE`). */
   archiveDue: number;
   /** Ledger ids of the mails of this page that became `FAILED`; retry them with {@link ingestOneAgain}. */
   failedInboundMessageIds: string[];
@@ -171,11 +171,12 @@ async function settle(
 ): Promise<IngestResult> {
   const prepared = claimed.map(({ mail }) => mail);
   const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
-  const settings = { mailboxId: mailbox.id, createTickets: mailbox.createTickets };
+  const settings = { organizationId, mailboxId: mailbox.id, createTickets: mailbox.createTickets };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
 
-  const isArchiving = mailbox.afterProcessing === 'ARCHIVE';
+  const isArchiving = mailbox.afterProcessing !== 'KEEP';
+  const isCopying = mailbox.copyFolder != null;
   const poison = [
     ...unreadable,
     ...plan.poison.map(({ claimed: { inboundMessageId }, error }) => ({ inboundMessageId, error })),
@@ -186,6 +187,7 @@ async function settle(
       contentDigest: planned.mail.contentDigest,
       problem: null,
       isArchiveDue: isArchiving && isPartOfTicket(planned),
+      isCopyDue: isCopying && planned.reason !== 'DRAFT',
     }),
   );
   const failed = poison.map(({ inboundMessageId }) => failedOutcome(inboundMessageId, processingFailed(now)));
@@ -203,7 +205,7 @@ async function settle(
     failed: poison.length,
     known: 0,
     attachmentsDue: withAttachments.length,
-    archiveDue: outcomes.filter(({ isArchiveDue }) => isArchiveDue).length,
+    archiveDue: outcomes.filter(({ isArchiveDue, isCopyDue }) => isArchiveDue || isCopyDue).length,
     failedInboundMessageIds: poison.map(({ inboundMessageId }) => inboundMessageId),
     storedReceivedAt: plan.mails.filter(isPartOfTicket).map(({ mail }) => mail.summary.receivedAt),
     failures: poison.map(({ error }) => error),
@@ -221,6 +223,7 @@ function failedOutcome(inboundMessageId: string, problem: Problem): LedgerOutcom
     contentDigest: null,
     problem,
     isArchiveDue: false,
+    isCopyDue: false,
   };
 }
 

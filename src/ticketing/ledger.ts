@@ -15,6 +15,9 @@ export interface LedgerOutcome {
   contentDigest: string | null;
   problem: Problem | null;
   isArchiveDue: boolean;
+  isCopyDue: boolean;
+  /** Whether it may have been copied before: then the copy is looked for first. */
+  mayBeCopied?: boolean;
 }
 
 /**
@@ -95,13 +98,19 @@ export async function settleLedger(
     content_digest: row.contentDigest,
     problem: row.problem,
     archive_state: row.isArchiveDue ? 'DUE' : 'NOT_WANTED',
+    copy_state: row.isCopyDue ? 'DUE' : 'NOT_WANTED',
+    copy_tried_at: row.mayBeCopied ? now : null,
   }));
   await em.execute(
     `update inbound_message as seen set outcome = row.outcome, reason = row.reason, explanation = row.explanation,
        ticket_id = row.ticket_id, message_id = row.message_id, content_digest = row.content_digest,
-       problem = row.problem, archive_state = row.archive_state, updated_at = ?::timestamptz
+       problem = row.problem, archive_state = row.archive_state,
+       -- Copied once is copied for good, whatever becomes of the row.
+       copy_state = case when seen.copy_state = 'DONE' then 'DONE' else row.copy_state end,
+       copy_tried_at = coalesce(seen.copy_tried_at, row.copy_tried_at), updated_at = ?::timestamptz
      from json_to_recordset(?::json) as row(id uuid, outcome text, reason text, explanation text, ticket_id uuid,
-       message_id uuid, content_digest text, problem jsonb, archive_state text)
+       message_id uuid, content_digest text, problem jsonb, archive_state text, copy_state text,
+       copy_tried_at timestamptz)
      where seen.organization_id = ? and seen.id = row.id`,
     [now, JSON.stringify(rows), organizationId],
   );

@@ -2,18 +2,31 @@ import type { EntityManager } from '../platform/database.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { ticketNumbersIn } from './subject.ts';
 import { ThreadMemory } from './thread-memory.ts';
-import { nearestReferences } from './threading.ts';
+import { type CandidateTicket, nearestReferences } from './threading.ts';
 
 /** Most messages of the page's conversations that are looked at; above it the newest tickets count. */
 const MAX_CONVERSATION_ROWS = 5_000;
 
+/** Most messages of one Message-ID that are looked at: a robot may write the same into each of its mails. */
+const MAX_SAME_ID_ROWS = 20;
+
+/** How far a chain of tickets that follow one another up is followed. */
+const MAX_FOLLOW_UPS = 20;
+
 interface TicketRow {
   ticket_id: string;
   number: number;
+  closed_at: string | null;
+}
+
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+
+function candidate({ ticket_id, number, closed_at }: TicketRow): CandidateTicket {
+  return { id: ticket_id, number, closedAt: closed_at === null ? null : new Date(closed_at) };
 }
 
 /**
- * Loads what the mails of a page could belong to, in at most six statements however many mails there are. Every
+ * Loads what the mails of a page could belong to, in at most nine statements however many mails there are. Every
  * statement names the organization: raw SQL is not filtered.
  */
 export async function loadThreadMemory(
@@ -32,10 +45,11 @@ export async function loadThreadMemory(
   await loadConversations(em, organizationId, mailboxId, mails, memory);
   await loadOriginals(em, organizationId, mails, memory);
   await loadParticipants(em, organizationId, mails, memory);
+  await loadFollowUps(em, organizationId, memory);
   return memory;
 }
 
-/** One mail to two mailboxes opens a ticket in each: the one of this mailbox is meant, else the oldest. */
+/** Of several messages with the same Message-ID the one of this mailbox comes first, else the oldest. */
 async function loadReferences(
   em: EntityManager,
   organizationId: string,
@@ -46,16 +60,17 @@ async function loadReferences(
   const ids = [...new Set(mails.flatMap(({ thread }) => nearestReferences(thread)))];
   if (ids.length === 0) return;
   const rows = await em.execute<(TicketRow & { internet_message_id: string })[]>(
-    `select distinct on (message.internet_message_id)
-       message.internet_message_id, ticket.id as ticket_id, ticket.number
-     from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
-     where message.organization_id = ? and message.internet_message_id in (?)
-     order by message.internet_message_id, (message.mailbox_id is not distinct from ?) desc,
-       message.created_at, message.id`,
-    [organizationId, ids, mailboxId],
+    `select internet_message_id, ticket_id, number, closed_at from (
+       select message.internet_message_id, ticket.id as ticket_id, ticket.number, ticket.closed_at, row_number() over (
+         partition by message.internet_message_id
+         order by (message.mailbox_id is not distinct from ?) desc, message.created_at, message.id
+       ) as place
+       from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
+       where message.organization_id = ? and message.internet_message_id in (?)
+     ) as known where place <= ${MAX_SAME_ID_ROWS} order by place`,
+    [mailboxId, organizationId, ids],
   );
-  for (const row of rows)
-    memory.addMessageId(row.internet_message_id, { id: row.ticket_id, number: row.number });
+  for (const row of rows) memory.addMessageId(row.internet_message_id, candidate(row));
 }
 
 async function loadNumbers(
@@ -67,10 +82,23 @@ async function loadNumbers(
   const numbers = [...new Set(mails.flatMap(({ thread }) => ticketNumbersIn(thread.subject)))];
   if (numbers.length === 0) return;
   const rows = await em.execute<TicketRow[]>(
-    'select id as ticket_id, number from ticket where organization_id = ? and number in (?)',
+    'select id as ticket_id, number, closed_at from ticket where organization_id = ? and number in (?)',
     [organizationId, numbers],
   );
-  for (const row of rows) memory.addNumber({ id: row.ticket_id, number: row.number });
+  for (const row of rows) memory.addNumber(candidate(row));
+  const missing = numbers.filter((number) => !rows.some((row) => row.number === number));
+  if (missing.length === 0) return;
+  const former = await em.execute<(Nullable<TicketRow> & { former_number: number })[]>(
+    `select former.number as former_number, ticket.id as ticket_id, ticket.number, ticket.closed_at
+     from former_ticket as former
+     left join ticket on ticket.organization_id = former.organization_id and ticket.id = former.merged_into_id
+     where former.organization_id = ? and former.number in (?)`,
+    [organizationId, missing],
+  );
+  for (const { former_number, ticket_id, number, closed_at } of former) {
+    const ticket = ticket_id === null || number === null ? null : candidate({ ticket_id, number, closed_at });
+    memory.addFormerNumber(former_number, ticket);
+  }
 }
 
 async function loadConversations(
@@ -83,14 +111,15 @@ async function loadConversations(
   const ids = [...new Set(mails.flatMap(({ thread }) => thread.conversationId ?? []))];
   if (ids.length === 0) return;
   const rows = await em.execute<(TicketRow & { conversation_id: string; subject: string })[]>(
-    `select distinct message.conversation_id, message.subject, ticket.id as ticket_id, ticket.number
+    `select distinct message.conversation_id, message.subject, ticket.id as ticket_id, ticket.number,
+       ticket.closed_at
      from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
      where message.organization_id = ? and message.mailbox_id = ? and message.conversation_id in (?)
      order by ticket.number desc limit ${MAX_CONVERSATION_ROWS}`,
     [organizationId, mailboxId, ids],
   );
   for (const row of rows) {
-    memory.addConversation(row.conversation_id, { id: row.ticket_id, number: row.number }, row.subject);
+    memory.addConversation(row.conversation_id, candidate(row), row.subject);
   }
 }
 
@@ -105,18 +134,43 @@ async function loadOriginals(
   const rows = await em.execute<
     (TicketRow & { internet_message_id: string; mailbox_id: string; content_digest: string })[]
   >(
-    `select seen.internet_message_id, seen.mailbox_id, seen.content_digest, ticket.id as ticket_id, ticket.number
+    `select seen.internet_message_id, seen.mailbox_id, seen.content_digest, ticket.id as ticket_id, ticket.number,
+       ticket.closed_at
      from inbound_message as seen
      join ticket on ticket.organization_id = seen.organization_id and ticket.id = seen.ticket_id
      where seen.organization_id = ? and seen.internet_message_id in (?)
        and seen.content_digest is not null and seen.message_id is not null`,
     [organizationId, ids],
   );
+  await loadTombstones(em, organizationId, ids, memory);
   for (const row of rows) {
     memory.addOriginal(row.internet_message_id, {
       mailboxId: row.mailbox_id,
       contentDigest: row.content_digest,
-      ticket: { id: row.ticket_id, number: row.number },
+      ticket: candidate(row),
+    });
+  }
+}
+
+async function loadTombstones(
+  em: EntityManager,
+  organizationId: string,
+  internetMessageIds: readonly string[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const rows = await em.execute<
+    { internet_message_id: string; mailbox_id: string; content_digest: string; explanation: string }[]
+  >(
+    `select internet_message_id, mailbox_id, content_digest, explanation from inbound_message
+     where organization_id = ? and internet_message_id in (?) and reason = 'TICKET_DELETED'
+       and content_digest is not null`,
+    [organizationId, internetMessageIds],
+  );
+  for (const { internet_message_id, mailbox_id, content_digest, explanation } of rows) {
+    memory.addTombstone(internet_message_id, {
+      mailboxId: mailbox_id,
+      contentDigest: content_digest,
+      explanation,
     });
   }
 }
@@ -131,11 +185,13 @@ async function loadParticipants(
   memory: ThreadMemory,
 ): Promise<void> {
   const pairs = new Map<string, { ticket_id: string; address: string; person: { emailAddress: string }[] }>();
-  const { ticketByNumber, conversations } = memory.candidates;
+  const { ticketByMessageId, rivalsByMessageId, ticketByNumber, conversations } = memory.candidates;
   for (const { thread } of mails) {
     const address = thread.senderAddress;
     if (address === null) continue;
+    const disputed = nearestReferences(thread).filter((id) => rivalsByMessageId?.has(id));
     const tickets = [
+      ...disputed.flatMap((id) => [ticketByMessageId.get(id) ?? [], rivalsByMessageId?.get(id) ?? []].flat()),
       ...ticketNumbersIn(thread.subject).flatMap((number) => ticketByNumber.get(number) ?? []),
       ...(conversations.get(thread.conversationId ?? '') ?? []).map(({ ticket }) => ticket),
     ];
@@ -161,4 +217,24 @@ async function loadParticipants(
     [JSON.stringify([...pairs.values()]), organizationId, organizationId],
   );
   for (const { ticket_id, address } of rows) memory.addParticipants(ticket_id, [address]);
+}
+
+/** Only of tickets that are closed: mostly there is nothing to ask. */
+async function loadFollowUps(em: EntityManager, organizationId: string, memory: ThreadMemory): Promise<void> {
+  const closed = memory.closedTicketIds();
+  if (closed.length === 0) return;
+  const rows = await em.execute<(TicketRow & { root: string })[]>(
+    `with recursive chain (root, ticket_id, number, closed_at, depth) as (
+       select follow_up_of_id, id, number, closed_at, 1 from ticket
+       where organization_id = ? and follow_up_of_id in (?)
+       union all
+       select chain.root, next.id, next.number, next.closed_at, depth + 1
+       from chain join ticket as next on next.organization_id = ? and next.follow_up_of_id = chain.ticket_id
+       where depth < ${MAX_FOLLOW_UPS}
+     )
+     select distinct on (root) root, ticket_id, number, closed_at from chain
+     order by root, (closed_at is null) desc, number desc`,
+    [organizationId, closed, organizationId],
+  );
+  for (const row of rows) memory.addFollowUp(row.root, candidate(row));
 }

@@ -4,7 +4,10 @@ import type { EntityManager } from '../platform/database.ts';
 import { MessageBodiesTooLargeError } from './ticketing-errors.ts';
 
 /** A body of a message, as `Message` names it. */
-export type BodyField = 'text' | 'html' | 'strippedText';
+export type BodyField = 'text' | 'html' | 'strippedText' | 'quotedText' | 'signature';
+
+/** What every message has: the other bodies may be null. */
+type GivenBodyField = 'text' | 'strippedText';
 
 /** Which body is asked for. */
 export interface BodyQuestion<Field extends BodyField = BodyField> {
@@ -13,11 +16,11 @@ export interface BodyQuestion<Field extends BodyField = BodyField> {
   field: Field;
 }
 
-/** Reads one body. Only the HTML can be missing: then it is null. */
+/** Reads one body; null when the message has none of that kind. */
 export type ReadBody = <Field extends BodyField>(
   em: EntityManager,
   question: BodyQuestion<Field>,
-) => Promise<Field extends 'html' ? string | null : string>;
+) => Promise<Field extends GivenBodyField ? string : string | null>;
 
 /**
  * Makes the function that reads bodies of messages, for resolvers: rows of `Message` come without them, because a page of
@@ -34,7 +37,7 @@ export function messageBodies(maxBytes: number): ReadBody {
   return <Field extends BodyField>(em: EntityManager, question: BodyQuestion<Field>) => {
     const loader = loaders.get(em) ?? bodyLoader(em, maxBytes);
     loaders.set(em, loader);
-    return loader.load(question) as Promise<Field extends 'html' ? string | null : string>;
+    return loader.load(question) as Promise<Field extends GivenBodyField ? string : string | null>;
   };
 }
 
@@ -86,9 +89,13 @@ async function readBodies(
          as asked (key text, "organizationId" uuid, "messageId" uuid, field text, times int)
      ), wanted as materialized (
        select asked.key, asked.times,
-         case asked.field when 'text' then message.text when 'html' then message.html else message.stripped_text end as body
+         case asked.field when 'text' then message.text when 'html' then message.html
+           when 'quotedText' then message_detail.quoted_text when 'signature' then message_detail.signature
+           else message.stripped_text end as body
        from asked
        join message on message.organization_id = asked."organizationId" and message.id = asked."messageId"
+       left join message_detail on asked.field in ('quotedText', 'signature')
+         and message_detail.organization_id = message.organization_id and message_detail.message_id = message.id
      ), total as (
        select coalesce(sum(octet_length(body)::bigint * times), 0)::float8 as bytes from wanted
      )

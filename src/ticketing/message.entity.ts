@@ -3,6 +3,8 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Bounce } from './bounce.ts';
+import type { AutomaticKind } from './machine-mail.ts';
 import { Ticket } from './ticket.entity.ts';
 
 export const MESSAGE_KINDS = ['INBOUND', 'OUTBOUND', 'NOTE'] as const;
@@ -46,6 +48,10 @@ export const MessageSchema = defineEntity({
     sentAt: p.datetime().nullable(),
     /** When Exchange received it; null for what was written here. */
     receivedAt: p.datetime().nullable(),
+    /** The kind of machine that wrote it; null for people. Nothing may answer a message that has it. */
+    automatic: p.string().$type<AutomaticKind>().nullable(),
+    /** Of a report: what it says. Of mail that was sent: why it did not arrive. Null for everything else. */
+    bounce: p.json<Bounce>().nullable(),
   },
 });
 

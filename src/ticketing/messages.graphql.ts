@@ -5,6 +5,7 @@ import { MAX_MESSAGE_BYTES } from '../graphql/limits.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Attachment } from './attachment.entity.ts';
+import type { Bounce } from './bounce.ts';
 import { type Correspondent, Message } from './message.entity.ts';
 import { messageBodies } from './message-bodies.ts';
 import { attachmentsOf } from './message-list.ts';
@@ -24,7 +25,20 @@ const AttachmentStateEnum = enumType('AttachmentState', 'Where the content of a 
   FAILED: 'It could not be fetched; `problem` says why.',
 });
 
-const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
+const AutomaticKindEnum = enumType('AutomaticKind', 'What kind of machine wrote a message.', {
+  AUTO_REPLY: 'A robot that answers mail.',
+  OUT_OF_OFFICE: 'An out-of-office reply.',
+  READ_RECEIPT: 'A receipt: a message was delivered or read.',
+  BOUNCE: 'A report that a message could not be delivered.',
+  CALENDAR_RESPONSE: 'An answer to an invitation.',
+  OWN_MAIL: "Written with one of the organization's own mailboxes.",
+  LIST_MAIL: 'A mailing list, a newsletter, or what people write to a list.',
+  AUTO_GENERATED: 'A program, such as monitoring or a shop.',
+  STORM: 'Too many messages of one sender within an hour.',
+});
+
+/** Who wrote a mail, or got it. */
+export const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
   description: 'A mail address, with the name that it was written with.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({
@@ -35,7 +49,30 @@ const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').impl
   }),
 });
 
-const bodyOf = messageBodies(MAX_MESSAGE_BYTES);
+const BounceActionEnum = enumType('BounceAction', 'Where delivery stands, by the word of a report.', {
+  FAILED: 'It failed for good.',
+  DELAYED: 'It is still being tried.',
+});
+
+const BounceType = builder.objectRef<Bounce>('Bounce').implement({
+  description: 'Why a mail did not arrive.',
+  authScopes: { permission: 'ticket:read' },
+  fields: (t) => ({
+    action: t.expose('action', { type: BounceActionEnum, description: 'Whether it failed for good.' }),
+    recipient: t.exposeString('recipient', {
+      nullable: true,
+      description: 'Who did not get it, in lower case; null when the report does not say.',
+    }),
+    status: t.exposeString('status', {
+      nullable: true,
+      description: 'The status code of RFC 3463, such as `5.1.1`; null when the report does not say.',
+    }),
+    reason: t.exposeString('reason', { description: 'Why, in words.' }),
+  }),
+});
+
+/** The one reader of bodies in the API: all fields share its budget. */
+export const bodyOf = messageBodies(MAX_MESSAGE_BYTES);
 
 builder.node(Message, {
   name: 'Message',
@@ -87,6 +124,19 @@ builder.node(Message, {
       description: 'Its files, in their order. They follow within moments of the message.',
       complexity: { field: 1, multiplier: 3 }, // most messages have few files, and a page's are one query
       resolve: ({ id }, _args, { em }) => attachmentsOf(em, id),
+    }),
+    automatic: t.expose('automatic', {
+      type: AutomaticKindEnum,
+      nullable: true,
+      description:
+        'The kind of machine that wrote it; null for people. Such a message is never answered by itself, and only `LIST_MAIL` and `AUTO_GENERATED` open a closed ticket again.',
+    }),
+    bounce: t.field({
+      type: BounceType,
+      nullable: true,
+      description:
+        'Of a report that a mail could not be delivered: what it says. Of a mail that was sent: why it did not arrive. Null for everything else.',
+      resolve: ({ bounce }) => bounce ?? null,
     }),
     internetMessageId: t.exposeString('internetMessageId', {
       nullable: true,

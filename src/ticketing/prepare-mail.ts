@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type Bodies, prepareBodies } from './bodies.ts';
+import { type Bounce, bouncedMessageIds, parseBounce } from './bounce.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
+import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
+import { type Protection, protectionOf } from './protection.ts';
 import type { ThreadMail } from './threading.ts';
 
 const MAX_SUBJECT_LENGTH = 1_000;
@@ -26,6 +29,8 @@ export interface PreparedMail {
   to: Correspondent[];
   cc: Correspondent[];
   bodies: Bodies;
+  /** Signed or encrypted; null when neither. */
+  protection: Protection | null;
   sentAt: Date | null;
   isDraft: boolean;
   thread: ThreadMail;
@@ -33,6 +38,10 @@ export interface PreparedMail {
   contentDigest: string | null;
   /** Whether there is something to fetch: Graph's `hasAttachments` is false for mails with inline images only. */
   mayHaveAttachments: boolean;
+  /** Whether a machine wrote it, as far as the mail itself tells. */
+  machine: MachineFinding;
+  /** What it says about a mail that could not be delivered; null when it is no such report. */
+  bounce: Bounce | null;
 }
 
 /** What can be said of a mail without reading it closely. Never throws: it describes also what is broken. */
@@ -58,17 +67,26 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
   const summary = summarizeMail(mail);
   const sender = toCorrespondent(mail.from) ?? UNKNOWN_SENDER;
   const bodies = prepareBodies(mail.body, mail.uniqueBody);
+  const machine = classifyMachineMail({
+    headers: mail.headers,
+    senderAddress: summary.fromAddress,
+    subject: summary.subject,
+    messageClass: mail.messageClass ?? null,
+  });
+  const isBounce = machine.kind === 'BOUNCE';
   return {
     summary,
     sender,
     to: toCorrespondents(mail.to),
     cc: toCorrespondents(mail.cc),
     bodies,
+    protection: protectionOf(mail.headers, bodies.text),
     sentAt: validDate(mail.sentAt),
     isDraft: mail.isDraft,
     thread: {
       internetMessageId: summary.internetMessageId,
-      inReplyTo: messageIdsIn(mail.inReplyTo),
+      // A report quotes the mail that bounced; not all of them answer it as well.
+      inReplyTo: [...messageIdsIn(mail.inReplyTo), ...(isBounce ? bouncedMessageIds(bodies.text) : [])],
       references: messageIdsIn(mail.references),
       subject: boundedSubject(mail.subject),
       conversationId:
@@ -78,6 +96,8 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
       senderAddress: summary.fromAddress,
     },
     contentDigest: summary.internetMessageId === null ? null : digest(mail, summary),
+    machine,
+    bounce: isBounce ? parseBounce({ ...mail, text: bodies.text }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
 }

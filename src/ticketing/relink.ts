@@ -76,7 +76,9 @@ export async function relinkMails(
       contentDigest: 'prepared' in mail ? mail.prepared.contentDigest : null,
       problem: null,
       // Moving what lies there already changes nothing.
-      isArchiveDue: mailbox.afterProcessing === 'ARCHIVE',
+      isArchiveDue: mailbox.afterProcessing !== 'KEEP',
+      isCopyDue: mailbox.copyFolder != null,
+      mayBeCopied: true,
     };
   });
   await settleLedger(em, organizationId, outcomes, now);

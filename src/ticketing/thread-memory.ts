@@ -1,13 +1,10 @@
+import { type CopyPolicy, isCopyOf, type KnownOriginal, type Tombstone } from './copies.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { baseSubject } from './subject.ts';
 import type { CandidateTicket, ThreadCandidates } from './threading.ts';
 
-/** A message that is part of a ticket, as far as recognising a copy of it needs. */
-export interface KnownOriginal {
-  mailboxId: string;
-  contentDigest: string;
-  ticket: CandidateTicket;
-}
+/** Most tickets that are looked at for one Message-ID. */
+const MAX_RIVALS = 5;
 
 /**
  * What is known about existing conversations while a page is taken in: loaded once from the database, then extended by
@@ -16,10 +13,14 @@ export interface KnownOriginal {
 export class ThreadMemory {
   readonly #tickets = new Map<string, CandidateTicket>();
   readonly #byMessageId = new Map<string, CandidateTicket>();
+  readonly #rivals = new Map<string, CandidateTicket[]>();
   readonly #byNumber = new Map<number, CandidateTicket>();
   readonly #conversations = new Map<string, { ticket: CandidateTicket; baseSubjects: Set<string> }[]>();
   readonly #participants = new Map<string, Set<string>>();
   readonly #originals = new Map<string, KnownOriginal[]>();
+  readonly #tombstones = new Map<string, Tombstone[]>();
+  readonly #deletedNumbers = new Set<number>();
+  readonly #followUps = new Map<string, CandidateTicket>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
   readonly candidates: ThreadCandidates;
@@ -28,19 +29,38 @@ export class ThreadMemory {
     this.#mailboxId = mailboxId;
     this.candidates = {
       ticketByMessageId: this.#byMessageId,
+      rivalsByMessageId: this.#rivals,
       ticketByNumber: this.#byNumber,
+      deletedNumbers: this.#deletedNumbers,
       conversations: this.#conversations,
       participants: this.#participants,
       ownAddresses,
     };
   }
 
+  /** The first ticket of an id keeps it, whoever writes it later: further ones are its rivals. */
   addMessageId(messageId: string, ticket: CandidateTicket): void {
-    this.#byMessageId.set(messageId, this.#know(ticket));
+    const first = this.#byMessageId.get(messageId);
+    if (first === undefined) this.#byMessageId.set(messageId, this.#know(ticket));
+    if (first === undefined || first.id === ticket.id) return;
+    const rivals = this.#rivals.get(messageId) ?? [];
+    if (rivals.length >= MAX_RIVALS || rivals.some(({ id }) => id === ticket.id)) return;
+    this.#rivals.set(messageId, [...rivals, this.#know(ticket)]);
   }
 
   addNumber(ticket: CandidateTicket): void {
     this.#byNumber.set(ticket.number, this.#know(ticket));
+  }
+
+  /** Learns that a number that a merged ticket had leads to `ticket`, or, without one, to what was deleted. */
+  addFormerNumber(number: number, ticket: CandidateTicket | null): void {
+    if (ticket === null) this.#deletedNumbers.add(number);
+    else this.#byNumber.set(number, this.#know(ticket));
+  }
+
+  addTombstone(internetMessageId: string, tombstone: Tombstone): void {
+    const known = this.#tombstones.get(internetMessageId) ?? [];
+    this.#tombstones.set(internetMessageId, [...known, tombstone]);
   }
 
   addConversation(conversationId: string, ticket: CandidateTicket, subject: string): void {
@@ -64,27 +84,50 @@ export class ThreadMemory {
     this.#originals.set(internetMessageId, known);
   }
 
+  /** Learns that `ticket` is the last of those that followed the ticket of this id up. */
+  addFollowUp(ticketId: string, ticket: CandidateTicket): void {
+    this.#followUps.set(ticketId, this.#know(ticket));
+  }
+
+  /** The last ticket that followed this one up; null when none did. */
+  lastFollowUpOf(ticketId: string): CandidateTicket | null {
+    let last = this.#followUps.get(ticketId) ?? null;
+    // One that was opened in this page follows the last that was loaded.
+    if (last !== null) last = this.#followUps.get(last.id) ?? last;
+    return last;
+  }
+
+  /** The tickets that are closed, of all that were mentioned here. */
+  closedTicketIds(): string[] {
+    return [...this.#tickets.values()].flatMap(({ id, closedAt }) => (closedAt ? [id] : []));
+  }
+
   /** The ticket of this id; null when nothing here mentioned it. */
   ticket(id: string): CandidateTicket | null {
     return this.#tickets.get(id) ?? null;
   }
 
-  /**
-   * The ticket that holds the message of which `mail` is a copy, or null: same Message-ID, sender and body, and either
-   * in the same mailbox (copied between folders) or in the ticket that the copy would join (one mail to two mailboxes).
-   * A mail to two mailboxes that starts a conversation opens one ticket in each: they may be different teams.
-   */
-  originalOf(mail: PreparedMail, mailboxId: string, chosenTicketId: string | null): CandidateTicket | null {
-    const { internetMessageId } = mail.summary;
-    if (internetMessageId === null) return null;
-    const original = this.#originals
-      .get(internetMessageId)
-      ?.find(
-        (known) =>
-          known.contentDigest === mail.contentDigest &&
-          (known.mailboxId === mailboxId || known.ticket.id === chosenTicketId),
-      );
-    return original?.ticket ?? null;
+  /** What is known of the message of which `mail` is a copy, or null: see {@link isCopyOf}. */
+  originalOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): KnownOriginal | null {
+    const copy = { contentDigest: mail.contentDigest, mailboxId };
+    return this.#sameIdAs(mail).find((known) => isCopyOf(copy, known, policy)) ?? null;
+  }
+
+  /** What is left of the mail of which `mail` is a copy, when its ticket was deleted; else null. */
+  tombstoneOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): Tombstone | null {
+    const copy = { contentDigest: mail.contentDigest, mailboxId };
+    const known = this.#tombstones.get(mail.summary.internetMessageId ?? '') ?? [];
+    return known.find((one) => isCopyOf(copy, one, policy)) ?? null;
+  }
+
+  /** A ticket with another message of the same Message-ID: another sender, or another body. Null when there is none. */
+  namesakeOf(mail: PreparedMail): CandidateTicket | null {
+    const other = this.#sameIdAs(mail).find(({ contentDigest }) => contentDigest !== mail.contentDigest);
+    return other?.ticket ?? null;
+  }
+
+  #sameIdAs({ summary: { internetMessageId } }: PreparedMail): readonly KnownOriginal[] {
+    return internetMessageId === null ? [] : (this.#originals.get(internetMessageId) ?? []);
   }
 
   /** Learns that `mail` is now a message of `ticket`. */
@@ -97,8 +140,7 @@ export class ThreadMemory {
     ]);
     if (conversationId !== null) this.addConversation(conversationId, ticket, subject);
     if (internetMessageId === null || mail.contentDigest === null) return;
-    // The first message of an id keeps it: a later one with the same id is odd, and may be a forgery.
-    if (!this.#byMessageId.has(internetMessageId)) this.addMessageId(internetMessageId, ticket);
+    this.addMessageId(internetMessageId, ticket);
     this.addOriginal(internetMessageId, {
       mailboxId: this.#mailboxId,
       contentDigest: mail.contentDigest,

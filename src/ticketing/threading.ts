@@ -8,6 +8,8 @@ const MAX_REFERENCES = 60;
 export interface CandidateTicket {
   id: string;
   number: number;
+  /** When it was closed; null or left out while it is not. */
+  closedAt?: Date | null;
 }
 
 /** A ticket with a message of the same Outlook conversation in the same mailbox. */
@@ -31,7 +33,11 @@ export interface ThreadMail {
 /** What is known that could fit. */
 export interface ThreadCandidates {
   ticketByMessageId: ReadonlyMap<string, CandidateTicket>;
+  /** Further tickets with a message of the same Message-ID: ids are meant to be unique, and some robots' are not. */
+  rivalsByMessageId?: ReadonlyMap<string, readonly CandidateTicket[]>;
   ticketByNumber: ReadonlyMap<number, CandidateTicket>;
+  /** Numbers of tickets that were deleted. */
+  deletedNumbers?: ReadonlySet<number>;
   /** Within one mailbox: conversation ids mean nothing elsewhere. The newest ticket first. */
   conversations: ReadonlyMap<string, readonly ConversationCandidate[]>;
   /** By ticket id, the addresses of its requester and of everybody in its messages. */
@@ -80,18 +86,29 @@ export function nearestReferences(mail: ThreadMail): string[] {
   return [...all];
 }
 
-function byReferences(mail: ThreadMail, { ticketByMessageId }: ThreadCandidates): ThreadChoice | null {
+function byReferences(mail: ThreadMail, candidates: ThreadCandidates): ThreadChoice | null {
   for (const id of nearestReferences(mail)) {
-    const ticket = ticketByMessageId.get(id);
-    if (ticket === undefined) continue;
+    const first = candidates.ticketByMessageId.get(id);
+    if (first === undefined) continue;
+    const rivals = candidates.rivalsByMessageId?.get(id) ?? [];
+    const known = [first, ...rivals].find((one) => takesPart(mail.senderAddress, one, candidates));
+    const ticket = rivals.length === 0 ? first : (known ?? first);
     const header = mail.inReplyTo.includes(id) ? 'In-Reply-To' : 'References';
+    const names = `A reply: its ${header} names a message of ticket #${ticket.number}`;
     return {
       ticketId: ticket.id,
       reason: 'REFERENCES',
-      explanation: `A reply: its ${header} names a message of ticket #${ticket.number}.`,
+      explanation: `${names}${rivals.length === 0 ? '' : explainRivals(mail, ticket === known)}.`,
     };
   }
   return null;
+}
+
+function explainRivals({ senderAddress }: ThreadMail, takesPartInIt: boolean): string {
+  const others = 'messages of other tickets have the same Message-ID, but ';
+  return takesPartInIt
+    ? `; ${others}${senderAddress} takes part in this one`
+    : `; ${others}this one is of the same mailbox or the oldest`;
 }
 
 function byToken(mail: ThreadMail, candidates: ThreadCandidates): ThreadChoice | null {
@@ -140,7 +157,7 @@ function explainNew(mail: ThreadMail, candidates: ThreadCandidates): string {
   if (named !== undefined) {
     return candidates.ticketByNumber.has(named)
       ? `A new conversation: the subject names ticket #${named}, but ${sender} takes no part in it.`
-      : `A new conversation: the subject names ticket #${named}, which does not exist.`;
+      : `A new conversation: the subject names ticket #${named}, which ${candidates.deletedNumbers?.has(named) ? 'was deleted' : 'does not exist'}.`;
   }
   const neighbours =
     mail.conversationId === null ? [] : (candidates.conversations.get(mail.conversationId) ?? []);

@@ -36,6 +36,8 @@ export const TicketSchema = defineEntity({
     tags: p.array().default([]),
     lastMessageAt: p.datetime(),
     closedAt: p.datetime().nullable(),
+    /** The ticket that it goes on from, which was closed long ago; an id, since an entity cannot name itself here. */
+    followUpOfId: p.uuid().nullable(),
     version: p.integer().version(),
   },
 });

@@ -9,6 +9,7 @@ import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { Contact } from './contact.entity.ts';
 import { Message } from './message.entity.ts';
 import { listMessages } from './message-list.ts';
+import { relatedTicket } from './related-tickets.ts';
 import { Ticket } from './ticket.entity.ts';
 import { listTickets, type TicketFilter, type TicketOrderField } from './ticket-list.ts';
 import { AssigneeNotAvailableError, TicketChangedError } from './ticketing-errors.ts';
@@ -23,7 +24,7 @@ const NO_ROW = '00000000-0000-0000-0000-000000000000';
 export const TicketStatusEnum = enumType('TicketStatus', 'Where a ticket stands.', {
   OPEN: 'Somebody has to do something about it.',
   PENDING: 'It waits for something outside.',
-  CLOSED: 'It is done. A reply opens it again.',
+  CLOSED: 'It is done. A reply within 14 days opens it again; a later one opens a new ticket, linked to it.',
 });
 
 export const TicketPriorityEnum = enumType('TicketPriority', 'How urgent a ticket is.', {
@@ -75,6 +76,12 @@ builder.node(Ticket, {
       type: 'DateTime',
       nullable: true,
       description: 'When it was closed; null unless it is closed.',
+    }),
+    followUpOf: t.field({
+      type: Ticket,
+      nullable: true,
+      description: 'The ticket that it goes on from: a reply to what was closed long ago opened this one.',
+      resolve: ({ followUpOfId }, _args, { em }) => relatedTicket(em, followUpOfId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was opened.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),

@@ -9,6 +9,7 @@ import { recordEvents } from '../realtime/record.ts';
 import { cleanLine, cleanText } from './clean-text.ts';
 import { Contact } from './contact.entity.ts';
 import { findOrCreateContacts } from './contacts.ts';
+import { FormerTicket } from './former-ticket.entity.ts';
 import { Message } from './message.entity.ts';
 import { TICKET_PRIORITIES, TICKET_STATUSES, Ticket } from './ticket.entity.ts';
 import { takeTicketNumbers } from './ticket-number.ts';
@@ -68,7 +69,8 @@ export async function getTicket(em: EntityManager, id: string): Promise<Ticket> 
 }
 
 /**
- * The ticket with this id or this number, or null; given both, the ticket that has both. Throws InvalidInputError when
+ * The ticket with this id or this number, or null; given both, the ticket that has both. What belonged to a ticket that
+ * was merged leads to the ticket that has its messages now. Throws InvalidInputError when
  * neither is given.
  */
 export async function findTicket(
@@ -78,7 +80,11 @@ export async function findTicket(
   if (id == null && number == null) {
     throw new InvalidInputError('id', 'Neither an id nor a number was given.', 'Give "id" or "number".');
   }
-  return em.findOne(Ticket, { ...(id == null ? {} : { id }), ...(number == null ? {} : { number }) });
+  const named = { ...(id == null ? {} : { id }), ...(number == null ? {} : { number }) };
+  const ticket = await em.findOne(Ticket, named);
+  if (ticket !== null) return ticket;
+  const former = await em.findOne(FormerTicket, { ...named, mergedInto: { $ne: null } });
+  return former?.mergedInto?.load() ?? null;
 }
 
 /**
@@ -184,7 +190,13 @@ export async function addNote(
   });
 }
 
-function writeNote(em: EntityManager, ticket: Ticket, note: string, actor: TicketActor['actor']): Message {
+/** A note by the actor, which is written with the next flush. */
+export function writeNote(
+  em: EntityManager,
+  ticket: Ticket,
+  note: string,
+  actor: TicketActor['actor'],
+): Message {
   return em.create(Message, {
     organization: em.getReference(Organization, actor.organizationId),
     ticket,
@@ -198,8 +210,11 @@ function writeNote(em: EntityManager, ticket: Ticket, note: string, actor: Ticke
   });
 }
 
-/** Locked and read anew: a reply that comes at this moment waits, and what the caller loaded before may be old. */
-async function lockTicket(em: EntityManager, id: string): Promise<Ticket> {
+/**
+ * The ticket, locked and read anew: a reply that comes at this moment waits, and what the caller loaded before may be old.
+ * Throws NotFoundError.
+ */
+export async function lockTicket(em: EntityManager, id: string): Promise<Ticket> {
   const ticket = await em.findOne(Ticket, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
   if (ticket === null) throw new NotFoundError('The ticket');
   return ticket;

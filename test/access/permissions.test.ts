@@ -19,6 +19,7 @@ test('the matrix of roles and permissions is the one that was reviewed', () => {
     organization:read       OWNER  ADMIN  AGENT  VIEWER
     sync:run                OWNER  ADMIN  -      -
     ticket:create           OWNER  ADMIN  AGENT  -
+    ticket:delete           OWNER  ADMIN  -      -
     ticket:note             OWNER  ADMIN  AGENT  -
     ticket:read             OWNER  ADMIN  AGENT  VIEWER
     ticket:update           OWNER  ADMIN  AGENT  -

@@ -122,6 +122,22 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  // It is refused whatever the version: the rows that follow need the ticket.
+  'Mutation.deleteTicket': mutation(
+    'deleteTicket',
+    ({ Ticket }) => ({ ticketId: Ticket, expectedVersion: 0 }),
+    ['Ticket'],
+  ),
+  'Mutation.mergeTickets': mutation(
+    'mergeTickets',
+    ({ Ticket }) => ({ ticketId: Ticket, intoTicketId: Ticket }),
+    ['Ticket'],
+  ),
+  'Mutation.moveMessageToTicket': mutation(
+    'moveMessageToTicket',
+    ({ Message, Ticket }) => ({ messageId: Message, ticketId: Ticket }),
+    ['Message', 'Ticket'],
+  ),
   'Mutation.createUser': mutation('createUser', () => ({ name: `User ${unique()}`, role: 'VIEWER' })),
   'Mutation.reconcileMailbox': mutation('reconcileMailbox', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
     'Mailbox',

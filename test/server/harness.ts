@@ -8,6 +8,7 @@ import type { Services } from '../../src/graphql/services.ts';
 import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
+import { createLinkSigner } from '../../src/platform/link-signing.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { createNotifications } from '../../src/platform/notifications.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
@@ -88,6 +89,7 @@ export async function startTestServer({
     logger,
     publicUrl,
     pushEnvironment: { publicUrl, graphUrl: null },
+    links: createLinkSigner([{ name: 'test', key: Buffer.alloc(32, 7) }]),
     events,
     sessions,
     microsoft365,

@@ -140,6 +140,8 @@ describe('the text', () => {
       html: null,
       text: 'a <b> c\n& d',
       strippedText: 'a <b> c\n& d',
+      quotedText: null,
+      signature: null,
     });
   });
 });
@@ -179,6 +181,9 @@ describe('hostile bodies take bounded time and are not lost', () => {
     ['one element with many attributes', `<p ${repeated('x=y ', 5_000_000)}>z`, 'html'],
     ['deep nesting', `${repeated('<div>', 1_000_000)}z`, 'html'],
     ['regular expressions of the reply parser', repeated('Op schreef\n', 60_000), 'text'],
+    ['marks of quotes', repeated('<div id=', 5_000_000), 'html'],
+    ['introductions', repeated('On 1.1 a@b wrote:\n', 1_000_000), 'text'],
+    ['quoted introductions', repeated('On 1.1 a@b wrote:\n> x\n', 1_000_000), 'text'],
     ['blank lines', `${repeated('\n', 60_000)}x`, 'text'],
     ['one long line', `On ${repeated('a b ', 60_000)}`, 'text'],
   ];

@@ -1,0 +1,38 @@
+import type { EntityManager } from '../platform/database.ts';
+import type { StoredMail } from './ingest-store.ts';
+import { nearestReferences } from './threading.ts';
+
+/**
+ * Marks what was sent from here and did not arrive: each outbound message that a report of this page names gets what the
+ * report says. Only a final failure counts, a delay may still end well. One statement, and none without a report.
+ *
+ * This is the place where sending takes up a bounce: the outbound message's state follows from its `bounce`.
+ */
+export async function markBounced(
+  em: EntityManager,
+  organizationId: string,
+  stored: readonly StoredMail[],
+  now: Date,
+): Promise<void> {
+  const rows = stored.flatMap(({ mail, ticketId }) =>
+    mail.bounce?.action === 'FAILED'
+      ? nearestReferences(mail.thread).map((id) => ({
+          ticket_id: ticketId,
+          internet_message_id: id,
+          bounce: mail.bounce,
+        }))
+      : [],
+  );
+  if (rows.length === 0) return;
+  // A report often names the whole thread: the message that bounced is the one that was sent to who did not get it.
+  await em.execute(
+    `update message as sent set bounce = row.bounce, updated_at = ?::timestamptz
+     from json_to_recordset(?::json) as row(ticket_id uuid, internet_message_id text, bounce jsonb)
+     where sent.organization_id = ? and sent.kind = 'OUTBOUND' and sent.ticket_id = row.ticket_id
+       and sent.internet_message_id = row.internet_message_id and sent.bounce is null
+       and (row.bounce ->> 'recipient' is null
+         or sent.to_correspondents @> jsonb_build_array(jsonb_build_object('emailAddress', row.bounce -> 'recipient'))
+         or sent.cc_correspondents @> jsonb_build_array(jsonb_build_object('emailAddress', row.bounce -> 'recipient')))`,
+    [now, JSON.stringify(rows), organizationId],
+  );
+}

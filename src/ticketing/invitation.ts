@@ -1,0 +1,108 @@
+import { bounded, cleanLine } from './clean-text.ts';
+import type { Correspondent } from './message.entity.ts';
+import { ianaTimeZone, instantOf } from './zoned-time.ts';
+
+/** What a calendar invitation says. */
+export interface Invitation {
+  /** `REQUEST`: it invites. `CANCEL`: it takes that back. `REPLY`: somebody answers. Others as RFC 5546 has them. */
+  method: string;
+  summary: string;
+  /** Null when the file's time zone is not known: then only `localStart` tells. */
+  startsAt: Date | null;
+  endsAt: Date | null;
+  isAllDay: boolean;
+  /** The start as its author's clock shows it: `2026-11-21T09:00:00`, or `2026-11-21` for whole days. */
+  localStart: string | null;
+  /** As the file names it; null for UTC and for times that float. */
+  timeZone: string | null;
+  location: string | null;
+  organizer: Correspondent | null;
+}
+
+/** Larger files are calendars rather than invitations, in bytes. */
+export const MAX_INVITATION_BYTES = 262_144;
+
+interface Property {
+  parameters: Map<string, string>;
+  value: string;
+}
+
+/**
+ * Reads the first event of an iCalendar file (RFC 5545, RFC 5546). Null when there is none. Repetitions are not worked
+ * out: the times are those of the first one.
+ */
+export function readInvitation(file: string): Invitation | null {
+  const lines = file
+    .slice(0, MAX_INVITATION_BYTES)
+    .replace(/\r?\n[ \t]/g, '')
+    .split(/\r?\n/);
+  const begin = lines.findIndex((line) => /^BEGIN:VEVENT\s*$/i.test(line));
+  if (begin === -1) return null;
+  const end = lines.findIndex((line, i) => i > begin && /^END:VEVENT\s*$/i.test(line));
+  const event = propertiesOf(withoutInner(lines.slice(begin + 1, end === -1 ? undefined : end)));
+  const calendar = propertiesOf(lines.slice(0, begin));
+  const start = timeOf(event.get('DTSTART'));
+  const finish = timeOf(event.get('DTEND'));
+  return {
+    method: (calendar.get('METHOD')?.value.trim().toUpperCase() || 'PUBLISH').slice(0, 20),
+    summary: textOf(event.get('SUMMARY'), 1_000) ?? '',
+    startsAt: start?.instant ?? null,
+    endsAt: finish?.instant ?? null,
+    isAllDay: start?.isDay ?? false,
+    localStart: start?.local ?? null,
+    timeZone: start?.timeZone ?? null,
+    location: textOf(event.get('LOCATION'), 1_000),
+    organizer: organizerOf(event.get('ORGANIZER')),
+  };
+}
+
+/** Without alarms and other components inside of the event. */
+function withoutInner(lines: readonly string[]): string[] {
+  let depth = 0;
+  return lines.filter((line) => {
+    if (/^BEGIN:/i.test(line)) depth += 1;
+    const isOwn = depth === 0;
+    if (/^END:/i.test(line)) depth -= 1;
+    return isOwn;
+  });
+}
+
+/** The first of each name. */
+function propertiesOf(lines: readonly string[]): Map<string, Property> {
+  const properties = new Map<string, Property>();
+  for (const line of lines) {
+    const head = /^([A-Za-z-]{1,40})((?:;[A-Za-z-]{1,40}=(?:"[^"]*"|[^";:]*))*):/.exec(line);
+    const name = head?.[1]?.toUpperCase();
+    if (!head || name === undefined || properties.has(name)) continue;
+    const parameters = [...(head[2] ?? '').matchAll(/;([A-Za-z-]+)=(?:"([^"]*)"|([^";:]*))/g)].map(
+      ([, key = '', quoted, bare = '']) => [key.toUpperCase(), quoted ?? bare] as const,
+    );
+    properties.set(name, { parameters: new Map(parameters), value: line.slice(head[0].length) });
+  }
+  return properties;
+}
+
+function timeOf(property: Property | undefined) {
+  const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?\s*$/i.exec(property?.value.trim() ?? '');
+  if (!found) return null;
+  const [, year, month, day, hour, minute, second, utc] = found;
+  const isDay = hour === undefined;
+  const local = `${year}-${month}-${day}${isDay ? '' : `T${hour}:${minute}:${second}`}`;
+  const named = property?.parameters.get('TZID');
+  const timeZone = utc || isDay || named === undefined ? null : bounded(cleanLine(named), 200);
+  const zone = utc ? 'UTC' : timeZone === null ? null : ianaTimeZone(timeZone);
+  return { isDay, local, timeZone, instant: isDay || zone === null ? null : instantOf(local, zone) };
+}
+
+/** Escapes of RFC 5545, 3.3.11. */
+function textOf(property: Property | undefined, maxLength: number): string | null {
+  const text = property?.value.replace(/\\([\\;,nN])/g, (_, one: string) => (/n/i.test(one) ? ' ' : one));
+  return text === undefined ? null : bounded(cleanLine(text), maxLength) || null;
+}
+
+function organizerOf(property: Property | undefined): Correspondent | null {
+  const address = /^\s*mailto:(\S{3,320})\s*$/i.exec(property?.value ?? '')?.[1];
+  if (address === undefined) return null;
+  const name = bounded(cleanLine(property?.parameters.get('CN') ?? ''), 200);
+  return { name: name || null, emailAddress: cleanLine(address).toLowerCase() };
+}

@@ -1,0 +1,53 @@
+import { builder } from '../graphql/builder.ts';
+import type { Invitation } from './invitation.ts';
+import { Message } from './message.entity.ts';
+import { invitationOf } from './message-invitation.ts';
+import { CorrespondentType } from './messages.graphql.ts';
+
+const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
+  description: 'What a calendar invitation says. Deskgraph does not answer it.',
+  authScopes: { permission: 'ticket:read' },
+  fields: (t) => ({
+    method: t.exposeString('method', {
+      description:
+        '`REQUEST`: it invites. `CANCEL`: it takes that back. `REPLY`: somebody answers. As RFC 5546 has it.',
+    }),
+    summary: t.exposeString('summary', { description: 'What it is about.' }),
+    startsAt: t.expose('startsAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it begins; null for whole days, and when its time zone is not known.',
+    }),
+    endsAt: t.expose('endsAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ends, if it says so.',
+    }),
+    isAllDay: t.exposeBoolean('isAllDay', { description: 'Whether it takes whole days.' }),
+    localStart: t.exposeString('localStart', {
+      nullable: true,
+      description: 'Its beginning by the clock of whoever made it: `2026-11-21T09:00:00`, or `2026-11-21`.',
+    }),
+    timeZone: t.exposeString('timeZone', {
+      nullable: true,
+      description: 'The time zone of `localStart` as the invitation names it; null for UTC and none.',
+    }),
+    location: t.exposeString('location', { nullable: true, description: 'Where it is.' }),
+    organizer: t.expose('organizer', {
+      type: CorrespondentType,
+      nullable: true,
+      description: 'Who invites, by the word of the invitation.',
+    }),
+  }),
+});
+
+builder.objectField(Message, 'invitation', (t) =>
+  t.field({
+    type: InvitationType,
+    nullable: true,
+    description:
+      'The calendar invitation that came with it as a file; null when there is none, or it is not stored yet.',
+    complexity: 5, // its file is read
+    resolve: ({ id }, _args, { em }) => invitationOf(em, id),
+  }),
+);
