@@ -9,6 +9,7 @@ import { MessageDetails } from './2026-11-21-message-details.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
+import { Storms } from './2026-11-21-storms.ts';
 import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
@@ -24,4 +25,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-former-tickets', class: FormerTickets },
   { name: '2026-11-21-message-details', class: MessageDetails },
   { name: '2026-11-21-after-processing', class: AfterProcessing },
+  { name: '2026-11-21-storms', class: Storms },
 ];

@@ -1,5 +1,5 @@
 import type { EntityManager } from '../platform/database.ts';
-import type { StoredMail } from './ingest-store.ts';
+import type { PlannedMail } from './ingest-plan.ts';
 import { nearestReferences } from './threading.ts';
 
 /**
@@ -11,7 +11,7 @@ import { nearestReferences } from './threading.ts';
 export async function markBounced(
   em: EntityManager,
   organizationId: string,
-  stored: readonly StoredMail[],
+  stored: readonly PlannedMail[],
   now: Date,
 ): Promise<void> {
   const rows = stored.flatMap(({ mail, ticketId }) =>

@@ -27,6 +27,7 @@ export const INBOUND_REASONS = [
   'BOUNCE',
   'CALENDAR_RESPONSE',
   'OWN_MAIL',
+  'STORM',
   'FOLLOW_UP',
   'MOVED',
   'TICKET_DELETED',

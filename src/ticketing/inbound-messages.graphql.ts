@@ -39,6 +39,7 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   BOUNCE: 'It says that a message could not be delivered.',
   CALENDAR_RESPONSE: 'An answer to an invitation that is not known here.',
   OWN_MAIL: 'Deskgraph sent it, and it came back.',
+  STORM: 'Its sender opened too many tickets within an hour: the rest share one.',
 });
 
 const ArchiveStateEnum = enumType(

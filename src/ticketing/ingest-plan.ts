@@ -16,6 +16,8 @@ export interface IngestSettings {
   createTickets: boolean;
   /** `ONE_TICKET` when left out. */
   copyPolicy?: CopyPolicy;
+  /** Turns floods into one ticket; no limit when left out. */
+  storm?: { calm(decision: Decision, now: Date): Decision } | null;
 }
 
 /** A mail whose ledger row is ours to fill. */
@@ -81,7 +83,8 @@ export function planIngest(
   const newTickets = new Map<string, PlannedTicket>();
   for (const one of claimed.toSorted(byReceivedAt)) {
     try {
-      const planned = planOne(one, memory, settings, firstNumber + newTickets.size, now);
+      const decided = planOne(one, memory, settings, firstNumber + newTickets.size, now);
+      const planned = settings.storm?.calm(decided, now) ?? decided;
       plan.mails.push(planned.mail);
       if (planned.ticket === null) continue; // ignored
       const receivedAt = one.mail.summary.receivedAt ?? now;
@@ -105,7 +108,8 @@ export function planIngest(
   return plan;
 }
 
-interface Decision {
+/** What becomes of one mail, and where. */
+export interface Decision {
   mail: PlannedMail;
   /** The ticket that gets the mail as a message; null when it is ignored. */
   ticket: CandidateTicket | null;

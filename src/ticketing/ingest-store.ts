@@ -3,6 +3,7 @@ import type { DomainEvent } from '../realtime/catalogue.ts';
 import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
+import { storeStormNotes } from './load-storm.ts';
 import { storeDetails } from './message-details.ts';
 import type { TicketStatus } from './ticket.entity.ts';
 import { afterReply } from './ticket-state.ts';
@@ -34,7 +35,8 @@ export async function storePlan(
   await storeDetails(em, place.organizationId, stored);
   await touchTickets(em, place, plan);
   await markBounced(em, place.organizationId, stored, place.now);
-  return eventsOf(stored);
+  const notes = await storeStormNotes(em, place.organizationId, stored, place.now);
+  return [...eventsOf(stored), ...notes];
 }
 
 /** A mail that became a message. */

@@ -8,6 +8,7 @@ import type { InboundMessage } from './inbound-message.entity.ts';
 import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
 import { claimLedgerRows, type LedgerOutcome, lockNumbersForNewMail, settleLedger } from './ledger.ts';
+import { loadStorm } from './load-storm.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
 import { summarizeMail } from './prepare-mail.ts';
 import { type ReadMail, readMail } from './read-mails.ts';
@@ -171,7 +172,8 @@ async function settle(
 ): Promise<IngestResult> {
   const prepared = claimed.map(({ mail }) => mail);
   const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
-  const settings = { organizationId, mailboxId: mailbox.id, createTickets: mailbox.createTickets };
+  const storm = await loadStorm(em, organizationId, prepared, now);
+  const settings = { organizationId, mailboxId: mailbox.id, createTickets: mailbox.createTickets, storm };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
 

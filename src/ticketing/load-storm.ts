@@ -1,0 +1,99 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { EntityManager } from '../platform/database.ts';
+import type { DomainEvent } from '../realtime/catalogue.ts';
+import type { PlannedMail } from './ingest-plan.ts';
+import type { PreparedMail } from './prepare-mail.ts';
+import { STORM_WINDOW, StormWatch } from './storm.ts';
+
+/** How many of a sender's messages are looked at, as a multiple of the limit: replies stand between openings. */
+const LOOK_BACK = 4;
+
+/**
+ * Loads what the senders of a page sent in the hour before, in two statements however many mails there are. Null when the
+ * organization has no limit.
+ */
+export async function loadStorm(
+  em: EntityManager,
+  organizationId: string,
+  mails: readonly PreparedMail[],
+  now: Date,
+): Promise<StormWatch | null> {
+  const [organization] = await em.execute<{ storm_limit: number | null }[]>(
+    'select storm_limit from organization where id = ?',
+    [organizationId],
+  );
+  const limit = organization?.storm_limit ?? null;
+  if (limit === null) return null;
+  const watch = new StormWatch(limit);
+  const spans = new Map<string, { address: string; since: number; until: number }>();
+  for (const { thread, summary } of mails) {
+    const address = thread.senderAddress;
+    if (address === null) continue;
+    const at = (summary.receivedAt ?? now).getTime();
+    const { since, until } = spans.get(address) ?? { since: at, until: at };
+    spans.set(address, { address, since: Math.min(since, at), until: Math.max(until, at) });
+  }
+  if (spans.size === 0) return watch;
+  const senders = [...spans.values()].map(({ address, since, until }) => ({
+    address,
+    since: new Date(since - STORM_WINDOW),
+    until: new Date(until),
+  }));
+  const rows = await em.execute<
+    {
+      address: string;
+      received_at: string;
+      outcome: string;
+      reason: string;
+      ticket_id: string;
+      number: number;
+      closed_at: string | null;
+    }[]
+  >(
+    `select sender.address, seen.received_at, seen.outcome, seen.reason, ticket.id as ticket_id, ticket.number,
+       ticket.closed_at
+     from json_to_recordset(?::json) as sender(address text, since timestamptz, until timestamptz)
+     cross join lateral (
+       select received_at, outcome, reason, ticket_id from inbound_message
+       where organization_id = ? and from_address = sender.address and message_id is not null
+         and received_at > sender.since and received_at <= sender.until
+       order by received_at desc limit ?
+     ) as seen
+     join ticket on ticket.organization_id = ? and ticket.id = seen.ticket_id
+     order by seen.received_at`,
+    [JSON.stringify(senders), organizationId, LOOK_BACK * limit, organizationId],
+  );
+  for (const row of rows) {
+    const closedAt = row.closed_at === null ? null : new Date(row.closed_at);
+    watch.count(row.address, {
+      ticket: { id: row.ticket_id, number: row.number, closedAt },
+      receivedAt: new Date(row.received_at),
+      isOpening: row.outcome === 'TICKET_CREATED' || row.reason === 'STORM',
+      isStorm: row.reason === 'STORM',
+    });
+  }
+  return watch;
+}
+
+/** Puts a warning into each storm ticket that this page opens: one statement, and none in calm weather. */
+export async function storeStormNotes(
+  em: EntityManager,
+  organizationId: string,
+  stored: readonly PlannedMail[],
+  now: Date,
+): Promise<DomainEvent[]> {
+  const notes = stored.flatMap(({ outcome, reason, ticketId, explanation }) =>
+    outcome === 'TICKET_CREATED' && reason === 'STORM' && ticketId !== null
+      ? [{ id: uuidv7(), ticket_id: ticketId, text: explanation }]
+      : [],
+  );
+  if (notes.length === 0) return [];
+  await em.execute(
+    `insert into message (id, organization_id, ticket_id, kind, to_correspondents, cc_correspondents, subject, text,
+       stripped_text, automatic, created_at, updated_at)
+     select id, ?::uuid, ticket_id, 'NOTE', '[]', '[]', '', text, text, 'STORM', ?::timestamptz, ?::timestamptz
+     from json_to_recordset(?::json) as row(id uuid, ticket_id uuid, text text)`,
+    [organizationId, now, now, JSON.stringify(notes)],
+  );
+  return notes.map(({ id, ticket_id }) => ({ type: 'message.added', ticketId: ticket_id, messageId: id }));
+}
