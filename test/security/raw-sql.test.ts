@@ -31,6 +31,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'sync/push-orphans.ts select coalesce':
     'which subscriptions at Microsoft are anybody’s; nothing of it is shown',
   'sync/reconcile-due-mailboxes.ts delete from reconciliation': 'housekeeping by age, of every organization',
+  'sync/request-reconciliation.ts select ${liveJobExists':
+    'whether the job waits of a mailbox that was found in its organization; no row of ours',
   'sync/watch-push.ts delete from push_subscription': 'housekeeping by age, of every organization',
   'ticketing/attachment-content.ts delete from attachment_chunk':
     'by the id of an attachment that was found in its organization',
