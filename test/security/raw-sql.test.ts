@@ -42,6 +42,7 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by the id of an attachment that was found in its organization',
   'ticketing/attachments.ts select content from attachment_chunk':
     'by the id of an attachment that was found in its organization',
+  'ticketing/load-storm.ts select storm_limit': 'the organization itself',
   'ticketing/ticket-number.ts': 'the organization itself',
 };
 
