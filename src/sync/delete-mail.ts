@@ -14,8 +14,9 @@ export type DeletionOutcome = 'DELETED' | 'GONE' | 'HELD' | 'INCOMPLETE' | Graph
  * Deletes processed mail, by Graph id what became of each. Nothing is deleted that is not stored here as a whole: a mail
  * waits for its files, and one with a file that was left at Microsoft stays (`INCOMPLETE`).
  *
- * That a deletion is asked for is written down before, and whoever finds that looks first where the mail lies: deleting
- * twice would take it from Deleted Items to Recoverable Items, and a third time for good. Throws `GraphError`.
+ * Looks first where each mail lies, and deletes what is still in the watched folder: what a person has filed elsewhere is
+ * theirs, and after an answer that was lost deleting twice would take a mail from Deleted Items to Recoverable Items, and a
+ * third time for good. Throws `GraphError`.
  */
 export async function deleteMail(
   em: EntityManager,
@@ -31,9 +32,8 @@ export async function deleteMail(
     else if (incomplete.has(row.id)) outcomes.set(row.graphMessageId, 'INCOMPLETE');
     else ready.push(row);
   }
-  const tried = ready.filter(({ deletionTriedAt }) => deletionTriedAt);
-  if (tried.length > 0) {
-    const ids = tried.map(({ graphMessageId }) => graphMessageId);
+  if (ready.length > 0) {
+    const ids = ready.map(({ graphMessageId }) => graphMessageId);
     const folders = await mail.foldersOfMails(accessOf(mailbox), ids, signal);
     for (const id of ids) {
       const folderId = folders.get(id);
