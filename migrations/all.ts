@@ -6,6 +6,7 @@ import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
+import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
@@ -26,4 +27,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-message-details', class: MessageDetails },
   { name: '2026-11-21-after-processing', class: AfterProcessing },
   { name: '2026-11-21-storms', class: Storms },
+  { name: '2026-11-21-organization-settings', class: OrganizationSettings },
 ];

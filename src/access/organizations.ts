@@ -27,6 +27,15 @@ export function getOrganization(em: EntityManager, { organizationId }: Session):
 }
 
 /**
+ * The organization, locked until the transaction ends and read anew. `for no key update`, as ticketing/ticket-number.ts
+ * takes it and for its reason. Whoever needs a mailbox's lock too takes that one first, as the storing of mail does.
+ */
+export async function lockOrganization(em: EntityManager, organizationId: string): Promise<Organization> {
+  await em.execute('select from organization where id = ? for no key update', [organizationId]);
+  return em.findOneOrFail(Organization, { id: organizationId }, { refresh: true });
+}
+
+/**
  * Organizations by their ids: the session's own, and null for every other. The table is not under the organization
  * filter (it is what the filter is about), so this is where one organization is kept from reading another.
  */

@@ -8,6 +8,7 @@ export type Role = (typeof ROLES)[number];
  */
 export const PERMISSIONS = {
   'organization:read': ['OWNER', 'ADMIN', 'AGENT', 'VIEWER'],
+  'organization:manage': ['OWNER', 'ADMIN'],
   'user:read': ['OWNER', 'ADMIN', 'AGENT', 'VIEWER'],
   'user:manage': ['OWNER', 'ADMIN'],
   'api-key:manage': ['OWNER', 'ADMIN'],

@@ -90,6 +90,8 @@ const MAILBOX_CODES = {
   ARCHIVE_FOLDER_IS_WATCHED: 'The archive folder is the folder that is watched.',
   COPY_FOLDER_IS_WATCHED: 'The copy folder is the folder that is watched.',
   COPY_FOLDER_IS_ARCHIVE_FOLDER: 'The copy folder is the archive folder.',
+  MAILBOX_RECEIVES: 'A mailbox takes mail in, so no other channel can.',
+  UNKNOWN_TIME_ZONE: 'There is no time zone of this name.',
   INCOMING_DISABLED: 'Incoming mail is switched off for the mailbox.',
   PUSH_IMPOSSIBLE: 'Microsoft cannot announce the mail of this mailbox to this server; the message says why.',
   PUSH_NOT_ACTIVE: 'Microsoft has no subscription for the mailbox at the moment.',

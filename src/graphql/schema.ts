@@ -1,5 +1,7 @@
 // The one place that imports the types of every domain: each adds itself to the builder. A forgotten line fails a test.
 import '../access/access.graphql.ts';
+import '../access/organizations.subscriptions.graphql.ts';
+import '../mailboxes/inbound-channel.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';

@@ -1,6 +1,7 @@
 import type { MailApi, MailFolder } from '../microsoft365/mail.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { ianaTimeZone } from '../platform/zoned-time.ts';
 import type { AfterProcessing, FolderChoice, Mailbox, SyncIntervalMinutes } from './mailbox.entity.ts';
 import {
   ArchiveFolderIsWatchedError,
@@ -9,6 +10,7 @@ import {
   CopyFolderIsWatchedError,
   InvalidFolderNameError,
   UnknownFolderError,
+  UnknownTimeZoneError,
 } from './mailbox-errors.ts';
 import { accessOf, getMailbox, lockMailbox } from './mailboxes.ts';
 
@@ -23,6 +25,8 @@ export interface IncomingSettingsChange {
   archiveFolderId?: string;
   /** Where every incoming mail is copied to; null: no copies any more. */
   copyFolderId?: string | null;
+  /** A name of IANA's, or one of Windows'. */
+  timeZone?: string;
 }
 
 /** What the settings need from outside. */
@@ -74,7 +78,7 @@ export async function findFolders(
  * at once both count. Call it inside a transaction, with what {@link findFolders} found.
  *
  * Throws `NotFoundError`, `ArchiveFolderRequiredError`, `ArchiveFolderIsWatchedError`, `CopyFolderIsWatchedError`,
- * `CopyFolderIsArchiveFolderError`.
+ * `CopyFolderIsArchiveFolderError`, `UnknownTimeZoneError`.
  */
 export async function updateIncomingSettings(
   em: EntityManager,
@@ -84,6 +88,8 @@ export async function updateIncomingSettings(
   clock: Clock,
 ): Promise<Mailbox> {
   const mailbox = await lockMailbox(em, mailboxId);
+  const timeZone = change.timeZone === undefined ? mailbox.timeZone : ianaTimeZone(change.timeZone);
+  if (timeZone === null) throw new UnknownTimeZoneError();
   const enabled = change.enabled ?? mailbox.incomingEnabled;
   // The Inbox is only for want of another: somebody may have chosen one meanwhile.
   const folder = change.folderId === undefined ? (mailbox.folder ?? found.folder) : found.folder;
@@ -106,6 +112,7 @@ export async function updateIncomingSettings(
     archiveFolder,
     copyFolder,
     afterProcessing,
+    timeZone,
     createTickets: change.createTickets ?? mailbox.createTickets,
     syncIntervalMinutes: change.intervalMinutes ?? mailbox.syncIntervalMinutes,
     // The mail that is already there is left alone: from now on counts. Exchange tells times in whole seconds.

@@ -1,5 +1,27 @@
 import { ExpectedError } from '../errors.ts';
 
+/** Another inbound channel was asked for while a mailbox takes mail in: one message would become two tickets. */
+export class MailboxReceivesError extends ExpectedError {
+  constructor(emailAddress: string) {
+    super(
+      'MAILBOX_RECEIVES',
+      `The mailbox ${emailAddress} takes mail in: a second channel could make a second ticket of its mail.`,
+      'Switch incoming mail off for every mailbox with `updateIncomingSettings`, then set the channel again.',
+    );
+  }
+}
+
+/** A time zone was named that does not exist. */
+export class UnknownTimeZoneError extends ExpectedError {
+  constructor() {
+    super(
+      'UNKNOWN_TIME_ZONE',
+      'There is no time zone of this name.',
+      'Give a name of the IANA time zone database, such as Europe/Berlin, or UTC.',
+    );
+  }
+}
+
 /** The folder that was asked for does not exist in the mailbox. */
 export class UnknownFolderError extends ExpectedError {
   constructor() {

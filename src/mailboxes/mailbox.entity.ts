@@ -47,6 +47,8 @@ export const MailboxSchema = defineEntity({
     archiveFolder: p.json<FolderChoice>().nullable(),
     /** Every incoming mail is copied to it; null: no copies. */
     copyFolder: p.json<FolderChoice>().nullable(),
+    /** IANA's name of the zone in which people read the times of this mailbox. */
+    timeZone: p.text().default('UTC'),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

@@ -9,6 +9,7 @@ import { GraphError } from '../microsoft365/graph-error.ts';
 import { Integration } from '../microsoft365/integration.entity.ts';
 import type { MailFolder } from '../microsoft365/mail.ts';
 import { updateMailbox } from '../sync/update-mailbox.ts';
+import { InboundChannelChangeType } from './inbound-channel.graphql.ts';
 import { createMailFolder } from './incoming-settings.ts';
 import { type FolderChoice, Mailbox, type SyncIntervalMinutes } from './mailbox.entity.ts';
 import {
@@ -18,6 +19,7 @@ import {
   CopyFolderIsWatchedError,
   InvalidFolderNameError,
   UnknownFolderError,
+  UnknownTimeZoneError,
 } from './mailbox-errors.ts';
 import { listMailboxes, listMailboxesOf } from './mailbox-list.ts';
 import { accessOf } from './mailboxes.ts';
@@ -27,6 +29,7 @@ errorType(ArchiveFolderRequiredError, 'Archiving was asked for without a folder 
 errorType(ArchiveFolderIsWatchedError, 'The archive folder is the folder that is watched.');
 errorType(CopyFolderIsWatchedError, 'The copy folder is the folder that is watched.');
 errorType(CopyFolderIsArchiveFolderError, 'The copy folder is the archive folder.');
+errorType(UnknownTimeZoneError, 'There is no time zone of this name.');
 errorType(
   InvalidFolderNameError,
   'The name of the folder is empty, too long or has characters that are refused.',
@@ -118,6 +121,10 @@ const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').impl
         'Where a copy of every incoming mail is put, before the mail itself is archived or deleted; null: nowhere.',
       resolve: ({ copyFolder }) => copyFolder ?? null,
     }),
+    timeZone: t.exposeString('timeZone', {
+      description:
+        'The zone, by its IANA name, in which sentences of Deskgraph about this mailbox name times, and in which calendar times without a zone are read.',
+    }),
     receiveFrom: t.field({
       type: 'DateTime',
       nullable: true,
@@ -203,7 +210,7 @@ const MINUTES_OF: Readonly<Record<SyncInterval, SyncIntervalMinutes>> = {
 
 mutation('updateIncomingSettings', {
   description:
-    'Changes the settings of incoming mail; what is left out stays. Enabling takes mail in from that moment on: what is already in the folder is left alone.',
+    'Changes the settings of incoming mail; what is left out stays. Enabling takes mail in from that moment on: what is already in the folder is left alone. It also makes Microsoft 365 the inbound channel of the organization.',
   permission: 'mailbox:manage',
   input: (t) => ({
     mailboxId: t.id({ required: true, description: 'Which mailbox.' }),
@@ -222,8 +229,20 @@ mutation('updateIncomingSettings', {
       description:
         'Where every incoming mail is copied to: an id, or a well-known name; null ends it. What could not be copied before is tried again.',
     }),
+    timeZone: t.string({
+      description:
+        "The zone in which people read times: IANA's name, such as Europe/Berlin, or the name that Windows has for it.",
+    }),
   }),
-  payload: { mailbox: { type: Mailbox, description: 'The mailbox with its settings as they are now.' } },
+  payload: {
+    mailbox: { type: Mailbox, description: 'The mailbox with its settings as they are now.' },
+    inboundChannelChanged: {
+      type: InboundChannelChangeType,
+      nullable: true,
+      description:
+        'Set when this made Microsoft 365 the inbound channel of the organization, and turned another one off.',
+    },
+  },
   errors: [
     NotFoundError,
     UnknownFolderError,
@@ -231,16 +250,16 @@ mutation('updateIncomingSettings', {
     ArchiveFolderIsWatchedError,
     CopyFolderIsWatchedError,
     CopyFolderIsArchiveFolderError,
+    UnknownTimeZoneError,
     GraphError,
   ],
-  resolve: async ({ mailboxId, intervalMinutes, ...change }, { em, services, signal }) => ({
-    mailbox: await updateMailbox(
+  resolve: ({ mailboxId, intervalMinutes, ...change }, { em, services, signal }) =>
+    updateMailbox(
       em,
       decodeId('Mailbox', mailboxId),
       { ...change, intervalMinutes: intervalMinutes ? MINUTES_OF[intervalMinutes] : null },
       { mail: services.mail, clock: services.clock, signal },
     ),
-  }),
 });
 
 mutation('createMailFolder', {

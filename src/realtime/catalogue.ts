@@ -5,9 +5,13 @@
 export type DomainEvent =
   | { type: 'ticket.created'; ticketId: string }
   | { type: 'ticket.updated'; ticketId: string }
+  /** It was deleted, or merged into another one; its row of `former_ticket` says which. */
+  | { type: 'ticket.removed'; ticketId: string }
   | { type: 'message.added'; ticketId: string; messageId: string }
   | { type: 'sync-status.changed'; mailboxId: string }
-  | { type: 'account-status.changed'; accountId: string };
+  | { type: 'account-status.changed'; accountId: string }
+  /** The settings of the organization that the event belongs to. */
+  | { type: 'organization.changed' };
 
 export type EventType = DomainEvent['type'];
 

@@ -1,4 +1,5 @@
 import { enqueue } from '../jobs/define-job.ts';
+import { chooseMicrosoft365, type InboundChannelChange } from '../mailboxes/inbound-channel.ts';
 import {
   findFolders,
   type IncomingSettingsChange,
@@ -17,17 +18,24 @@ type PartialChange = {
   [Key in keyof IncomingSettingsChange]: IncomingSettingsChange[Key] | null | undefined;
 };
 
+/** The mailbox with its settings as they are now, and what that did to the organization's other channel. */
+export interface UpdatedMailbox {
+  mailbox: Mailbox;
+  /** Null unless Microsoft 365 became the organization's channel by this. */
+  inboundChannelChanged: InboundChannelChange | null;
+}
+
 /**
  * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
  * sets the mark from which changes are listed. When it says where to archive or copy to, what could not be archived or
- * copied is tried again. Throws what `findFolders` and `updateIncomingSettings` throw.
+ * copied is tried again. Enabling makes Microsoft 365 the organization's inbound channel. Throws what `findFolders` and `updateIncomingSettings` throw.
  */
 export async function updateMailbox(
   em: EntityManager,
   mailboxId: string,
   change: PartialChange,
   deps: IncomingSettingsDependencies,
-): Promise<Mailbox> {
+): Promise<UpdatedMailbox> {
   const given = Object.fromEntries(
     Object.entries(change).filter(([, value]) => value !== null && value !== undefined),
   ) as IncomingSettingsChange;
@@ -44,6 +52,9 @@ export async function updateMailbox(
     if (given.enabled !== undefined || given.folderId)
       await enqueue(tx, managePushJob, { organizationId: mailbox.organization.id, mailboxId });
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
-    return mailbox;
+    // Last: until the end nobody else of the organization takes mail in.
+    const switches = given.enabled === true;
+    const inboundChannelChanged = switches ? await chooseMicrosoft365(tx, mailbox.organization.id) : null;
+    return { mailbox, inboundChannelChanged };
   });
 }

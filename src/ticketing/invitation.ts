@@ -1,6 +1,6 @@
+import { ianaTimeZone, instantOf } from '../platform/zoned-time.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import type { Correspondent } from './message.entity.ts';
-import { ianaTimeZone, instantOf } from './zoned-time.ts';
 
 /** What a calendar invitation says. */
 export interface Invitation {

@@ -39,9 +39,10 @@ const WINDOWS_ZONES: Readonly<Record<string, string>> = {
   'Hawaiian Standard Time': 'Pacific/Honolulu',
 };
 
-/** The IANA zone that a calendar's name of a time zone means; null when it is not known. */
+/** The IANA zone that a name means, one of Windows' as calendars write it or one of IANA's; null when it is not known. */
 export function ianaTimeZone(name: string): string | null {
   const zone = WINDOWS_ZONES[name] ?? name;
+  if (!/^[A-Za-z]/.test(zone)) return null; // an offset such as +01:00 is no place: it knows no summer
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
   } catch {
@@ -60,12 +61,23 @@ export function instantOf(local: string, timeZone: string): Date | null {
   return new Date(wanted - offsetAt(first, timeZone));
 }
 
+/**
+ * An instant as a person in the zone reads it, to the minute and with the zone, so that nobody has to guess:
+ * `2026-11-21 14:05 (Europe/Berlin)`. Every time that a sentence of ours names is written by this.
+ */
+export function readableTime(instant: Date, timeZone: string): string {
+  const time = shownAt(instant.getTime(), timeZone).slice(0, 16);
+  return timeZone === 'UTC' ? `${time} UTC` : `${time} (${timeZone})`;
+}
+
+/** `2026-11-21 14:05:00`: how clocks of the zone show an instant. */
+function shownAt(instant: number, timeZone: string): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(
+    instant,
+  );
+}
+
 /** Milliseconds by which clocks of the zone are ahead of UTC. */
 function offsetAt(instant: number, timeZone: string): number {
-  const shown = new Intl.DateTimeFormat('sv-SE', {
-    timeZone,
-    dateStyle: 'short',
-    timeStyle: 'medium',
-  }).format(instant);
-  return Date.parse(`${shown.replace(' ', 'T')}Z`) - Math.floor(instant / 1_000) * 1_000;
+  return Date.parse(`${shownAt(instant, timeZone).replace(' ', 'T')}Z`) - Math.floor(instant / 1_000) * 1_000;
 }
