@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { readCases } from './corpus-case.ts';
+import { playCase } from './harness.ts';
+
+let app: TestApp;
+const groups = Map.groupBy(readCases(), ({ group }) => group);
+const right = new Map<string, number>();
+
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(async () => {
+  process.stdout.write(`\n${table()}\n`);
+  await app[Symbol.asyncDispose]();
+});
+
+for (const [group, cases] of groups) {
+  describe(group, { concurrent: true }, () => {
+    for (const one of cases) {
+      test(`${group}: ${one.purpose} (${one.name})`, async () => {
+        expect(await playCase(app, one)).toEqual([]);
+        right.set(group, (right.get(group) ?? 0) + 1);
+      });
+    }
+  });
+}
+
+/** What the closing note of the issue asks for. */
+function table(): string {
+  const rows = [...groups].map(([group, cases]) => [group, cases.length, right.get(group) ?? 0] as const);
+  const sum = (column: 1 | 2) => rows.reduce((total, row) => total + row[column], 0);
+  return [['group', 'count', 'right'] as const, ...rows, ['all', sum(1), sum(2)] as const]
+    .map(
+      ([group, count, good]) => `${group.padEnd(14)}${String(count).padStart(6)}${String(good).padStart(7)}`,
+    )
+    .join('\n');
+}
