@@ -106,6 +106,7 @@ const MAILBOX_CODES = {
 /** Tickets, messages and files. */
 const TICKETING_CODES = {
   TICKET_CHANGED: 'Somebody else changed the ticket in the meantime.',
+  STORM: 'More messages came from one sender within an hour than the limits allow.',
   ASSIGNEE_NOT_AVAILABLE: 'The user cannot be given tickets.',
   ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',

@@ -14,6 +14,7 @@ import '../ticketing/contacts.graphql.ts';
 import '../ticketing/forwarded.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
 import '../ticketing/invitations.graphql.ts';
+import '../ticketing/mail-settings.graphql.ts';
 import '../ticketing/message-parts.graphql.ts';
 import '../ticketing/messages.graphql.ts';
 import '../ticketing/threads.graphql.ts';

@@ -174,10 +174,14 @@ async function storeMails(
   const { organizationId } = owner;
   const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, now });
   for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
+  const { stormed } = result;
+  if (stormed > 0) {
+    owner.logger.warn({ organizationId, mailboxId: mailbox.id, stormed }, 'a storm: a sender sends too much');
+  }
   const run = await count(em, owner, listed.length, result);
   if (run && result.storedReceivedAt.length > 0) {
     const announcedAt = run.announced_at === null ? null : new Date(run.announced_at);
-    committed.push({ trigger: run.trigger, announcedAt, receivedAt: result.storedReceivedAt });
+    committed.push({ trigger: run.trigger, announcedAt, receivedAt: result.storedReceivedAt, stormed });
   }
   if (result.archiveDue > 0) await enqueue(em, archiveMailJob, idsOf(owner));
   for (const inboundMessageId of result.failedInboundMessageIds) {

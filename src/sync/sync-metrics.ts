@@ -1,4 +1,4 @@
-import { Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import { SECOND } from '../platform/clock.ts';
 import type { SyncTrigger } from './sync-run.entity.ts';
 
@@ -11,6 +11,8 @@ export interface StoredMails {
   /** When Microsoft received each of the mails; at least one. */
   receivedAt: readonly (Date | null)[];
   committedAt: Date;
+  /** How many of them were too many of one sender. */
+  stormed: number;
 }
 
 /** From a second, which is the goal, over a poll to a long absence. In seconds. */
@@ -32,7 +34,13 @@ export function createSyncMetrics(registry: Registry): (stored: StoredMails) => 
     buckets: BUCKETS,
     registers: [registry],
   });
-  return ({ trigger, announcedAt, receivedAt, committedAt }) => {
+  const storms = new Counter({
+    name: 'deskgraph_storm_messages_total',
+    help: 'Messages beyond the storm limits: kept in one ticket, and answered by nothing.',
+    registers: [registry],
+  });
+  return ({ trigger, announcedAt, receivedAt, committedAt, stormed }) => {
+    storms.inc(stormed);
     if (announcedAt) sinceNotification.observe({ trigger }, secondsBetween(announcedAt, committedAt));
     for (const at of receivedAt) {
       if (at) sinceReceived.observe({ trigger }, secondsBetween(at, committedAt));

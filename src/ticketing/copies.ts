@@ -1,10 +1,10 @@
 import type { CandidateTicket } from './threading.ts';
 
 /**
- * What one mail to several mailboxes of an organization becomes. `ONE_TICKET` is the default, and so far what everybody
- * has: a setting of the organization would be read where ingest.ts names this default.
+ * What one mail to several mailboxes of an organization becomes: one ticket, which is the default; a ticket for each
+ * mailbox, the later ones linked to the first; or tickets that know nothing of each other.
  */
-export const COPY_POLICIES = ['ONE_TICKET', 'TICKET_FOR_EACH_MAILBOX'] as const;
+export const COPY_POLICIES = ['ONE_TICKET', 'LINKED', 'SEPARATE'] as const;
 export type CopyPolicy = (typeof COPY_POLICIES)[number];
 
 /** A message that is part of a ticket, as far as recognising a copy of it needs. */
@@ -44,4 +44,9 @@ export function explainCopy({ mailboxId, ticket }: KnownOriginal, seenIn: string
 /** What is added to the explanation of a mail whose Message-ID another message has. */
 export function explainNamesake({ number }: CandidateTicket): string {
   return `A message of ticket #${number} has the same Message-ID but another sender or content: it is another message.`;
+}
+
+/** What is added to the explanation of a mail whose copy in another mailbox has a ticket of its own. */
+export function explainTwin({ number }: CandidateTicket): string {
+  return `The same mail came to another mailbox too: its ticket #${number} is linked.`;
 }

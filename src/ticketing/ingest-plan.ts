@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toError } from '../errors.ts';
 import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
-import { type CopyPolicy, explainCopy, explainNamesake } from './copies.ts';
+import { type CopyPolicy, explainCopy, explainNamesake, explainTwin } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
 import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
 import type { PreparedMail } from './prepare-mail.ts';
@@ -16,6 +16,10 @@ export interface IngestSettings {
   createTickets: boolean;
   /** `ONE_TICKET` when left out. */
   copyPolicy?: CopyPolicy;
+  /** 14 when left out. */
+  reopenWithinDays?: number;
+  /** History: it joins its ticket however long that is closed, and opens none again. False when left out. */
+  isHistory?: boolean;
   /** Turns floods into one ticket; no limit when left out. */
   storm?: { calm(decision: Decision, now: Date): Decision } | null;
 }
@@ -48,6 +52,8 @@ export interface PlannedTicket extends CandidateTicket {
   lastMessageAt: Date;
   /** The ticket that it goes on from, which was closed long ago. */
   followUpOfId?: string | null;
+  /** The ticket of the same mail in another mailbox. */
+  copyOfId?: string | null;
 }
 
 /** What a page of mail will do. */
@@ -90,14 +96,15 @@ export function planIngest(
       const receivedAt = one.mail.summary.receivedAt ?? now;
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
-        const { followUpOfId = null } = planned;
-        newTickets.set(ticket.id, { ...ticket, mail: one.mail, lastMessageAt: receivedAt, followUpOfId });
+        const { followUpOfId = null, copyOfId = null } = planned;
+        const opened = { ...ticket, mail: one.mail, lastMessageAt: receivedAt, followUpOfId, copyOfId };
+        newTickets.set(ticket.id, opened);
         if (followUpOfId !== null) memory.addFollowUp(followUpOfId, ticket);
       } else if (!one.restoreTo) {
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
-        if (!isQuiet(planned.mail.automatic)) plan.reopening.add(ticket.id);
+        if (!isQuiet(planned.mail.automatic) && !settings.isHistory) plan.reopening.add(ticket.id);
       }
       memory.remember(one.mail, ticket);
     } catch (thrown) {
@@ -114,12 +121,19 @@ export interface Decision {
   /** The ticket that gets the mail as a message; null when it is ignored. */
   ticket: CandidateTicket | null;
   followUpOfId?: string | null;
+  copyOfId?: string | null;
 }
 
 function planOne(
   claimed: ClaimedMail,
   memory: ThreadMemory,
-  { organizationId, mailboxId, createTickets, copyPolicy = 'ONE_TICKET' }: IngestSettings,
+  {
+    organizationId,
+    mailboxId,
+    createTickets,
+    copyPolicy = 'ONE_TICKET',
+    reopenWithinDays = 14,
+  }: IngestSettings,
   nextNumber: number,
   now: Date,
 ): Decision {
@@ -160,14 +174,21 @@ function planOne(
   const at = mail.summary.receivedAt ?? now;
   const newest = found === null ? null : memory.lastFollowUpOf(found.id);
   const fate =
-    found === null || isQuiet(automatic) ? null : fateOfReply(found, newest, { at, createTickets });
+    found === null || isQuiet(automatic)
+      ? null
+      : fateOfReply(found, newest, { at, createTickets, reopenWithinDays });
   const follows = fate !== null && 'followsUp' in fate ? fate.followsUp : null;
   const chosen = fate === null ? found : 'joins' in fate ? fate.joins : null;
+  // Where copies get tickets of their own, a reply may still belong to one that has it from another mailbox.
+  const same = chosen === null ? null : memory.sameIn(mail, chosen);
+  if (same !== null) return ignored('DUPLICATE', explainCopy(same, mailboxId), same.ticket.id);
   const namesake = memory.namesakeOf(mail);
+  const twin = chosen === null && copyPolicy === 'LINKED' ? memory.twinOf(mail) : null;
   const explained = [
     explainAutomatic(choice.explanation, machine, mail.bounce),
     fate?.because,
     namesake && explainNamesake(namesake),
+    twin && explainTwin(twin.ticket),
   ];
   const explanation = explained.filter(Boolean).join(' ');
   const reason = follows === null ? choice.reason : 'FOLLOW_UP';
@@ -201,6 +222,7 @@ function planOne(
     },
     ticket,
     followUpOfId: follows?.id ?? null,
+    copyOfId: twin?.ticket.id ?? null,
   };
 }
 

@@ -55,14 +55,17 @@ async function insertTicketsAndMessages(
   stored: readonly StoredMail[],
   contacts: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const tickets = newTickets.map(({ id, number, mail, lastMessageAt, followUpOfId = null }) => ({
-    id,
-    number,
-    follow_up_of_id: followUpOfId,
-    subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
-    requester_id: contacts.get(mail.sender.emailAddress),
-    last_message_at: lastMessageAt,
-  }));
+  const tickets = newTickets.map(
+    ({ id, number, mail, lastMessageAt, followUpOfId = null, copyOfId = null }) => ({
+      id,
+      number,
+      follow_up_of_id: followUpOfId,
+      copy_of_id: copyOfId,
+      subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
+      requester_id: contacts.get(mail.sender.emailAddress),
+      last_message_at: lastMessageAt,
+    }),
+  );
   const messages = stored.map(({ mail, ticketId, messageId, automatic }) => ({
     id: messageId,
     ticket_id: ticketId,
@@ -89,11 +92,11 @@ async function insertTicketsAndMessages(
          from place where organization.id = place.organization_id and json_array_length(place.tickets) > 0
      ), opened as (
        insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
-         last_message_at, follow_up_of_id, created_at, updated_at)
+         last_message_at, follow_up_of_id, copy_of_id, created_at, updated_at)
        select id, organization_id, number, subject, 'OPEN', 'NORMAL', requester_id, mailbox_id, last_message_at,
-         follow_up_of_id, now, now
+         follow_up_of_id, copy_of_id, now, now
          from place, json_to_recordset(place.tickets) as row(id uuid, number integer, subject text, requester_id uuid,
-           last_message_at timestamptz, follow_up_of_id uuid)
+           last_message_at timestamptz, follow_up_of_id uuid, copy_of_id uuid)
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,

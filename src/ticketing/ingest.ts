@@ -10,6 +10,7 @@ import { isPartOfTicket, storePlan } from './ingest-store.ts';
 import { claimLedgerRows, type LedgerOutcome, lockNumbersForNewMail, settleLedger } from './ledger.ts';
 import { loadStorm } from './load-storm.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
+import { loadMailSettings } from './mail-settings.ts';
 import { summarizeMail } from './prepare-mail.ts';
 import { type ReadMail, readMail } from './read-mails.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
@@ -36,6 +37,8 @@ export interface IngestResult {
   attachmentsDue: number;
   /** Mails of this page that wait to be archived, deleted or copied (`archiveState` or `copyState` = `DUE`). */
   archiveDue: number;
+  /** Mails of this page that were too many: they are in storm tickets, or joined their ticket without reopening it. */
+  stormed: number;
   /** Ledger ids of the mails of this page that became `FAILED`; retry them with {@link ingestOneAgain}. */
   failedInboundMessageIds: string[];
   /** When Microsoft received each of the mails of this page that became a ticket or a reply. */
@@ -172,8 +175,19 @@ async function settle(
 ): Promise<IngestResult> {
   const prepared = claimed.map(({ mail }) => mail);
   const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
-  const storm = await loadStorm(em, organizationId, prepared, now);
-  const settings = { organizationId, mailboxId: mailbox.id, createTickets: mailbox.createTickets, storm };
+  const { copyPolicy, reopenWithinDays, stormLimitPerSender, stormLimitPerTicket } = await loadMailSettings(
+    em,
+    organizationId,
+  );
+  const limits = { perSender: stormLimitPerSender, perTicket: stormLimitPerTicket };
+  const settings = {
+    organizationId,
+    mailboxId: mailbox.id,
+    createTickets: mailbox.createTickets,
+    copyPolicy,
+    reopenWithinDays,
+    storm: await loadStorm(em, organizationId, prepared, limits, now),
+  };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
 
@@ -208,6 +222,7 @@ async function settle(
     known: 0,
     attachmentsDue: withAttachments.length,
     archiveDue: outcomes.filter(({ isArchiveDue, isCopyDue }) => isArchiveDue || isCopyDue).length,
+    stormed: plan.mails.filter(({ automatic }) => automatic === 'STORM').length,
     failedInboundMessageIds: poison.map(({ inboundMessageId }) => inboundMessageId),
     storedReceivedAt: plan.mails.filter(isPartOfTicket).map(({ mail }) => mail.summary.receivedAt),
     failures: poison.map(({ error }) => error),
@@ -248,6 +263,7 @@ function nothing(): IngestResult {
     known: 0,
     attachmentsDue: 0,
     archiveDue: 0,
+    stormed: 0,
     failedInboundMessageIds: [],
     storedReceivedAt: [],
     failures: [],

@@ -3,28 +3,25 @@ import type { EntityManager } from '../platform/database.ts';
 import type { DomainEvent } from '../realtime/catalogue.ts';
 import type { PlannedMail } from './ingest-plan.ts';
 import type { PreparedMail } from './prepare-mail.ts';
-import { STORM_WINDOW, StormWatch } from './storm.ts';
+import { STORM_WINDOW, type StormLimits, StormWatch } from './storm.ts';
 
-/** How many of a sender's messages are looked at, as a multiple of the limit: replies stand between openings. */
+/** How many of a sender's messages are looked at, as a multiple of the higher limit: replies stand between openings. */
 const LOOK_BACK = 4;
 
 /**
- * Loads what the senders of a page sent in the hour before, in two statements however many mails there are. Null when the
+ * Loads what the senders of a page sent in the hour before, in one statement however many mails there are. Null when the
  * organization has no limit.
  */
 export async function loadStorm(
   em: EntityManager,
   organizationId: string,
   mails: readonly PreparedMail[],
+  limits: StormLimits,
   now: Date,
 ): Promise<StormWatch | null> {
-  const [organization] = await em.execute<{ storm_limit: number | null }[]>(
-    'select storm_limit from organization where id = ?',
-    [organizationId],
-  );
-  const limit = organization?.storm_limit ?? null;
-  if (limit === null) return null;
-  const watch = new StormWatch(limit);
+  const highest = Math.max(limits.perSender ?? 0, limits.perTicket ?? 0);
+  if (highest === 0) return null;
+  const watch = new StormWatch(limits);
   const spans = new Map<string, { address: string; since: number; until: number }>();
   for (const { thread, summary } of mails) {
     const address = thread.senderAddress;
@@ -61,7 +58,7 @@ export async function loadStorm(
      ) as seen
      join ticket on ticket.organization_id = ? and ticket.id = seen.ticket_id
      order by seen.received_at`,
-    [JSON.stringify(senders), organizationId, LOOK_BACK * limit, organizationId],
+    [JSON.stringify(senders), organizationId, LOOK_BACK * highest, organizationId],
   );
   for (const row of rows) {
     const closedAt = row.closed_at === null ? null : new Date(row.closed_at);

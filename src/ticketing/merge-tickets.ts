@@ -94,6 +94,10 @@ async function repoint(
     [target.id, organizationId, source.id, target.id],
   );
   await em.execute(
+    'update ticket set copy_of_id = nullif(?::uuid, id) where organization_id = ? and copy_of_id = ?',
+    [target.id, organizationId, source.id],
+  );
+  await em.execute(
     'update former_ticket set merged_into_id = ? where organization_id = ? and merged_into_id = ?',
     [target.id, organizationId, source.id],
   );

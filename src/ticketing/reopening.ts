@@ -2,20 +2,18 @@ import type { CandidateTicket } from './threading.ts';
 
 const DAY = 24 * 60 * 60 * 1_000;
 
-/**
- * How long after its closing a ticket opens again by a reply, in days. Later somebody most likely wants something new. A
- * setting of the organization would be read in place of this.
- */
-export const REOPEN_WITHIN_DAYS = 14;
-
 /** What becomes of a reply: it joins a ticket, or opens one that is linked to the ticket that it would have joined. */
 export type FateOfReply =
   | { joins: CandidateTicket; because: string | null }
   | { followsUp: CandidateTicket; because: string };
 
-/** Whether the ticket was closed so long before `at` that a reply does not open it again. */
-export function isClosedForGood({ closedAt }: CandidateTicket, at: Date): boolean {
-  return closedAt != null && at.getTime() - closedAt.getTime() > REOPEN_WITHIN_DAYS * DAY;
+/**
+ * Whether the ticket was closed more than `days` days before `at`, so that a reply does not open it again: later somebody
+ * most likely wants something new. With 0 days that is every closed ticket, also for a reply that was on its way.
+ */
+export function isClosedForGood({ closedAt }: CandidateTicket, at: Date, days: number): boolean {
+  if (closedAt == null) return false;
+  return days === 0 || at.getTime() - closedAt.getTime() > days * DAY;
 }
 
 /**
@@ -25,11 +23,14 @@ export function isClosedForGood({ closedAt }: CandidateTicket, at: Date): boolea
 export function fateOfReply(
   ticket: CandidateTicket,
   newest: CandidateTicket | null,
-  { at, createTickets }: { at: Date; createTickets: boolean },
+  { at, createTickets, reopenWithinDays }: { at: Date; createTickets: boolean; reopenWithinDays: number },
 ): FateOfReply {
-  if (!isClosedForGood(ticket, at)) return { joins: ticket, because: null };
-  const closed = `Ticket #${ticket.number} was closed more than ${REOPEN_WITHIN_DAYS} days before`;
-  if (newest !== null && !isClosedForGood(newest, at)) {
+  if (!isClosedForGood(ticket, at, reopenWithinDays)) return { joins: ticket, because: null };
+  const closed =
+    reopenWithinDays === 0
+      ? `Ticket #${ticket.number} is closed, and replies open none again`
+      : `Ticket #${ticket.number} was closed more than ${reopenWithinDays} ${reopenWithinDays === 1 ? 'day' : 'days'} before`;
+  if (newest !== null && !isClosedForGood(newest, at, reopenWithinDays)) {
     return { joins: newest, because: `${closed}, and goes on in ticket #${newest.number}.` };
   }
   if (createTickets) {

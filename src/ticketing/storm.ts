@@ -14,19 +14,27 @@ export interface CountedMail {
   isStorm: boolean;
 }
 
+/** How much is too much; null: nothing is. */
+export interface StormLimits {
+  /** Tickets that one sender may open within an hour. */
+  perSender: number | null;
+  /** Messages of one sender to one ticket within an hour that count as written by a person. */
+  perTicket: number | null;
+}
+
 /**
  * Turns a flood into one ticket. Headers do not matter: this holds for robots that follow no rule. A sender may open
- * `limit` tickets within an hour in the organization; the next mail opens the *storm ticket*, and further ones join it.
- * Within one ticket, what comes after `limit` messages of one sender in an hour counts as automatic: it neither reopens
+ * so many tickets within an hour in the organization; the next mail opens the *storm ticket*, and further ones join it.
+ * Within one ticket, what comes after so many messages of one sender in an hour counts as automatic: it neither reopens
  * the ticket nor is answered, which ends the game of two robots that answer each other. Nothing is lost: each mail is a
  * message of a ticket.
  */
 export class StormWatch {
-  readonly #limit: number;
+  readonly #limits: StormLimits;
   readonly #counted = new Map<string, CountedMail[]>();
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor(limits: StormLimits) {
+    this.#limits = limits;
   }
 
   /** Learns what `sender` sent. */
@@ -54,9 +62,10 @@ export class StormWatch {
   }
 
   #calmOpening(decision: Decision, sender: string, receivedAt: Date): Decision {
+    const { perSender } = this.#limits;
     const opened = this.#within(sender, receivedAt).filter(({ isOpening }) => isOpening);
-    if (opened.length < this.#limit) return decision;
-    const many = `${sender} has opened ${this.#limit} tickets within an hour`;
+    if (perSender === null || opened.length < perSender) return decision;
+    const many = `${sender} has opened ${perSender} tickets within an hour`;
     const storm = opened.findLast(({ isStorm, ticket }) => isStorm && !ticket.closedAt)?.ticket;
     if (storm === undefined) {
       const explanation = `A storm: ${many}. Further messages join this ticket, and nothing answers them.`;
@@ -77,9 +86,10 @@ export class StormWatch {
 
   #calmReply(decision: Decision, sender: string, receivedAt: Date): Decision {
     const { mail, ticket } = decision;
+    const { perTicket } = this.#limits;
     const same = this.#within(sender, receivedAt).filter((counted) => counted.ticket.id === ticket?.id);
-    if (mail.automatic !== null || same.length < this.#limit) return decision;
-    const explanation = `${mail.explanation} ${sender} has sent ${this.#limit} messages to this ticket within an hour: it does not reopen the ticket, and nothing answers it.`;
+    if (mail.automatic !== null || perTicket === null || same.length < perTicket) return decision;
+    const explanation = `${mail.explanation} ${sender} has sent ${perTicket} messages to this ticket within an hour: it does not reopen the ticket, and nothing answers it.`;
     return { ...decision, mail: { ...mail, explanation, automatic: 'STORM' } };
   }
 

@@ -113,6 +113,20 @@ export class ThreadMemory {
     return this.#sameIdAs(mail).find((known) => isCopyOf(copy, known, policy)) ?? null;
   }
 
+  /** What is known of the same mail in another mailbox; null when there is none. Only where copies get tickets. */
+  twinOf(mail: PreparedMail): KnownOriginal | null {
+    const isTwin = ({ mailboxId, contentDigest }: KnownOriginal) =>
+      mailboxId !== this.#mailboxId && contentDigest !== null && contentDigest === mail.contentDigest;
+    return this.#sameIdAs(mail).find(isTwin) ?? null;
+  }
+
+  /** What is known of the same mail as a message of this very ticket; null when it is none. */
+  sameIn(mail: PreparedMail, ticket: CandidateTicket): KnownOriginal | null {
+    const isSame = (known: KnownOriginal) =>
+      known.ticket.id === ticket.id && known.contentDigest === mail.contentDigest;
+    return this.#sameIdAs(mail).find(isSame) ?? null;
+  }
+
   /** What is left of the mail of which `mail` is a copy, when its ticket was deleted; else null. */
   tombstoneOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): Tombstone | null {
     const copy = { contentDigest: mail.contentDigest, mailboxId };
@@ -140,6 +154,8 @@ export class ThreadMemory {
     ]);
     if (conversationId !== null) this.addConversation(conversationId, ticket, subject);
     if (internetMessageId === null || mail.contentDigest === null) return;
+    // Its copy in another mailbox has its own ticket: replies that come here belong to the one here.
+    if (this.twinOf(mail) !== null) this.#byMessageId.set(internetMessageId, this.#know(ticket));
     this.addMessageId(internetMessageId, ticket);
     this.addOriginal(internetMessageId, {
       mailboxId: this.#mailboxId,

@@ -38,6 +38,8 @@ export const TicketSchema = defineEntity({
     closedAt: p.datetime().nullable(),
     /** The ticket that it goes on from, which was closed long ago; an id, since an entity cannot name itself here. */
     followUpOfId: p.uuid().nullable(),
+    /** The ticket of the same mail in another mailbox, where each mailbox has its own. */
+    copyOfId: p.uuid().nullable(),
     version: p.integer().version(),
   },
 });

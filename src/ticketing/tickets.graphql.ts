@@ -24,7 +24,8 @@ const NO_ROW = '00000000-0000-0000-0000-000000000000';
 export const TicketStatusEnum = enumType('TicketStatus', 'Where a ticket stands.', {
   OPEN: 'Somebody has to do something about it.',
   PENDING: 'It waits for something outside.',
-  CLOSED: 'It is done. A reply within 14 days opens it again; a later one opens a new ticket, linked to it.',
+  CLOSED:
+    'It is done. A reply within `MailSettings.reopenWithinDays` opens it again; a later one opens a new ticket, linked to it.',
 });
 
 export const TicketPriorityEnum = enumType('TicketPriority', 'How urgent a ticket is.', {

@@ -34,6 +34,7 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
     });
     try {
       const desk = createDesk(server.url, emulator, 'first', ADMIN_KEY);
+      await desk.withoutStormLimits();
       return await work({ emulatorUrl: emulator.url, server, desk });
     } catch (error) {
       process.stderr.write(server.output());

@@ -13,6 +13,7 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/authenticate.ts update api_key set last_used_at':
     'by the id of the key that was just authenticated',
   'access/organizations.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'access/organizations.ts select from organization where id': 'the organization itself',
   'access/session-watch.ts select pg_notify': 'a wake-up, no row',
   'access/users.ts select from organization where id': 'the organization itself',
   'microsoft365/read-budgets.ts select asked.key':
@@ -42,7 +43,8 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by the id of an attachment that was found in its organization',
   'ticketing/attachments.ts select content from attachment_chunk':
     'by the id of an attachment that was found in its organization',
-  'ticketing/load-storm.ts select storm_limit': 'the organization itself',
+  'ticketing/mail-settings.ts select copy_policy': 'the organization itself',
+  'ticketing/mail-settings.ts update organization set': 'the organization itself',
   'ticketing/ticket-number.ts': 'the organization itself',
 };
 

@@ -71,6 +71,7 @@ test('clocks that disagree make no time negative', async () => {
     announcedAt: new Date('2026-11-21T10:00:05Z'),
     receivedAt: [new Date('2026-11-21T10:01:00Z'), null, new Date('2026-11-21T09:59:58Z')],
     committedAt: new Date('2026-11-21T10:00:00Z'),
+    stormed: 0,
   });
   const page = await registry.metrics();
   expect(page).toContain('deskgraph_notification_to_ticket_seconds_sum{trigger="PUSH"} 0\n');

@@ -21,9 +21,9 @@ const from = (emailAddress: string) => ({ from: { name: null, emailAddress } });
 describe('a mail is a copy', () => {
   const known = { mailboxId: 'a', contentDigest: 'x', ticket: { id: 't', number: 1 } };
   test.each([
-    ['in the same mailbox', 'x', 'a', 'TICKET_FOR_EACH_MAILBOX', true],
+    ['in the same mailbox', 'x', 'a', 'SEPARATE', true],
     ['in another one', 'x', 'b', 'ONE_TICKET', true],
-    ['in another one, when each has its own ticket', 'x', 'b', 'TICKET_FOR_EACH_MAILBOX', false],
+    ['in another one, when each has its own ticket', 'x', 'b', 'SEPARATE', false],
     ['of other content', 'y', 'a', 'ONE_TICKET', false],
     ['without a Message-ID', null, 'a', 'ONE_TICKET', false],
   ] as const)('%s', (_name, contentDigest, mailboxId, policy, expected) => {

@@ -40,7 +40,11 @@ describe('a reply', () => {
     ],
     ['opens the old one where none are opened', closed, null, 60, false, { joins: 'old' }],
   ] as const)('%s', (_name, ticket, newest, days, createTickets, expected) => {
-    const fate = fateOfReply(ticket, newest, { at: daysLater(days), createTickets });
+    const fate = fateOfReply(ticket, newest, {
+      at: daysLater(days),
+      createTickets,
+      reopenWithinDays: 14,
+    });
     expect(
       Object.fromEntries(Object.entries(fate).map(([key, to]) => [key, (to as { id?: string })?.id])),
     ).toEqual({

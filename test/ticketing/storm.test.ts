@@ -20,7 +20,8 @@ const ledger = (desk: Desk) =>
 
 async function deskWithLimit(limit: number | null): Promise<Desk> {
   const desk = await createDesk(own.database);
-  await em(desk).execute('update organization set storm_limit = ? where id = ?', [
+  await em(desk).execute('update organization set storm_limit = ?, ticket_storm_limit = ? where id = ?', [
+    limit,
     limit,
     desk.organizationId,
   ]);
