@@ -82,9 +82,11 @@ export function controlMailboxRoutes(world: World): Hono {
   });
   routes.put('/mailboxes/:address/quirks', async (c) => {
     const { user, mailbox } = requireMailbox(state, c.req.param('address'));
-    const { corruptMessages = [], ...input } = await readControlBody(c, quirksSchema);
-    const ids = corruptMessages.map((id) => mailbox.currentIds.get(id) ?? id);
-    const unknown = ids.find((id) => !mailbox.messages.has(id));
+    const { corruptMessages = [], oddMessages = {}, ...input } = await readControlBody(c, quirksSchema);
+    const immutable = (id: string) => mailbox.currentIds.get(id) ?? id;
+    const ids = corruptMessages.map(immutable);
+    const odd = new Map(Object.entries(oddMessages).map(([id, answer]) => [immutable(id), answer]));
+    const unknown = [...ids, ...odd.keys()].find((id) => !mailbox.messages.has(id));
     if (unknown !== undefined) throw new ControlFault(404, 'notFound', `There is no message ${unknown}.`);
     const none = noQuirks();
     const quirks: Quirks = {
@@ -92,9 +94,10 @@ export function controlMailboxRoutes(world: World): Hono {
       repeatedLinks: input.repeatedLinks ?? none.repeatedLinks,
       emptyPages: input.emptyPages ?? none.emptyPages,
       partialUpdates: input.partialUpdates ?? none.partialUpdates,
+      oddMessages: odd,
     };
     world.quirks.set(user.id, quirks);
-    return c.json({ ...quirks, corruptMessages: ids });
+    return c.json({ ...quirks, corruptMessages: ids, oddMessages: Object.fromEntries(odd) });
   });
   return routes;
 }

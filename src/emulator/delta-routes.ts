@@ -10,7 +10,7 @@ import { assertReadable } from './message-routes.ts';
 import { isMessageProperty, messageJson, shownId } from './message-view.ts';
 import { badQuery, readMessageQuery } from './odata-query.ts';
 import type { Preferences } from './prefer.ts';
-import { CHANGEABLE_PROPERTIES, noQuirks, type Quirks } from './quirks.ts';
+import { CHANGEABLE_PROPERTIES, noQuirks, oddly, type Quirks } from './quirks.ts';
 import type { GraphEnv, World } from './world.ts';
 
 /** `GET /mailFolders/{id}/messages/delta`; see learn.microsoft.com/graph/delta-query-messages. */
@@ -63,13 +63,14 @@ function itemJson(item: DeltaItem, token: DeltaToken, preferences: Preferences, 
   const select = token.select === null ? null : new Set(token.select);
   assertReadable(item.message, select, quirks);
   const isPartial = quirks.partialUpdates && !item.isNew;
+  const json = messageJson(item.message, {
+    select: isPartial ? (select?.intersection(CHANGEABLE_PROPERTIES) ?? CHANGEABLE_PROPERTIES) : select,
+    preferences,
+    extendedProperties: token.extendedProperties,
+  });
   return {
     '@odata.type': '#microsoft.graph.message',
-    ...messageJson(item.message, {
-      select: isPartial ? (select?.intersection(CHANGEABLE_PROPERTIES) ?? CHANGEABLE_PROPERTIES) : select,
-      preferences,
-      extendedProperties: token.extendedProperties,
-    }),
+    ...oddly(json, quirks.oddMessages.get(item.message.immutableId)),
   };
 }
 

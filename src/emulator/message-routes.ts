@@ -24,7 +24,7 @@ import {
 import { mimeSourceOf } from './mime-source.ts';
 import { type MessageQuery, readMessageQuery } from './odata-query.ts';
 import type { Preferences } from './prefer.ts';
-import type { Quirks } from './quirks.ts';
+import { oddly, type Quirks } from './quirks.ts';
 import type { GraphEnv, World } from './world.ts';
 
 const destinationSchema = z.object({ destinationId: z.string().min(1) });
@@ -154,7 +154,7 @@ function viewOf(
   const json = messageJson(message, { select, preferences, extendedProperties });
   if (expandAttachments)
     json.attachments = message.attachments.map((attachment) => attachmentJson(attachment, null));
-  return json;
+  return oddly(json, quirks?.oddMessages.get(message.immutableId));
 }
 
 /** Throws the 500 that a corrupt message causes; its bare id can be read all the same. */

@@ -37,34 +37,35 @@ export const ATTACHMENT_PROPERTIES = [
 ] as const;
 
 const text = z.string().nullish();
+/** What a mail can do without: of another type it counts as missing. */
+const looseText = text.catch(null);
+const looseFlag = z.boolean().nullish().catch(null);
 const recipient = z
-  .object({ emailAddress: z.object({ name: text, address: text }).nullish() })
+  .object({ emailAddress: z.object({ name: looseText, address: text }).nullish() })
   .nullish()
   .catch(null);
 const recipients = z.array(recipient).nullish().catch(null);
-const body = z.object({ contentType: text, content: text });
+const body = z.object({ contentType: looseText, content: text });
+const header = z.object({ name: z.string(), value: looseText }).nullable().catch(null);
 
 const message = z.object({
-  '@odata.type': text.catch(null),
+  '@odata.type': looseText,
   id: z.string().min(1),
-  internetMessageId: text,
-  conversationId: text,
-  subject: text,
+  internetMessageId: looseText,
+  conversationId: looseText,
+  subject: looseText,
   from: recipient,
   sender: recipient,
   replyTo: recipients,
   toRecipients: recipients,
   ccRecipients: recipients,
-  receivedDateTime: text,
-  sentDateTime: text,
-  isDraft: z.boolean().nullish(),
-  hasAttachments: z.boolean().nullish(),
+  receivedDateTime: looseText,
+  sentDateTime: looseText,
+  isDraft: looseFlag,
+  hasAttachments: looseFlag,
   body,
   uniqueBody: body.nullish().catch(null),
-  internetMessageHeaders: z
-    .array(z.object({ name: z.string(), value: text }))
-    .nullish()
-    .catch(null),
+  internetMessageHeaders: z.array(header).nullish().catch(null),
 });
 
 const attachment = z.object({
@@ -81,7 +82,9 @@ const attachment = z.object({
 /** Reads a mail. Throws `ZodError` when it has no id or no body. */
 export function readMail(json: unknown): IncomingMail {
   const raw = message.parse(json);
-  const headers = (raw.internetMessageHeaders ?? []).map(({ name, value }) => ({ name, value: value ?? '' }));
+  const headers = (raw.internetMessageHeaders ?? []).flatMap((one) =>
+    one === null ? [] : [{ name: one.name, value: one.value ?? '' }],
+  );
   const idsOf = (wanted: string) =>
     parseMessageIds(
       headers
@@ -98,7 +101,7 @@ export function readMail(json: unknown): IncomingMail {
     replyTo: readAddresses(raw.replyTo),
     to: readAddresses(raw.toRecipients),
     cc: readAddresses(raw.ccRecipients),
-    receivedAt: readDate(raw.receivedDateTime),
+    receivedAt: readArrival(raw.receivedDateTime),
     sentAt: readDate(raw.sentDateTime),
     isDraft: raw.isDraft ?? false,
     hasAttachments: raw.hasAttachments ?? false,
@@ -169,6 +172,15 @@ function readBody(raw: z.infer<typeof body>): IncomingMail['body'] {
     contentType: raw.contentType?.toLowerCase() === 'html' ? 'html' : 'text',
     content: raw.content ?? '',
   };
+}
+
+/**
+ * Exchange and Outlook write "no time" as the year 1 or 1601. Taken at its word, such mail would be older than whatever the
+ * mailbox is to receive, and be left out without a trace.
+ */
+function readArrival(raw: string | null | undefined): Date | null {
+  const date = readDate(raw);
+  return date !== null && date.getTime() > 0 ? date : null;
 }
 
 function readDate(raw: string | null | undefined): Date | null {
