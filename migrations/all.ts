@@ -4,7 +4,9 @@ import { Announcements } from './2026-11-21-announcements.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
+import { Groups } from './2026-11-21-groups.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
+import { MailRules } from './2026-11-21-mail-rules.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
@@ -29,3 +31,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-storms', class: Storms },
   { name: '2026-11-21-organization-settings', class: OrganizationSettings },
 ];
+  { name: '2026-11-21-groups', class: Groups },
+  { name: '2026-11-21-mail-rules', class: MailRules },

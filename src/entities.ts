@@ -13,6 +13,7 @@ import { SyncStateSchema } from './sync/sync-state.entity.ts';
 import { AttachmentSchema } from './ticketing/attachment.entity.ts';
 import { ContactSchema } from './ticketing/contact.entity.ts';
 import { FormerTicketSchema } from './ticketing/former-ticket.entity.ts';
+import { GroupSchema } from './ticketing/group.entity.ts';
 import { InboundMessageSchema } from './ticketing/inbound-message.entity.ts';
 import { MessageSchema } from './ticketing/message.entity.ts';
 import { TicketSchema } from './ticketing/ticket.entity.ts';
@@ -27,6 +28,7 @@ export const entities = [
   SignInAttemptSchema,
   MailboxSchema,
   ContactSchema,
+  GroupSchema,
   TicketSchema,
   FormerTicketSchema,
   MessageSchema,

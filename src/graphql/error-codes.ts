@@ -108,6 +108,12 @@ const TICKETING_CODES = {
   TICKET_CHANGED: 'Somebody else changed the ticket in the meantime.',
   STORM: 'More messages came from one sender within an hour than the limits allow.',
   ASSIGNEE_NOT_AVAILABLE: 'The user cannot be given tickets.',
+  GROUP_NAME_TAKEN: 'Another group has this name.',
+  GROUP_IN_USE: 'The group cannot be deleted: tickets, mailboxes or mail rules name it.',
+  GROUP_NOT_AVAILABLE: 'The group cannot be given anything: unknown or archived.',
+  TOO_MANY_GROUPS: 'The organization has as many groups as it may.',
+  MAIL_RULE_NAME_TAKEN: 'Another mail rule has this name.',
+  TOO_MANY_MAIL_RULES: 'The organization has as many mail rules as it may.',
   ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',
   ATTACHMENT_NOT_STORED:

@@ -12,6 +12,7 @@ import '../sync/reconciliation.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/forwarded.graphql.ts';
+import '../ticketing/groups.graphql.ts';
 import '../ticketing/inbound-messages.graphql.ts';
 import '../ticketing/invitations.graphql.ts';
 import '../ticketing/mail-settings.graphql.ts';

@@ -25,6 +25,8 @@ export interface IncomingSettingsChange {
   archiveFolderId?: string;
   /** Where every incoming mail is copied to; null: no copies any more. */
   copyFolderId?: string | null;
+  /** The group that tickets from new mail go to; null: none any more. The caller has checked it. */
+  groupId?: string | null;
   /** A name of IANA's, or one of Windows'. */
   timeZone?: string;
 }
@@ -113,6 +115,7 @@ export async function updateIncomingSettings(
     copyFolder,
     afterProcessing,
     timeZone,
+    groupId: change.groupId === undefined ? (mailbox.groupId ?? null) : change.groupId,
     createTickets: change.createTickets ?? mailbox.createTickets,
     syncIntervalMinutes: change.intervalMinutes ?? mailbox.syncIntervalMinutes,
     // The mail that is already there is left alone: from now on counts. Exchange tells times in whole seconds.

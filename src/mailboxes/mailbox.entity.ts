@@ -48,6 +48,8 @@ export const MailboxSchema = defineEntity({
     /** Every incoming mail is copied to it; null: no copies. */
     copyFolder: p.json<FolderChoice>().nullable(),
     /** IANA's name of the zone in which people read the times of this mailbox. */
+    /** The group that tickets from new mail go to; an id, since groups belong to the folder above. Null: none. */
+    groupId: p.uuid().nullable(),
     timeZone: p.text().default('UTC'),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),

@@ -9,6 +9,8 @@ import { GraphError } from '../microsoft365/graph-error.ts';
 import { Integration } from '../microsoft365/integration.entity.ts';
 import type { MailFolder } from '../microsoft365/mail.ts';
 import { updateMailbox } from '../sync/update-mailbox.ts';
+import { Group } from '../ticketing/group.entity.ts';
+import { GroupNotAvailableError } from '../ticketing/group-errors.ts';
 import { InboundChannelChangeType } from './inbound-channel.graphql.ts';
 import { createMailFolder } from './incoming-settings.ts';
 import { type FolderChoice, Mailbox, type SyncIntervalMinutes } from './mailbox.entity.ts';
@@ -121,6 +123,14 @@ const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').impl
         'Where a copy of every incoming mail is put, before the mail itself is archived or deleted; null: nowhere.',
       resolve: ({ copyFolder }) => copyFolder ?? null,
     }),
+    group: t.field({
+      type: Group,
+      nullable: true,
+      description:
+        'The group that a ticket from new mail goes to, unless a mail rule names another; passed over while it is archived. Null: none.',
+      resolve: ({ groupId }, _args, { em }) =>
+        groupId == null ? null : em.getReference(Group, groupId, { wrapped: true }).load(),
+    }),
     timeZone: t.exposeString('timeZone', {
       description:
         'The zone, by its IANA name, in which sentences of Deskgraph about this mailbox name times, and in which calendar times without a zone are read.',
@@ -229,6 +239,9 @@ mutation('updateIncomingSettings', {
       description:
         'Where every incoming mail is copied to: an id, or a well-known name; null ends it. What could not be copied before is tried again.',
     }),
+    groupId: t.id({
+      description: 'The group that a ticket from new mail goes to, not an archived one; null: none.',
+    }),
     timeZone: t.string({
       description:
         "The zone in which people read times: IANA's name, such as Europe/Berlin, or the name that Windows has for it.",
@@ -251,13 +264,18 @@ mutation('updateIncomingSettings', {
     CopyFolderIsWatchedError,
     CopyFolderIsArchiveFolderError,
     UnknownTimeZoneError,
+    GroupNotAvailableError,
     GraphError,
   ],
-  resolve: ({ mailboxId, intervalMinutes, ...change }, { em, services, signal }) =>
+  resolve: ({ mailboxId, intervalMinutes, groupId, ...change }, { em, services, signal }) =>
     updateMailbox(
       em,
       decodeId('Mailbox', mailboxId),
-      { ...change, intervalMinutes: intervalMinutes ? MINUTES_OF[intervalMinutes] : null },
+      {
+        ...change,
+        intervalMinutes: intervalMinutes ? MINUTES_OF[intervalMinutes] : null,
+        groupId: groupId == null ? groupId : decodeId('Group', groupId),
+      },
       { mail: services.mail, clock: services.clock, signal },
     ),
 });

@@ -7,8 +7,10 @@ import {
   updateIncomingSettings,
 } from '../mailboxes/incoming-settings.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { getMailbox } from '../mailboxes/mailboxes.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { findUsableGroup } from '../ticketing/groups.ts';
 import { archiveFailedAgain, copyFailedAgain } from './archive-again.ts';
 import { managePushJob } from './push.jobs.ts';
 import { requestSync } from './request-sync.ts';
@@ -28,7 +30,8 @@ export interface UpdatedMailbox {
 /**
  * Changes a mailbox's incoming settings and, when mail is now taken in that was not before, starts a sync at once: it
  * sets the mark from which changes are listed. When it says where to archive or copy to, what could not be archived or
- * copied is tried again. Enabling makes Microsoft 365 the organization's inbound channel. Throws what `findFolders` and `updateIncomingSettings` throw.
+ * copied is tried again. Enabling makes Microsoft 365 the organization's inbound channel. Throws what `findFolders` and
+ * `updateIncomingSettings` throw, and GroupNotAvailableError.
  */
 export async function updateMailbox(
   em: EntityManager,
@@ -39,10 +42,12 @@ export async function updateMailbox(
   const given = Object.fromEntries(
     Object.entries(change).filter(([, value]) => value !== null && value !== undefined),
   ) as IncomingSettingsChange;
-  // The one setting that null takes away.
+  // The two settings that null takes away.
   if (change.copyFolderId === null) given.copyFolderId = null;
+  if (change.groupId === null) given.groupId = null;
   const found = await findFolders(em, mailboxId, given, deps);
   return em.transactional(async (tx) => {
+    if (given.groupId) await keepOrFindGroup(tx, mailboxId, given.groupId);
     const mailbox = await updateIncomingSettings(tx, mailboxId, given, found, deps.clock);
     if (mailbox.incomingEnabled && (given.enabled || given.folderId))
       await requestSync(tx, mailbox, 'MANUAL');
@@ -57,4 +62,10 @@ export async function updateMailbox(
     const inboundChannelChanged = switches ? await chooseMicrosoft365(tx, mailbox.organization.id) : null;
     return { mailbox, inboundChannelChanged };
   });
+}
+
+/** The group that it has already may stay, archived or not: settings are saved as a whole. */
+async function keepOrFindGroup(tx: EntityManager, mailboxId: string, groupId: string): Promise<void> {
+  const mailbox = await getMailbox(tx, mailboxId);
+  if (mailbox.groupId !== groupId) await findUsableGroup(tx, groupId);
 }

@@ -23,6 +23,9 @@ const ticketFilter = z.object({
   assigneeId: z.uuid().nullish(),
   /** True: nobody has it. False: somebody has. */
   unassigned: z.boolean().nullish(),
+  groupId: z.uuid().nullish(),
+  /** True: it belongs to no group. False: it belongs to one. */
+  withoutGroup: z.boolean().nullish(),
   requesterEmail: z.string().max(320).nullish(),
   mailboxId: z.uuid().nullish(),
   tag: z.string().max(50).nullish(),
@@ -63,6 +66,8 @@ export function ticketConditions(filter: TicketFilter): FilterQuery<Ticket> {
   if (given.priority != null) conditions.push({ priority: { $in: given.priority } });
   if (given.assigneeId != null) conditions.push({ assignee: given.assigneeId });
   if (given.unassigned != null) conditions.push({ assignee: given.unassigned ? null : { $ne: null } });
+  if (given.groupId != null) conditions.push({ group: given.groupId });
+  if (given.withoutGroup != null) conditions.push({ group: given.withoutGroup ? null : { $ne: null } });
   if (given.mailboxId != null) conditions.push({ mailbox: given.mailboxId });
   if (given.requesterEmail != null) {
     conditions.push({ requester: { emailAddress: cleanText(given.requesterEmail).trim().toLowerCase() } });

@@ -9,6 +9,7 @@ import { User } from '../access/user.entity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import { Contact } from './contact.entity.ts';
+import { Group } from './group.entity.ts';
 
 export const TICKET_STATUSES = ['OPEN', 'PENDING', 'CLOSED'] as const;
 export type TicketStatus = (typeof TICKET_STATUSES)[number];
@@ -31,6 +32,8 @@ export const TicketSchema = defineEntity({
     priority: p.string().$type<TicketPriority>().default('NORMAL'),
     requester: () => p.manyToOne(Contact).ref(),
     assignee: () => p.manyToOne(User).ref().nullable(),
+    /** The team that it goes to; null when it belongs to none. */
+    group: () => p.manyToOne(Group).ref().nullable(),
     /** The mailbox whose mail opened it; null for a ticket that a person made. */
     mailbox: () => p.manyToOne(Mailbox).ref().nullable(),
     tags: p.array().default([]),

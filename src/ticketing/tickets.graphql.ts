@@ -7,6 +7,8 @@ import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { Contact } from './contact.entity.ts';
+import { Group } from './group.entity.ts';
+import { GroupNotAvailableError } from './group-errors.ts';
 import { Message } from './message.entity.ts';
 import { listMessages } from './message-list.ts';
 import { relatedTicket } from './related-tickets.ts';
@@ -59,6 +61,12 @@ builder.node(Ticket, {
       description: 'Who works on it; null when nobody does.',
       resolve: ({ assignee }) => assignee?.loadOrFail() ?? null,
     }),
+    group: t.field({
+      type: Group,
+      nullable: true,
+      description: 'The team that it goes to; null when it belongs to none.',
+      resolve: ({ group }) => group?.loadOrFail() ?? null,
+    }),
     mailbox: t.field({
       type: Mailbox,
       nullable: true,
@@ -105,6 +113,8 @@ export const TicketFilterInput = builder.inputType('TicketFilter', {
     priority: t.field({ type: [TicketPriorityEnum], description: 'Of one of these.' }),
     assigneeId: t.id({ description: 'This user works on it.' }),
     unassigned: t.boolean({ description: 'True: nobody works on it. False: somebody does.' }),
+    groupId: t.id({ description: 'It goes to this group.' }),
+    withoutGroup: t.boolean({ description: 'True: it goes to no group. False: it goes to one.' }),
     requesterEmail: t.string({ description: 'The address of who asked, in any case.' }),
     mailboxId: t.id({ description: 'Mail to this mailbox opened it.' }),
     tag: t.string({ description: 'It has this tag.' }),
@@ -117,6 +127,7 @@ export function ticketFilter(input: typeof TicketFilterInput.$inferInput): Ticke
   return {
     ...input,
     assigneeId: input.assigneeId ? decodeId('User', input.assigneeId) : null,
+    groupId: input.groupId ? decodeId('Group', input.groupId) : null,
     mailboxId: input.mailboxId ? decodeId('Mailbox', input.mailboxId) : null,
   };
 }
@@ -200,14 +211,15 @@ mutation('createTicket', {
     requesterName: t.string({ description: 'The name of a new contact; at most 200 characters.' }),
     priority: t.field({ type: TicketPriorityEnum, description: 'How urgent it is; NORMAL when left out.' }),
     assigneeId: t.id({ description: 'Who works on it.' }),
+    groupId: t.id({ description: 'The group that it goes to; not an archived one.' }),
     tags: t.stringList({ description: 'At most 50 tags of at most 50 characters.' }),
   }),
   payload: { ticket: { type: Ticket, description: 'The new ticket.' } },
-  errors: [InvalidInputError, NotFoundError, AssigneeNotAvailableError],
-  resolve: async ({ assigneeId, ...input }, { em, actor, services }) => ({
+  errors: [InvalidInputError, NotFoundError, AssigneeNotAvailableError, GroupNotAvailableError],
+  resolve: async ({ assigneeId, groupId, ...input }, { em, actor, services }) => ({
     ticket: await createTicket(
       em,
-      { ...input, assigneeId: userId(assigneeId) },
+      { ...input, assigneeId: userId(assigneeId), groupId: decodeGroup(groupId) },
       { actor, now: services.clock.now() },
     ),
   }),
@@ -222,6 +234,9 @@ mutation('updateTicket', {
     status: t.field({ type: TicketStatusEnum, description: 'Where it stands now.' }),
     priority: t.field({ type: TicketPriorityEnum, description: 'How urgent it is now.' }),
     assigneeId: t.id({ description: 'Who works on it now; null: nobody. Left out: as before.' }),
+    groupId: t.id({
+      description: 'The group that it goes to now, not an archived one; null: none. Left out: as before.',
+    }),
     tags: t.stringList({ description: 'All its tags: at most 50 of at most 50 characters.' }),
     subject: t.string({ description: 'What it is about; 1 to 500 characters.' }),
     expectedVersion: t.int({
@@ -230,11 +245,22 @@ mutation('updateTicket', {
     }),
   }),
   payload: { ticket: { type: Ticket, description: 'The ticket as it is now.' } },
-  errors: [InvalidInputError, NotFoundError, TicketChangedError, AssigneeNotAvailableError],
-  resolve: async ({ ticketId, assigneeId, ...change }, { em, actor, services }) => ({
+  errors: [
+    InvalidInputError,
+    NotFoundError,
+    TicketChangedError,
+    AssigneeNotAvailableError,
+    GroupNotAvailableError,
+  ],
+  resolve: async ({ ticketId, assigneeId, groupId, ...change }, { em, actor, services }) => ({
     ticket: await updateTicket(
       em,
-      { ...change, id: decodeId('Ticket', ticketId), assigneeId: userId(assigneeId) },
+      {
+        ...change,
+        id: decodeId('Ticket', ticketId),
+        assigneeId: userId(assigneeId),
+        groupId: decodeGroup(groupId),
+      },
       { actor, now: services.clock.now() },
     ),
   }),
@@ -261,6 +287,11 @@ mutation('addNote', {
 /** Null means nobody, and left out means as before: both stay what they are. */
 function userId(globalId: string | null | undefined): string | null | undefined {
   return globalId == null ? globalId : decodeId('User', globalId);
+}
+
+/** As {@link userId}. */
+function decodeGroup(globalId: string | null | undefined): string | null | undefined {
+  return globalId == null ? globalId : decodeId('Group', globalId);
 }
 
 /** A query answers garbage as it answers an id that does not exist: with null. */

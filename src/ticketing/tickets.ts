@@ -10,6 +10,7 @@ import { cleanLine, cleanText } from './clean-text.ts';
 import { Contact } from './contact.entity.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import { FormerTicket } from './former-ticket.entity.ts';
+import { findUsableGroup } from './groups.ts';
 import { Message } from './message.entity.ts';
 import { TICKET_PRIORITIES, TICKET_STATUSES, Ticket } from './ticket.entity.ts';
 import { takeTicketNumbers } from './ticket-number.ts';
@@ -41,6 +42,7 @@ const newTicket = z.object({
   requesterName: line(200).nullish(),
   priority: z.enum(TICKET_PRIORITIES).nullish(),
   assigneeId: z.uuid().nullish(),
+  groupId: z.uuid().nullish(),
   tags: tags.nullish(),
 });
 
@@ -49,6 +51,7 @@ const ticketChange = z.object({
   status: z.enum(TICKET_STATUSES).nullish(),
   priority: z.enum(TICKET_PRIORITIES).nullish(),
   assigneeId: z.uuid().nullish(),
+  groupId: z.uuid().nullish(),
   tags: tags.nullish(),
   subject: subject.nullish(),
   expectedVersion: z.int().nullish(),
@@ -57,7 +60,7 @@ const ticketChange = z.object({
 const newNote = z.object({ ticketId: z.uuid(), text });
 
 export type NewTicket = z.input<typeof newTicket>;
-/** What is left out or null stays as it is, but for the assignee: null takes it away. */
+/** What is left out or null stays as it is, but for the assignee and the group: null takes them away. */
 export type TicketChange = z.input<typeof ticketChange>;
 export type NewNote = z.input<typeof newNote>;
 
@@ -90,7 +93,7 @@ export async function findTicket(
 /**
  * Opens a ticket by hand. Its text becomes the first note, written by the actor; nothing is mailed.
  *
- * Throws InvalidInputError and {@link AssigneeNotAvailableError}.
+ * Throws InvalidInputError, GroupNotAvailableError and {@link AssigneeNotAvailableError}.
  */
 export async function createTicket(
   em: EntityManager,
@@ -104,6 +107,7 @@ export async function createTicket(
     // Before the contact, in the order in which ingest takes them: the other way round the two would deadlock over a
     // person who writes at this moment.
     const number = await takeTicketNumbers(inside, organizationId, 1);
+    const group = await findUsableGroup(inside, given.groupId ?? null);
     const requester = { name: given.requesterName ?? null, emailAddress: given.requesterEmail };
     const contacts = await findOrCreateContacts(inside, organizationId, [requester], now);
     const contactId = contacts.get(requester.emailAddress);
@@ -116,6 +120,7 @@ export async function createTicket(
       priority: given.priority ?? 'NORMAL',
       requester: inside.getReference(Contact, contactId),
       assignee,
+      group,
       tags: given.tags ?? [],
       lastMessageAt: now,
     });
@@ -133,7 +138,8 @@ export async function createTicket(
  * Changes a ticket. What is so already changes nothing: then nothing is written and nobody is told. With
  * `expectedVersion` a change since the caller's reading is refused; without it the last one wins, field by field.
  *
- * Throws InvalidInputError, NotFoundError, {@link TicketChangedError} and {@link AssigneeNotAvailableError}.
+ * Throws InvalidInputError, NotFoundError, GroupNotAvailableError, {@link TicketChangedError} and
+ * {@link AssigneeNotAvailableError}.
  */
 export async function updateTicket(
   em: EntityManager,
@@ -161,6 +167,9 @@ export async function updateTicket(
     if (given.tags != null && !isEqual(given.tags, ticket.tags)) ticket.tags = given.tags;
     if (given.assigneeId !== undefined && given.assigneeId !== (ticket.assignee?.id ?? null)) {
       inside.assign(ticket, { assignee: await findAssignee(inside, given.assigneeId) });
+    }
+    if (given.groupId !== undefined && given.groupId !== (ticket.group?.id ?? null)) {
+      inside.assign(ticket, { group: await findUsableGroup(inside, given.groupId) });
     }
     await inside.flush();
     if (ticket.version !== before) {
