@@ -55,21 +55,31 @@ const htmlToText = compile({
  * Makes a mail's body ready to store. `uniqueBody` is what Outlook says that the mail adds to its conversation: it is
  * believed when it is part of the body, and looked through once more, since it holds quotes of mail that Outlook never
  * saw. Without it, quoted text is recognised by its form. Every line that is not shown first is in `quotedText` or
- * `signature`.
+ * `signature`. Of a forwarded mail nothing is left out: its sender has sent it for the sake of what looks like a quote.
  *
  * A body that cannot be read as HTML in two seconds (nested a hundred thousand times, say) is kept as
  * its bare text with a note: a hostile mail neither holds up everybody's mail nor gets lost.
  */
-export function prepareBodies(body: MailBody, uniqueBody: MailBody | null): Bodies {
+export function prepareBodies(
+  body: MailBody,
+  uniqueBody: MailBody | null,
+  { isForwarded = false }: { isForwarded?: boolean } = {},
+): Bodies {
   const { html, marked } = readBody(body);
   const text = withoutMarks(marked);
-  const unique = uniqueBody === null ? '' : uniqueText(uniqueBody);
-  const isBelieved = unique !== '' && isPartOf(withoutMarks(unique), text);
-  const found = (isBelieved ? ownPart(unique) : null) ?? ownPart(marked);
+  const found = isForwarded ? null : (ownPartByOutlook(uniqueBody, text) ?? ownPart(marked));
   if (found === null) return { html, text, strippedText: text, quotedText: null, signature: null };
   const { own, signature } = found;
   const quoted = own.length + signature.length >= text.length ? '' : linesLeft(text, [own, signature]);
   return { html, text, strippedText: own, quotedText: quoted || null, signature: signature || null };
+}
+
+/** The same of what Outlook says is new; null when that is nothing, or not of this mail. */
+function ownPartByOutlook(uniqueBody: MailBody | null, text: string): ReturnType<typeof ownPart> {
+  const unique = uniqueBody === null ? '' : uniqueText(uniqueBody);
+  if (unique === '' || !isPartOf(withoutMarks(unique), text)) return null;
+  // Where it was cut, a quote followed: the mark of one lets its introduction be recognised without it.
+  return ownPart(unique.length < text.length ? `${unique}\n\n>` : unique);
 }
 
 /** The author's part and the signature; null when the author wrote nothing. */

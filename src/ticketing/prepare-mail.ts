@@ -8,6 +8,7 @@ import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
 import { type Protection, protectionOf } from './protection.ts';
+import { isNewlyForwarded } from './subject.ts';
 import type { ThreadMail } from './threading.ts';
 
 const MAX_SUBJECT_LENGTH = 1_000;
@@ -66,7 +67,9 @@ export function summarizeMail(mail: IncomingMail): MailSummary {
 export function prepareMail(mail: IncomingMail): PreparedMail {
   const summary = summarizeMail(mail);
   const sender = toCorrespondent(mail.from) ?? UNKNOWN_SENDER;
-  const bodies = prepareBodies(mail.body, mail.uniqueBody);
+  const bodies = prepareBodies(mail.body, mail.uniqueBody, {
+    isForwarded: isNewlyForwarded(mail.subject),
+  });
   const machine = classifyMachineMail({
     headers: mail.headers,
     senderAddress: summary.fromAddress,
@@ -95,7 +98,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
           : bounded(cleanLine(mail.conversationId), MAX_CONVERSATION_ID_LENGTH),
       senderAddress: summary.fromAddress,
     },
-    contentDigest: summary.internetMessageId === null ? null : digest(mail, summary),
+    contentDigest: contentDigestOf(mail, summary),
     machine,
     bounce: isBounce ? parseBounce({ ...mail, text: bodies.text }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
@@ -112,8 +115,15 @@ function validDate(date: Date | null): Date | null {
   return year >= 1 && year <= 9_999 ? date : null;
 }
 
-/** Over the body as it came, not as it is stored: a better sanitiser must not make known mail new. */
-function digest(mail: IncomingMail, { internetMessageId, fromAddress }: MailSummary): string {
+/**
+ * See `PreparedMail.contentDigest`. Over the body as it came, not as it is stored: a better sanitiser must not make known
+ * mail new.
+ */
+export function contentDigestOf(
+  mail: IncomingMail,
+  { internetMessageId, fromAddress }: MailSummary,
+): string | null {
+  if (internetMessageId === null) return null;
   return createHash('sha256')
     .update(JSON.stringify([internetMessageId, fromAddress, mail.body.content]))
     .digest('hex');

@@ -56,6 +56,7 @@ const pattern = (words: readonly string[]): RegExp =>
   );
 
 const FORWARD = pattern(SUBJECT_PREFIXES.flatMap(({ forward }) => forward));
+const REPLY = pattern(SUBJECT_PREFIXES.flatMap(({ reply }) => reply));
 const ANY = pattern(SUBJECT_PREFIXES.flatMap(({ reply, forward }) => [...reply, ...forward]));
 
 /** A note of a mail gateway that the mail came from outside; it is added on one way and not on the other. */
@@ -65,16 +66,24 @@ const GATEWAY = /^[[［](?:ext|extern|externe|external|external email|external s
 export interface LeadingPrefixes {
   length: number;
   isForward: boolean;
+  /** The same of the first prefix alone, which the newest mail has added; false for words that also mean a reply. */
+  isNewestForward: boolean;
 }
 
 /** Reads the prefixes at the beginning of a subject that is in lower case, without surplus white space. */
 export function leadingPrefixes(subject: string): LeadingPrefixes {
   let rest = subject;
   let isForward = false;
+  let isNewestForward: boolean | null = null;
   for (;;) {
-    const prefix = ANY.exec(rest) ?? GATEWAY.exec(rest);
-    if (prefix === null) return { length: subject.length - rest.length, isForward };
-    isForward ||= FORWARD.test(rest);
-    rest = rest.slice(prefix[0].length);
+    const prefix = ANY.exec(rest);
+    const [begin] = prefix ?? GATEWAY.exec(rest) ?? [];
+    if (begin === undefined) {
+      return { length: subject.length - rest.length, isForward, isNewestForward: isNewestForward ?? false };
+    }
+    const says = FORWARD.test(rest);
+    if (prefix !== null) isNewestForward ??= says && !REPLY.test(rest);
+    isForward ||= says;
+    rest = rest.slice(begin.length);
   }
 }

@@ -20,6 +20,14 @@ export function isForwardSubject(subject: string): boolean {
   return leadingPrefixes(fold(subject)).isForward;
 }
 
+/**
+ * Whether the mail itself forwards another: its newest prefix says so. `Re: Fwd:` answers a forwarded mail, and a word that
+ * says "reply" in another language is taken for one.
+ */
+export function isNewlyForwarded(subject: string): boolean {
+  return leadingPrefixes(fold(subject)).isNewestForward;
+}
+
 function fold(subject: string): string {
   return subject
     .slice(0, MAX_SUBJECT_LENGTH)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { baseSubject, isForwardSubject } from '../../src/ticketing/subject.ts';
+import { baseSubject, isForwardSubject, isNewlyForwarded } from '../../src/ticketing/subject.ts';
 import { SUBJECT_PREFIXES } from '../../src/ticketing/subject-prefixes.ts';
 
 const everyWord = SUBJECT_PREFIXES.flatMap(({ language, reply, forward }) => [
@@ -65,4 +65,15 @@ describe('as mail programs write it', () => {
 
 test('no word of the table is read as part of a longer one', () => {
   for (const [, word] of everyWord) expect(baseSubject(`${word}x: Printer`)).toBe(`${word}x: printer`);
+});
+
+test.each([
+  ['Fwd: Invoice', true],
+  ['[EXT] WG: AW: Rechnung', true],
+  ['Re: Fwd: Invoice', false],
+  ['Invoice', false],
+  // A reply in Finland, forwarded mail in Sweden.
+  ['VS: Lasku', false],
+])('only its newest prefix says that the mail itself forwards another: %s', (subject, isForwarded) => {
+  expect(isNewlyForwarded(subject)).toBe(isForwarded);
 });
