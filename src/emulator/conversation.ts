@@ -12,13 +12,17 @@ export interface ConversationPlace {
 /** 100-nanosecond ticks between 1601 and 1970. */
 const FILETIME_OF_1970 = 116_444_736_000_000_000n;
 
+/** The bytes of `Thread-Index` that all messages of a thread share (MS-OXOMSG 2.2.1.3). */
+const THREAD_INDEX_ROOT_BYTES = 22;
+
 /**
- * The conversation of a message that arrives in a mailbox: that of a message it refers to, else that of any message
- * with the same topic — so that unrelated mails with one subject share a conversation, as they do in Exchange.
+ * The conversation of a message that arrives in a mailbox: that of a message it refers to, else that of its
+ * `Thread-Index`, which Outlook writes, else that of any message with the same topic — so that unrelated mails with one
+ * subject share a conversation, as they do in Exchange.
  */
 export function placeInConversation(
   mailbox: Mailbox,
-  message: { subject: string; references: readonly string[] },
+  message: { subject: string; references: readonly string[]; threadIndex?: string | undefined },
   now: number,
 ): ConversationPlace {
   for (const reference of [...message.references].reverse()) {
@@ -30,6 +34,14 @@ export function placeInConversation(
         conversationIndex: Buffer.concat([parent.conversationIndex, randomBytes(5)]),
       };
     }
+  }
+  const index = Buffer.from(message.threadIndex ?? '', 'base64');
+  if (index.length >= THREAD_INDEX_ROOT_BYTES) {
+    // Topics are in the same map: a NUL is in none of them.
+    const key = `\0${index.toString('hex', 6, THREAD_INDEX_ROOT_BYTES)}`;
+    const conversationId = mailbox.conversations.get(key) ?? newDefaultId();
+    mailbox.conversations.set(key, conversationId);
+    return { conversationId, conversationIndex: index };
   }
   const topic = threadTopic(message.subject);
   const known = topic === '' ? undefined : mailbox.conversations.get(topic);

@@ -38,7 +38,15 @@ export function blankMail(now: number): MailContent {
 
 /** Puts a mail into a folder and finds its conversation in this mailbox. The mail itself is copied, not kept. */
 export function storeMail(mailbox: Mailbox, folder: Folder, mail: MailContent, now: number): StoredMessage {
-  const place = placeInConversation(mailbox, { subject: mail.subject, references: referencesOf(mail) }, now);
+  const place = placeInConversation(
+    mailbox,
+    {
+      subject: mail.subject,
+      references: referencesOf(mail),
+      threadIndex: headerOf(mail, 'thread-index') ?? undefined,
+    },
+    now,
+  );
   return addMessage(mailbox, folder, structuredCopy({ ...mail, ...place }), now);
 }
 
