@@ -77,6 +77,7 @@ async function relink(owner: MailOwner, mails: readonly IncomingMail[]): Promise
 async function restore(owner: MailOwner, mail: IncomingMail): Promise<boolean> {
   const { organizationId, mailboxId, clock, signal, logger } = owner;
   const { graphMessageId } = mail;
+  const read = (await readMails([mail], signal)).get(mail);
   try {
     return await forkFor(owner.database, organizationId, signal).transactional(async (em) => {
       const result = await restoreMessage(
@@ -84,6 +85,7 @@ async function restore(owner: MailOwner, mail: IncomingMail): Promise<boolean> {
         { organizationId, mailboxId, graphMessageId },
         mail,
         clock.now(),
+        read,
       );
       for (const err of result?.failures ?? []) logger.warn({ err }, 'a message could not be restored');
       if (result && result.archiveDue > 0) await enqueue(em, archiveMailJob, { organizationId, mailboxId });

@@ -9,6 +9,7 @@ import { type EntityManager, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { ingestOneAgain } from '../ticketing/ingest.ts';
+import { readMails } from '../ticketing/read-mails.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { isFaultOfData } from './store-page.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
@@ -80,6 +81,7 @@ export async function retryInboundMessage(
   }
 
   async function processAgain(found: IncomingMail): Promise<void> {
+    const read = (await readMails([found], signal)).get(found);
     await forkFor(database, input.organizationId, signal).transactional(async (tx) => {
       // Locked: the schedule and a person may try the same message at the same time.
       const again = await tx.findOne(
@@ -88,7 +90,7 @@ export async function retryInboundMessage(
         { lockMode: LockMode.PESSIMISTIC_WRITE },
       );
       if (!again) return;
-      const { archiveDue, failures } = await ingestOneAgain(tx, again, found, clock.now());
+      const { archiveDue, failures } = await ingestOneAgain(tx, again, found, clock.now(), read);
       for (const err of failures) logger.warn({ err, inboundMessageId: again.id }, 'a message failed again');
       if (archiveDue > 0) {
         const { organizationId } = input;

@@ -12,7 +12,7 @@ import { loadStorm } from './load-storm.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
 import { loadMailSettings } from './mail-settings.ts';
 import { summarizeMail } from './prepare-mail.ts';
-import { type ReadMail, readMail } from './read-mails.ts';
+import { type ReadMail, readMail } from './read-mail.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 
 /** A page of mail to take in. */
@@ -124,18 +124,18 @@ export async function recordFailedMail(em: EntityManager, failed: FailedMail): P
 /**
  * Tries a `FAILED` ledger row again with the mail as it is now; `attempts` counts it. A row that is no longer `FAILED`
  * (somebody else retried it) is left alone and counted as `known`. Call it inside `em.transactional`, and refresh the
- * entity afterwards: the row is written past it.
+ * entity afterwards: the row is written past it. `read` is what `readMails` made of the mail before the transaction.
  */
 export async function ingestOneAgain(
   em: EntityManager,
   inboundMessage: InboundMessage,
   mail: IncomingMail,
   now: Date,
+  read: ReadMail = readMail(mail),
 ): Promise<IngestResult> {
   const organizationId = inboundMessage.organization.id;
   const inboundMessageId = inboundMessage.id;
   const mailbox = await inboundMessage.mailbox.loadOrFail();
-  const read = readMail(mail);
   const firstNumber = await lockTicketNumbers(em, organizationId);
   const { subject, fromAddress, internetMessageId, receivedAt } = read.summary;
   const locked = await em.execute<{ id: string }[]>(

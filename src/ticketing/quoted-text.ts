@@ -144,14 +144,18 @@ function isBlankOrQuoted(line: string): boolean {
 
 /** From the first sign of a signature to the quote that follows, or the end. */
 function markSignature(lines: readonly string[], parts: Part[]): void {
+  // Counted once: a mail of nothing but lines of dashes asks for each of them, and had the process for minutes.
+  const filledBefore = [0];
+  for (const line of lines) filledBefore.push((filledBefore.at(-1) ?? 0) + (line.trim() === '' ? 0 : 1));
+  let end = -1;
   for (let i = 0; i < lines.length; i += 1) {
     if (parts[i] !== 'own') continue;
     const line = (lines[i] ?? '').slice(0, MAX_LOOK);
     const isMarked = line.includes(SIGNATURE_MARK);
     const isDisclaimer = DISCLAIMER.test(line);
     if (!isMarked && !isDisclaimer && !DASHES.test(withoutMarks(line)) && !SENT_FROM.test(line)) continue;
-    const end = endOfOwn(parts, i);
-    const written = lines.slice(i, end).filter((one) => one.trim() !== '').length;
+    if (end <= i) end = endOfOwn(parts, i);
+    const written = (filledBefore[end] ?? 0) - (filledBefore[i] ?? 0);
     if (written > (SENT_FROM.test(line) ? 4 : isDisclaimer ? 60 : MAX_SIGNATURE_LINES)) continue;
     for (let at = i; at < end; at += 1) parts[at] = 'signature';
     i = end;

@@ -1,25 +1,27 @@
 import { setImmediate } from 'node:timers/promises';
-import { toError } from '../errors.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
-import { type MailSummary, type PreparedMail, prepareMail, summarizeMail } from './prepare-mail.ts';
+import { SECOND } from '../platform/clock.ts';
+import { ThreadPool } from '../platform/thread-pool.ts';
+import { bareMail, isHeavyMail } from './heavy-mail.ts';
+import { contentDigestOf } from './prepare-mail.ts';
+import { type ReadMail, readMail } from './read-mail.ts';
 
-/** A mail after everything that needs no database: prepared, or poison. */
-export type ReadMail = { summary: MailSummary } & ({ prepared: PreparedMail } | { error: Error });
+export type { ReadMail } from './read-mail.ts';
 
-/** One poisonous mail must not stop the others of its page. */
-export function readMail(mail: IncomingMail): ReadMail {
-  const summary = summarizeMail(mail);
-  try {
-    return { summary, prepared: prepareMail(mail) };
-  } catch (thrown) {
-    return { summary, error: toError(thrown) };
-  }
-}
+/** For heavy mail, of all mailboxes of the process. Shared: what it bounds is what this machine computes at once. */
+const threads = new ThreadPool<IncomingMail, ReadMail>({
+  file: new URL('./read-mail.thread.ts', import.meta.url),
+  most: 2,
+  // Twice what `bodies.ts` allows for the HTML of a mail, which cuts most of them off earlier and with more left of them.
+  deadline: 8 * SECOND,
+  heapMegabytes: 512,
+});
 
 /**
- * Reads the mails of a page, before the transaction that stores them. A hostile mail costs two seconds of computing (see
+ * Reads the mails of a page, before the transaction that stores them. A hostile mail costs seconds of computing (see
  * bodies.ts), so a page of them takes minutes: inside of the transaction PostgreSQL would end it as idle, again at every
- * try, and the mailbox would stand still. Between two mails everybody else has their turn. Throws the signal's reason.
+ * try, and the mailbox would stand still. Heavy mail is read in a thread, and between two mails everybody else has their
+ * turn, so that nobody else waits for it. Throws the signal's reason.
  */
 export async function readMails(
   mails: readonly IncomingMail[],
@@ -27,9 +29,25 @@ export async function readMails(
 ): Promise<ReadonlyMap<IncomingMail, ReadMail>> {
   const read = new Map<IncomingMail, ReadMail>();
   for (const mail of mails) {
-    read.set(mail, readMail(mail));
+    read.set(mail, isHeavyMail(mail) ? await readHeavyMail(mail, signal) : readMail(mail));
     await setImmediate();
     signal?.throwIfAborted();
   }
   return read;
+}
+
+/**
+ * Gives what {@link readMail} gives, from another thread. A mail that takes longer than its deadline, or more memory than
+ * a thread has, is kept as the beginning of its text: it neither holds up anybody nor gets lost.
+ */
+async function readHeavyMail(mail: IncomingMail, signal: AbortSignal | undefined): Promise<ReadMail> {
+  try {
+    return await threads.run(mail, signal);
+  } catch {
+    signal?.throwIfAborted();
+    const bare = readMail(bareMail(mail));
+    if (!('prepared' in bare)) return bare;
+    // Over the mail as it came, as always: a copy of it is recognised, in whatever time that one is read.
+    return { ...bare, prepared: { ...bare.prepared, contentDigest: contentDigestOf(mail, bare.summary) } };
+  }
 }

@@ -2,7 +2,7 @@ import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { claimLedgerRows, settleLedger } from './ledger.ts';
-import { type ReadMail, readMail } from './read-mails.ts';
+import { type ReadMail, readMail } from './read-mail.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 
 /** Mails whose ledger rows may have gone missing. */

@@ -3,6 +3,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from './inbound-message.entity.ts';
 import { type IngestResult, ingestOneAgain } from './ingest.ts';
+import type { ReadMail } from './read-mail.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 
 /** A mail whose message is missing, in the mailbox that received it. */
@@ -15,17 +16,18 @@ export interface LostMail {
 /**
  * Makes the message of a mail again, when the ledger says that there is one and there is none. It goes back into its
  * ticket, whose state stays as it is; when the ticket is gone as well, the mail finds its thread as if it were new. Null
- * when nothing is missing any more. Call it inside `em.transactional`.
+ * when nothing is missing any more. Call it inside `em.transactional`; `read` is what `readMails` made of the mail before.
  */
 export async function restoreMessage(
   em: EntityManager,
   lost: LostMail,
   mail: IncomingMail,
   now: Date,
+  read?: ReadMail,
 ): Promise<IngestResult | null> {
   const row = await failLost(em, lost, lostProblem(now), now);
   if (row === null) return null;
-  const result = await ingestOneAgain(em, row, mail, now);
+  const result = await ingestOneAgain(em, row, mail, now, read);
   if (row.archiveState !== 'DONE') return result;
   // It was archived long ago, and where people have put it since is their business.
   await em.execute(
