@@ -30,6 +30,6 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-after-processing', class: AfterProcessing },
   { name: '2026-11-21-storms', class: Storms },
   { name: '2026-11-21-organization-settings', class: OrganizationSettings },
-];
   { name: '2026-11-21-groups', class: Groups },
   { name: '2026-11-21-mail-rules', class: MailRules },
+];

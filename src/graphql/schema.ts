@@ -19,6 +19,7 @@ import '../ticketing/mail-settings.graphql.ts';
 import '../ticketing/message-parts.graphql.ts';
 import '../ticketing/messages.graphql.ts';
 import '../ticketing/threads.graphql.ts';
+import '../ticketing/ticket-requester.graphql.ts';
 import '../ticketing/tickets.graphql.ts';
 import '../ticketing/tickets.subscriptions.graphql.ts';
 import './errors.graphql.ts';

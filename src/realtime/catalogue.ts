@@ -9,6 +9,7 @@ export type DomainEvent =
   | { type: 'ticket.removed'; ticketId: string }
   | { type: 'message.added'; ticketId: string; messageId: string }
   | { type: 'sync-status.changed'; mailboxId: string }
+  | { type: 'mail-import.progressed'; mailboxId: string; mailImportId: string }
   | { type: 'account-status.changed'; accountId: string }
   /** The settings of the organization that the event belongs to. */
   | { type: 'organization.changed' };

@@ -3,6 +3,7 @@ import { Organization } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { NotFoundError } from '../errors.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { recordEvents } from '../realtime/record.ts';
 import { FormerTicket } from './former-ticket.entity.ts';
 import { Ticket } from './ticket.entity.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
@@ -63,6 +64,7 @@ export async function deleteTicket(
       [organizationId, ticketId],
     );
     await inside.nativeDelete(Ticket, { id: ticketId });
+    await recordEvents(inside, organizationId, [{ type: 'ticket.removed', ticketId }]);
   });
 }
 

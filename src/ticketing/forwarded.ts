@@ -2,7 +2,7 @@ import type { Correspondent } from './message.entity.ts';
 import { isForwardSubject } from './subject.ts';
 
 /** Only the beginning of a body is looked through, in characters: what was forwarded follows a short remark. */
-const MAX_LENGTH = 64_000;
+export const FORWARD_LOOK = 64_000;
 
 /** How the header of a forwarded mail names its sender, in the languages of Outlook, Gmail, Apple Mail and Thunderbird. */
 const FROM =
@@ -24,7 +24,7 @@ const ADDRESS = /[^\s<>[\]()"',;:@]{1,64}@[^\s<>[\]()"',;:@]{1,255}/u;
  */
 export function forwardedFrom(subject: string, text: string): Correspondent | null {
   if (!isForwardSubject(subject)) return null;
-  const lines = text.slice(0, MAX_LENGTH).split('\n').map(bare);
+  const lines = text.slice(0, FORWARD_LOOK).split('\n').map(bare);
   for (const [index, line] of lines.entries()) {
     const given = FROM_LINE.exec(line)?.[2];
     if (given === undefined || !isHeader(lines, index)) continue;

@@ -61,6 +61,7 @@ export async function mergeTickets(
     await recordEvents(inside, organizationId, [
       { type: 'message.added', ticketId: target.id, messageId: note.id },
       { type: 'ticket.updated', ticketId: target.id },
+      { type: 'ticket.removed', ticketId: source.id },
     ]);
     return target;
   });

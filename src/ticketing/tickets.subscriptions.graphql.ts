@@ -1,8 +1,10 @@
 import type { FilterQuery } from '@mikro-orm/core';
 import { builder } from '../graphql/builder.ts';
-import { decodeId } from '../graphql/global-id.ts';
+import { decodeId, encodeGlobalId } from '../graphql/global-id.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { FormerTicket } from './former-ticket.entity.ts';
 import { Message } from './message.entity.ts';
+import { relatedTicket } from './related-tickets.ts';
 import { Ticket } from './ticket.entity.ts';
 import { ticketConditions } from './ticket-list.ts';
 import { type MessageEvent, streamMessages, streamTickets, type TicketEvent } from './ticket-stream.ts';
@@ -14,12 +16,41 @@ const AFTER = 'Resume after the event with this cursor: what was missed comes fi
 const FILTER = 'Only tickets that it fits at the moment of delivery.';
 
 // The scopes on these types are asked again for every event: see graphql/execution.ts.
+const RemovedTicketType = builder.objectRef<FormerTicket>('RemovedTicket').implement({
+  description: 'A ticket that is no more: it was deleted, or merged into another one.',
+  authScopes: { permission: 'ticket:read' },
+  fields: (t) => ({
+    ticketId: t.id({
+      description: 'The id that it had.',
+      resolve: ({ id }) => encodeGlobalId('Ticket', id),
+    }),
+    number: t.exposeInt('number', { description: 'The number that it had; it is never given again.' }),
+    mergedInto: t.field({
+      type: Ticket,
+      nullable: true,
+      description: 'The ticket that has its messages now; null when it was deleted.',
+      resolve: ({ mergedInto }, _args, { em }) => relatedTicket(em, mergedInto?.id),
+    }),
+    removedAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was deleted or merged.' }),
+  }),
+});
+
 const TicketEventType = builder.objectRef<TicketEvent>('TicketEvent').implement({
-  description: 'A ticket was opened or changed.',
+  description: 'A ticket was opened or changed, or is no more.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({
     cursor: t.exposeString('cursor', { description: CURSOR }),
-    ticket: t.expose('ticket', { type: Ticket, description: 'The ticket as it is now.' }),
+    ticket: t.expose('ticket', {
+      type: Ticket,
+      nullable: true,
+      description:
+        'The ticket as it is now; null when it is no more: see `removed`. Never null for `ticketCreated`.',
+    }),
+    removed: t.expose('removed', {
+      type: RemovedTicketType,
+      nullable: true,
+      description: 'What was deleted or merged; null when the ticket exists. Only for `ticketUpdated`.',
+    }),
   }),
 });
 
@@ -58,7 +89,8 @@ builder.subscriptionFields((t) => ({
   }),
   ticketUpdated: t.field({
     type: TicketEventType,
-    description: 'Every ticket whose status, priority, assignee, tags or subject change.',
+    description:
+      'Every ticket whose status, priority, assignee, group, tags, requester or subject change; and every ticket that is deleted or merged into another one, whatever the filter: `removed` says which.',
     authScopes: { permission: 'ticket:read' },
     args: {
       ticketId: t.arg.id({ description: 'Only this ticket.' }),
@@ -69,7 +101,7 @@ builder.subscriptionFields((t) => ({
       streamTickets(services.events, {
         organizationId: actor.organizationId,
         type: 'ticket.updated',
-        ticketId: await existing(em, ticketId),
+        ticketId: await existing(em, ticketId, typeof after === 'string'),
         where: conditions(filter),
         after,
         signal,
@@ -99,7 +131,17 @@ function conditions(filter: typeof TicketFilterInput.$inferInput | null | undefi
   return filter ? ticketConditions(ticketFilter(filter)) : {};
 }
 
-/** The UUID of the ticket, if one was named. Throws NotFoundError: silence for ever would be no answer. */
-async function existing(em: EntityManager, ticketId: string | null | undefined): Promise<string | null> {
-  return ticketId ? (await getTicket(em, decodeId('Ticket', ticketId))).id : null;
+/**
+ * The UUID of the ticket, if one was named. Throws NotFoundError: silence for ever would be no answer. Who resumes may
+ * name one that is no more: that it went is what was missed.
+ */
+async function existing(
+  em: EntityManager,
+  ticketId: string | null | undefined,
+  isResumed = false,
+): Promise<string | null> {
+  if (!ticketId) return null;
+  const id = decodeId('Ticket', ticketId);
+  if (isResumed && (await em.count(FormerTicket, { id })) > 0) return id;
+  return (await getTicket(em, id)).id;
 }
