@@ -6,12 +6,14 @@ import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { Groups } from './2026-11-21-groups.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
+import { MailImports } from './2026-11-21-mail-imports.ts';
 import { MailRules } from './2026-11-21-mail-rules.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
+import { StoredContents } from './2026-11-21-stored-content.ts';
 import { Storms } from './2026-11-21-storms.ts';
 import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
 
@@ -32,4 +34,6 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-organization-settings', class: OrganizationSettings },
   { name: '2026-11-21-groups', class: Groups },
   { name: '2026-11-21-mail-rules', class: MailRules },
+  { name: '2026-11-21-mail-imports', class: MailImports },
+  { name: '2026-11-21-stored-content', class: StoredContents },
 ];

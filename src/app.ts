@@ -16,12 +16,14 @@ import { Lifecycle } from './platform/lifecycle.ts';
 import { createLinkSigner } from './platform/link-signing.ts';
 import type { Logger } from './platform/logger.ts';
 import { createNotifications } from './platform/notifications.ts';
+import { openStorages } from './platform/open-storages.ts';
 import { createSecretBox, loadOrCreateKeyFile } from './platform/secrets.ts';
 import { createEventBus } from './realtime/event-bus.ts';
 import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
+import { createImportJobs } from './sync/create-import.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
@@ -30,6 +32,7 @@ import { syncAccount } from './sync/sync-account.ts';
 import { createSyncMetrics } from './sync/sync-metrics.ts';
 import { watchAbsence } from './sync/watch-absence.ts';
 import { createAttachmentJobs } from './ticketing/store-attachments.ts';
+import { createContentSweep, sweepContentsJob } from './ticketing/sweep-contents.ts';
 
 /** A running Deskgraph process. Disposing of it stops it in good order. */
 export interface App extends AsyncDisposable {
@@ -65,6 +68,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   const mintedKey = await ensureFirstOrganization(database, { adminKey: config.adminKey, logger });
   const keys = config.encryptionKeys ?? (await loadOrCreateKeyFile(config.dataDirectory));
   const metrics = createMetrics();
+
+  const storages = await openStorages({ database, s3: config.s3, logger, registry: metrics.registry });
 
   const notifications = createNotifications({ databaseUrl, logger });
   lifecycle.defer('notifications', () => notifications.close());
@@ -105,6 +110,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       logger,
       handlers: [
         ...createSyncJobs({ database, mail, clock, onStored: createSyncMetrics(metrics.registry) }),
+        ...createImportJobs({ database, mail, clock }),
         ...createReconcileJobs({ database, mail, clock }),
         ...createPushJobs({
           database,
@@ -114,7 +120,8 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
           environment: pushEnvironment,
           random: Math.random,
         }),
-        ...createAttachmentJobs({ database, mail, clock }),
+        ...createAttachmentJobs({ database, mail, storages, clock, limits: config.attachmentLimits }),
+        createContentSweep({ database, storages, clock }),
         createPruneEvents({ database, clock }),
       ],
       abandon: lifecycle.abandon,
@@ -128,6 +135,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...pushSchedule,
         ...reconcileSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
+        { job: sweepContentsJob, pattern: '0 37 * * * *' },
       ],
       {
         database,
@@ -147,6 +155,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       logger,
       publicUrl,
       pushEnvironment,
+      storages,
       links: createLinkSigner(keys),
       events,
       sessions,

@@ -5,6 +5,7 @@ import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
 import { AccountSchema } from './microsoft365/account.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
+import { MailImportSchema } from './sync/mail-import.entity.ts';
 import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
 import { ReconciliationSchema } from './sync/reconciliation.entity.ts';
 import { ReconciliationDaySchema } from './sync/reconciliation-day.entity.ts';
@@ -15,7 +16,9 @@ import { ContactSchema } from './ticketing/contact.entity.ts';
 import { FormerTicketSchema } from './ticketing/former-ticket.entity.ts';
 import { GroupSchema } from './ticketing/group.entity.ts';
 import { InboundMessageSchema } from './ticketing/inbound-message.entity.ts';
+import { MailRuleSchema } from './ticketing/mail-rule.entity.ts';
 import { MessageSchema } from './ticketing/message.entity.ts';
+import { StoredContentSchema } from './ticketing/stored-content.entity.ts';
 import { TicketSchema } from './ticketing/ticket.entity.ts';
 
 /** Every entity, listed: nothing is found by a pattern of file names. */
@@ -27,16 +30,19 @@ export const entities = [
   AccountSchema,
   SignInAttemptSchema,
   MailboxSchema,
-  ContactSchema,
   GroupSchema,
+  MailRuleSchema,
+  ContactSchema,
   TicketSchema,
   FormerTicketSchema,
   MessageSchema,
+  StoredContentSchema,
   AttachmentSchema,
   InboundMessageSchema,
   SyncStateSchema,
   SyncRunSchema,
   PushSubscriptionSchema,
+  MailImportSchema,
   ReconciliationSchema,
   ReconciliationDaySchema,
 ];

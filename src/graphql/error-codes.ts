@@ -96,6 +96,12 @@ const MAILBOX_CODES = {
   PUSH_IMPOSSIBLE: 'Microsoft cannot announce the mail of this mailbox to this server; the message says why.',
   PUSH_NOT_ACTIVE: 'Microsoft has no subscription for the mailbox at the moment.',
   PUSH_PROBE_TOO_SOON: 'Push was probed a moment ago.',
+  IMPORT_RUNNING: 'The mailbox imports its existing mail already, in another way.',
+  IMPORT_ENDED: 'The import has ended: there is nothing to cancel or to resume.',
+  IMPORT_FOLDER_CHANGED: 'The import belongs to a folder that is no longer watched.',
+  IMPORT_SETTINGS_CHANGED:
+    'Incoming mail was switched off, or another folder is watched now: an import has stopped.',
+  IMPORT_FAILED: 'An import was stopped by a fault in Deskgraph or its database.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
   MESSAGE_MISSING: 'A message went missing here; it is read from the mailbox again.',
@@ -115,6 +121,11 @@ const TICKETING_CODES = {
   MAIL_RULE_NAME_TAKEN: 'Another mail rule has this name.',
   TOO_MANY_MAIL_RULES: 'The organization has as many mail rules as it may.',
   ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
+  ATTACHMENTS_TOO_LARGE:
+    'The files of the message are larger together than the limit; this one was left in the mailbox.',
+  ATTACHMENT_LINK_UNKNOWN: 'An attached link whose address Microsoft does not tell.',
+  OUTLOOK_CONTAINER: 'The file (winmail.dat) holds others in a format that only Outlook opens.',
+  STORAGE_UNAVAILABLE: 'The place where files are kept cannot be reached now.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',
   ATTACHMENT_NOT_STORED:
     'The file could not be fetched from the mailbox; or a mail was not deleted because one of its files is not stored.',
@@ -124,6 +135,7 @@ const TICKETING_CODES = {
 const PROCESS_CODES = {
   INVALID_CONFIGURATION: 'The environment of the server has faults.',
   DATA_DIRECTORY_IN_USE: 'Another process uses the data directory.',
+  OBJECT_STORAGE_REFUSED: 'The S3 bucket of the configuration cannot be used.',
   EMBEDDED_DATABASE_UNAVAILABLE: 'The embedded database cannot run on this machine.',
 } as const;
 

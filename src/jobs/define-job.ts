@@ -12,6 +12,8 @@ export interface Job<Input> {
   readonly name: string;
   readonly input: z.ZodType<Input>;
   readonly maxAttempts: number;
+  /** Of jobs that are due the lowest number goes first; 0 unless it can wait behind everything else. */
+  readonly priority: number;
   /** Jobs with the same queue run one after the other, over all processes. */
   readonly queue: ((input: Input) => string) | null;
   /** Of the jobs with the same key only one waits: enqueueing again while one waits changes nothing. */
@@ -40,10 +42,11 @@ export function defineJob<Input>(definition: {
   name: string;
   input: z.ZodType<Input>;
   maxAttempts?: number;
+  priority?: number;
   queue?: (input: Input) => string;
   key?: (input: Input) => string;
 }): Job<Input> {
-  return { maxAttempts: DEFAULT_MAX_ATTEMPTS, queue: null, key: null, ...definition };
+  return { maxAttempts: DEFAULT_MAX_ATTEMPTS, priority: 0, queue: null, key: null, ...definition };
 }
 
 /** Ties the code to the job. The payload is parsed again when it runs: it may be older than the code. */
@@ -56,8 +59,13 @@ export function handleJob<Input>(
 
 /** When a job runs. */
 export interface EnqueueOptions {
-  /** Not before this instant; at once when left out. */
+  /** Not before this instant by the database's clock; at once when left out. For a wait, say `delayMilliseconds`. */
   runAt?: Date;
+  /**
+   * Not before so long from now, by the database's clock, which the workers go by: an instant that this process computes
+   * is long over where its clock is behind, and what should wait would be tried again and again without a pause.
+   */
+  delayMilliseconds?: number;
 }
 
 /**
@@ -68,7 +76,7 @@ export async function enqueue<Input>(
   em: EntityManager,
   job: Job<Input>,
   input: Input,
-  { runAt }: EnqueueOptions = {},
+  { runAt, delayMilliseconds = 0 }: EnqueueOptions = {},
 ): Promise<void> {
   const payload = job.input.parse(input);
   // A job that waits under the key is replaced, which only moves its time. One that already runs is left to finish, and
@@ -78,7 +86,7 @@ export async function enqueue<Input>(
   for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
     const [added] = await em.execute<{ id: string | null }[]>(
       `select id from graphile_worker.add_job(?, payload := ?::json, queue_name := ?, max_attempts := ?, job_key := ?,
-         run_at := coalesce(?::timestamptz, now()), job_key_mode := 'replace')`,
+         run_at := coalesce(?::timestamptz, now() + ?::float8 * interval '1 millisecond'), job_key_mode := 'replace', priority := ?)`,
       [
         job.name,
         JSON.stringify(payload),
@@ -86,6 +94,8 @@ export async function enqueue<Input>(
         job.maxAttempts,
         job.key ? `${job.name}:${job.key(input)}` : null,
         runAt ?? null,
+        Math.max(0, delayMilliseconds),
+        job.priority,
       ],
     );
     if (added && added.id !== null) return;

@@ -38,6 +38,7 @@ export function jobSpec<Input>(job: Job<Input>, input: Input) {
     payload: job.input.parse(input),
     queue_name: job.queue?.(input) ?? null,
     max_attempts: job.maxAttempts,
+    priority: job.priority,
     job_key: job.key ? `${job.name}:${job.key(input)}` : null,
   };
 }

@@ -1,7 +1,16 @@
+import { InvalidInputError } from '../errors.ts';
 import type { MailApi, MailFolder } from '../microsoft365/mail.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { ianaTimeZone } from '../platform/zoned-time.ts';
+import {
+  checkWish,
+  type ExistingMail,
+  type ImportWish,
+  isSameChoice,
+  keepWish,
+  NEW_ONLY,
+} from './existing-mail.ts';
 import type { AfterProcessing, FolderChoice, Mailbox, SyncIntervalMinutes } from './mailbox.entity.ts';
 import {
   ArchiveFolderIsWatchedError,
@@ -29,6 +38,8 @@ export interface IncomingSettingsChange {
   groupId?: string | null;
   /** A name of IANA's, or one of Windows'. */
   timeZone?: string;
+  /** What becomes of the mail that is already there; null: it is left alone. Only together with enabling. */
+  existingMail?: ImportWish | null;
 }
 
 /** What the settings need from outside. */
@@ -107,12 +118,14 @@ export async function updateIncomingSettings(
     if (afterProcessing === 'ARCHIVE' && copyFolder.id === archiveFolder?.id)
       throw new CopyFolderIsArchiveFolderError();
   }
+  const existingMail = chooseExistingMail(mailbox, change, clock.now());
   const startsAnew = enabled && (!mailbox.incomingEnabled || folder?.id !== mailbox.folder?.id);
   em.assign(mailbox, {
     incomingEnabled: enabled,
     folder,
     archiveFolder,
     copyFolder,
+    existingMail,
     afterProcessing,
     timeZone,
     groupId: change.groupId === undefined ? (mailbox.groupId ?? null) : change.groupId,
@@ -123,6 +136,27 @@ export async function updateIncomingSettings(
   });
   await em.flush();
   return mailbox;
+}
+
+/**
+ * The choice about existing mail after a change. It is made when incoming mail is switched on; repeating it later changes
+ * nothing. Throws `InvalidInputError` for one that makes no sense, or comes too late.
+ */
+function chooseExistingMail(
+  { existingMail, incomingEnabled }: Mailbox,
+  change: IncomingSettingsChange,
+  now: Date,
+): ExistingMail | null {
+  const known = existingMail ?? null;
+  const isEnabling = change.enabled === true && !incomingEnabled;
+  if (change.existingMail === undefined) return isEnabling ? null : known;
+  const chosen = keepWish(change.existingMail && checkWish(change.existingMail, now));
+  if (isEnabling || isSameChoice(chosen, known ?? NEW_ONLY)) return chosen;
+  throw new InvalidInputError(
+    'existingMail',
+    'What becomes of existing mail is chosen together with switching incoming mail on.',
+    'Leave it out, and use `importExistingMail`; or give `enabled: true` while incoming mail is off.',
+  );
 }
 
 /**

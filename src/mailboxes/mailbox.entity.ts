@@ -6,6 +6,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { organizationProperty } from '../access/organization.entity.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { ExistingMail } from './existing-mail.ts';
 
 /** The account's own mailbox, or one that is shared with it. */
 export const MAILBOX_KINDS = ['PRIMARY', 'SHARED'] as const;
@@ -47,10 +48,12 @@ export const MailboxSchema = defineEntity({
     archiveFolder: p.json<FolderChoice>().nullable(),
     /** Every incoming mail is copied to it; null: no copies. */
     copyFolder: p.json<FolderChoice>().nullable(),
-    /** IANA's name of the zone in which people read the times of this mailbox. */
     /** The group that tickets from new mail go to; an id, since groups belong to the folder above. Null: none. */
     groupId: p.uuid().nullable(),
+    /** IANA's name of the zone in which people read the times of this mailbox. */
     timeZone: p.text().default('UTC'),
+    /** What was last chosen for the mail that was already there; null: it is left alone. */
+    existingMail: p.json<ExistingMail>().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder, enumType, errorType } from '../graphql/builder.ts';
 import { connectionType } from '../graphql/connection.ts';
 import { decodeId } from '../graphql/global-id.ts';
@@ -11,6 +11,8 @@ import type { MailFolder } from '../microsoft365/mail.ts';
 import { updateMailbox } from '../sync/update-mailbox.ts';
 import { Group } from '../ticketing/group.entity.ts';
 import { GroupNotAvailableError } from '../ticketing/group-errors.ts';
+import { ExistingMailInput, ExistingMailType, wishOf } from './existing-mail.graphql.ts';
+import { NEW_ONLY } from './existing-mail.ts';
 import { InboundChannelChangeType } from './inbound-channel.graphql.ts';
 import { createMailFolder } from './incoming-settings.ts';
 import { type FolderChoice, Mailbox, type SyncIntervalMinutes } from './mailbox.entity.ts';
@@ -131,6 +133,12 @@ const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').impl
       resolve: ({ groupId }, _args, { em }) =>
         groupId == null ? null : em.getReference(Group, groupId, { wrapped: true }).load(),
     }),
+    existingMail: t.field({
+      type: ExistingMailType,
+      description:
+        'What was chosen for the mail that was in the folder before, when incoming mail was last enabled or with `importExistingMail`. For how far it has come see `Mailbox.lastImport`.',
+      resolve: ({ existingMail }) => existingMail ?? NEW_ONLY,
+    }),
     timeZone: t.exposeString('timeZone', {
       description:
         'The zone, by its IANA name, in which sentences of Deskgraph about this mailbox name times, and in which calendar times without a zone are read.',
@@ -242,6 +250,11 @@ mutation('updateIncomingSettings', {
     groupId: t.id({
       description: 'The group that a ticket from new mail goes to, not an archived one; null: none.',
     }),
+    existingMail: t.field({
+      type: ExistingMailInput,
+      description:
+        'What becomes of the mail that is already in the folder, chosen together with `enabled: true`: nothing when left out. Later use `importExistingMail`.',
+    }),
     timeZone: t.string({
       description:
         "The zone in which people read times: IANA's name, such as Europe/Berlin, or the name that Windows has for it.",
@@ -265,9 +278,10 @@ mutation('updateIncomingSettings', {
     CopyFolderIsArchiveFolderError,
     UnknownTimeZoneError,
     GroupNotAvailableError,
+    InvalidInputError,
     GraphError,
   ],
-  resolve: ({ mailboxId, intervalMinutes, groupId, ...change }, { em, services, signal }) =>
+  resolve: ({ mailboxId, intervalMinutes, groupId, existingMail, ...change }, { em, services, signal }) =>
     updateMailbox(
       em,
       decodeId('Mailbox', mailboxId),
@@ -275,6 +289,7 @@ mutation('updateIncomingSettings', {
         ...change,
         intervalMinutes: intervalMinutes ? MINUTES_OF[intervalMinutes] : null,
         groupId: groupId == null ? groupId : decodeId('Group', groupId),
+        existingMail: wishOf(existingMail),
       },
       { mail: services.mail, clock: services.clock, signal },
     ),

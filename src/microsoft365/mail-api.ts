@@ -12,6 +12,7 @@ import {
 import { fetchMails, mailPath, oddMail, readDelta } from './mail-delta.ts';
 import { copyMails, deleteMails, findCopies, foldersOfMails } from './mail-filing.ts';
 import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
+import { countMail, readHistory } from './mail-history.ts';
 import { listMail } from './mail-listing.ts';
 import { readMail } from './mail-reading.ts';
 
@@ -35,6 +36,8 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
     getMails: (mailbox, ids, signal) => fetchMails(deps, scopeOf(mailbox, signal), ids),
     listMail: (mailbox, request, signal) => listMail(client, scopeOf(mailbox, signal), request),
+    readHistory: (mailbox, request, signal) => readHistory(deps, scopeOf(mailbox, signal), request),
+    countMail: (mailbox, range, signal) => countMail(deps, scopeOf(mailbox, signal), range),
     listAttachments: (mailbox, id, signal) => listAttachments(deps, scopeOf(mailbox, signal), id),
     listAttachmentsOfMany: (mailbox, ids, signal) =>
       listAttachmentsOfMany(deps, scopeOf(mailbox, signal), ids),

@@ -119,11 +119,12 @@ async function readPage({ client }: DeltaDeps, scope: GraphScope, target: string
 }
 
 /** 504 and a deadline: the page took too long to put together or to send. A 503 has nothing to do with the page. */
-function mayBeThePage({ status, code }: GraphError): boolean {
+export function mayBeThePage({ status, code }: GraphError): boolean {
   return status === 500 || status === 504 || code === 'ANSWER_TOO_LARGE' || code === 'GRAPH_TIMEOUT';
 }
 
-function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mails' | 'unreadable'> {
+/** Reads each mail of a page; what cannot be read stays alone. */
+export function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mails' | 'unreadable'> {
   const mails: IncomingMail[] = [];
   const unreadable: DeltaPage['unreadable'] = [];
   for (const item of items) {
@@ -136,7 +137,8 @@ function readAll(clock: Clock, items: readonly unknown[]): Pick<DeltaPage, 'mail
   return { mails, unreadable };
 }
 
-function idsOf(items: readonly unknown[]): string[] {
+/** The ids of a page, of those that have one. */
+export function idsOf(items: readonly unknown[]): string[] {
   return items.map(readId).filter((id) => id !== null);
 }
 

@@ -149,6 +149,25 @@ export interface ListingPage {
   link: string | null;
 }
 
+/** A folder's mail received from a time on and before another. */
+export interface HistoryRange {
+  folderId: string;
+  receivedFrom: Date;
+  receivedBefore: Date;
+}
+
+/**
+ * From a point in time, or from a link of an earlier page. `oneByOne` reads each mail by itself: the way around a mail that
+ * Microsoft cannot give out (`PAGE_UNREADABLE`). Links remember it.
+ */
+export type HistoryRequest = (HistoryRange & { oneByOne?: boolean }) | { folderId: string; link: string };
+
+/** A page of a folder's mail with its content, the oldest mail first. */
+export interface HistoryPage extends Pick<DeltaPage, 'mails' | 'unreadable'> {
+  /** Where it goes on; null at the end. Opaque and secret (it is an address at Microsoft). */
+  link: string | null;
+}
+
 /** Counts the requests that went to Microsoft, repeats included. */
 export interface RequestCounter {
   requests: number;
@@ -190,6 +209,13 @@ export interface MailApi {
   ): Promise<Pick<DeltaPage, 'mails' | 'unreadable'>>;
   /** Which mails a folder holds, without their content: at most 1,000 in a page, both ends of the time included. */
   listMail(mailbox: MailboxAccess, request: ListingRequest, signal: AbortSignal): Promise<ListingPage>;
+  /**
+   * Mail that lies in a folder, with its content, the oldest first: at most 100 in a page. Throws `GraphError`
+   * `PAGE_UNREADABLE` when a damaged mail stands in the way: ask again with `oneByOne`, which lists it in `unreadable`.
+   */
+  readHistory(mailbox: MailboxAccess, request: HistoryRequest, signal: AbortSignal): Promise<HistoryPage>;
+  /** How many mails lie in a range of a folder. */
+  countMail(mailbox: MailboxAccess, range: HistoryRange, signal: AbortSignal): Promise<number>;
   /** Descriptions only, at most 1,000. Throws `ITEM_NOT_FOUND` when the mail is gone. */
   listAttachments(
     mailbox: MailboxAccess,

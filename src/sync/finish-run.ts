@@ -82,7 +82,12 @@ export async function finishRun(
       // What could not be done while Microsoft refused may wait for long by now: it is tried at once.
       if (state.consecutiveFailures > 0) {
         await resumeArchiving(em, organizationId, mailboxId);
-        await hurryQueues(em, [`attachments:${mailboxId}`, `retry:${mailboxId}`]);
+        await hurryQueues(em, [
+          `attachments:${mailboxId}`,
+          `retry:${mailboxId}`,
+          `imported-attachments:${mailboxId}`,
+          `import:${mailboxId}`,
+        ]);
       }
       em.assign(state, { consecutiveFailures: 0, problem: null, lastSuccessAt: now });
     }
@@ -90,10 +95,10 @@ export async function finishRun(
     await em.flush();
     const isBehind = !told && mailbox.incomingEnabled && state.folderId !== mailbox.folder?.id;
     if (isBehind) await requestSync(em, mailbox, 'RECOVERY');
-    if (resumesAt) {
+    if (resumesAt && wait !== null) {
       await requestSync(em, mailbox, run.trigger);
       // Also a run that was asked for meanwhile would only be told the same.
-      await enqueue(em, syncMailboxJob, { organizationId, mailboxId }, { runAt: resumesAt });
+      await enqueue(em, syncMailboxJob, { organizationId, mailboxId }, { delayMilliseconds: wait });
     }
     await recordEvents(em, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
   });

@@ -9,6 +9,7 @@ import { type Database, type EntityManager, forkFor } from '../platform/database
 import type { Logger } from '../platform/logger.ts';
 import type { Problem } from '../platform/problem.ts';
 import { EVENT_CHANNEL } from '../realtime/record.ts';
+import type { ImportOption } from '../ticketing/imported-mail.ts';
 import { type IngestResult, ingestMails, recordFailedMail } from '../ticketing/ingest.ts';
 import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import type { StoredRound } from './round.ts';
@@ -34,11 +35,18 @@ export interface MailOwner {
   mailboxId: string;
   /** The run that counts what is stored; null when none does. */
   runId: string | null;
+  /** Given for mail that lay there before incoming mail was enabled, which is left alone otherwise. */
+  imported?: ImportOption;
+  /** Counts what is stored, in the transaction that stores it. */
+  count?(em: EntityManager, counts: StoredCounts): Promise<void>;
   /** Told of mail that became part of tickets, once that is committed. */
   onStored?: ((stored: StoredMails) => void) | undefined;
   /** The watched folder when the mail was read. */
   folderId: string;
 }
+
+/** What became of mails, as a run or an import counts it. */
+export type StoredCounts = Pick<IngestResult, 'created' | 'appended' | 'ignored' | 'failed'>;
 
 /** Mail of a transaction that is not committed yet. */
 type NewMails = Omit<StoredMails, 'committedAt'>;
@@ -70,21 +78,33 @@ export type StoredPage = { stateVersion: number } | null;
  *
  * Throws {@link SupersededError}, and whatever the database throws when it is away.
  */
-export async function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): Promise<StoredPage> {
-  const read = await readMails(page.mails, owner.signal);
+export function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): Promise<StoredPage> {
+  return storeAndFinish(owner, page, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
+}
+
+/**
+ * As {@link storePage}, with whatever `finish` writes in the place of the cursor. Null when the settings have changed so
+ * that the page no longer counts. Throws what `finish` throws, too, and then nothing of the page is stored.
+ */
+export async function storeAndFinish<T>(
+  owner: MailOwner,
+  { mails }: Pick<DeltaPage, 'mails'>,
+  finish: (em: EntityManager, mailbox: Mailbox) => Promise<T>,
+): Promise<T | null> {
+  const read = await readMails(mails, owner.signal);
   try {
     return await inTransaction(owner, async (em, mailbox, committed) => {
-      await storeMails(em, owner, mailbox, page.mails, read, committed);
-      return finishPage(em, owner, mailbox, page, move);
+      await storeMails(em, owner, mailbox, mails, read, committed);
+      return finish(em, mailbox);
     });
   } catch (error) {
     if (!isFaultOfData(error)) throw error;
     owner.logger.warn({ err: error }, 'a page could not be stored at once; storing it message by message');
   }
-  for (const mail of page.mails) {
+  for (const mail of mails) {
     if ((await storeAlone(owner, mail, read)) === null) return null;
   }
-  return inTransaction(owner, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
+  return inTransaction(owner, finish);
 }
 
 /**
@@ -169,10 +189,12 @@ async function storeMails(
   const { receiveFrom } = mailbox;
   // A probe's draft concerns nobody, wherever it is met: it is not even an ignored mail.
   const listed = mails.filter((mail) => !isPushProbe(mail));
-  const wanted = listed.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
+  const wanted = owner.imported
+    ? listed
+    : listed.filter(({ receivedAt }) => !receivedAt || !receiveFrom || receivedAt >= receiveFrom);
   const now = owner.clock.now();
-  const { organizationId } = owner;
-  const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, now });
+  const { organizationId, imported = null } = owner;
+  const result = await ingestMails(em, { organizationId, mailbox, mails: wanted, read, imported, now });
   for (const err of result.failures) owner.logger.warn({ err }, 'a message could not be processed');
   const { stormed } = result;
   if (stormed > 0) {
@@ -241,7 +263,8 @@ async function finishPage(
   return { stateVersion: moved.version };
 }
 
-async function storeUnreadable(
+/** Puts mails that could not be read into the ledger as `FAILED`; they are tried again by themselves. */
+export async function storeUnreadable(
   em: EntityManager,
   owner: MailOwner,
   mailbox: Mailbox,
@@ -269,6 +292,7 @@ async function storeFailure(
     fromAddress: mail.from?.emailAddress ?? null,
     receivedAt: mail.receivedAt ?? null,
     problem,
+    imported: owner.imported ?? null,
     now: clock.now(),
   });
   if (id === null) return;
@@ -277,17 +301,18 @@ async function storeFailure(
 }
 
 async function retryLater(em: EntityManager, owner: MailOwner, inboundMessageId: string): Promise<void> {
-  const runAt = new Date(owner.clock.now().getTime() + messageRetryDelay(1));
-  await enqueue(em, retryInboundMessageJob, { ...idsOf(owner), inboundMessageId }, { runAt });
+  const delayMilliseconds = messageRetryDelay(1);
+  await enqueue(em, retryInboundMessageJob, { ...idsOf(owner), inboundMessageId }, { delayMilliseconds });
 }
 
 /** Counts into the run's row, in the transaction of what is counted: after a crash the counts are still true. */
 async function count(
   em: EntityManager,
-  { runId, organizationId }: MailOwner,
+  { runId, organizationId, count: countInto }: MailOwner,
   seen: number,
-  { created, appended, ignored, failed }: Pick<IngestResult, 'created' | 'appended' | 'ignored' | 'failed'>,
+  { created, appended, ignored, failed }: StoredCounts,
 ): Promise<{ trigger: SyncTrigger; announced_at: string | null } | undefined> {
+  await countInto?.(em, { created, appended, ignored, failed });
   if (runId === null) return undefined;
   const [run] = await em.execute<{ trigger: SyncTrigger; announced_at: string | null }[]>(
     `update sync_run set seen = seen + ?, created = created + ?, appended = appended + ?, ignored = ignored + ?,

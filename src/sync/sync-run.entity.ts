@@ -4,7 +4,7 @@ import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import type { Problem } from '../platform/problem.ts';
 
-export const SYNC_TRIGGERS = ['PUSH', 'POLL', 'MANUAL', 'RECOVERY'] as const;
+export const SYNC_TRIGGERS = ['PUSH', 'POLL', 'MANUAL', 'RECOVERY', 'IMPORT'] as const;
 export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
 
 /**

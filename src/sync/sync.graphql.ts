@@ -23,6 +23,8 @@ const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', 
   PUSH: 'Microsoft announced new mail.',
   POLL: 'The polling interval had passed.',
   MANUAL: 'A person asked for it, by `runSyncNow` or by a change of the settings.',
+  IMPORT:
+    'An import of the mail that was already there has ended: see `importExistingMail`. Its figures are those of the whole import.',
   RECOVERY: 'An earlier run was cut off, the watched folder was changed, or the account signed in again.',
 });
 

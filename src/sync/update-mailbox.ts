@@ -13,6 +13,7 @@ import { recordEvents } from '../realtime/record.ts';
 import { findUsableGroup } from '../ticketing/groups.ts';
 import { archiveFailedAgain, copyFailedAgain } from './archive-again.ts';
 import { managePushJob } from './push.jobs.ts';
+import { importOnce } from './request-import.ts';
 import { requestSync } from './request-sync.ts';
 
 /** A change where what is null or left out stays as it is. */
@@ -45,6 +46,7 @@ export async function updateMailbox(
   // The two settings that null takes away.
   if (change.copyFolderId === null) given.copyFolderId = null;
   if (change.groupId === null) given.groupId = null;
+  if (change.existingMail === null) given.existingMail = null;
   const found = await findFolders(em, mailboxId, given, deps);
   return em.transactional(async (tx) => {
     if (given.groupId) await keepOrFindGroup(tx, mailboxId, given.groupId);
@@ -56,6 +58,7 @@ export async function updateMailbox(
     if (given.copyFolderId !== undefined) await copyFailedAgain(tx, mailbox.organization.id, mailboxId);
     if (given.enabled !== undefined || given.folderId)
       await enqueue(tx, managePushJob, { organizationId: mailbox.organization.id, mailboxId });
+    if (given.existingMail) await importOnce(tx, mailbox, given.existingMail, deps.clock);
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
     // Last: until the end nobody else of the organization takes mail in.
     const switches = given.enabled === true;

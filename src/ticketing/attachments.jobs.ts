@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineJob } from '../jobs/define-job.ts';
 import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { EntityManager } from '../platform/database.ts';
+import type { ImportOption } from './imported-mail.ts';
 
 /** As many listings as one `$batch` holds. */
 const MAILS_PER_JOB = 20;
@@ -13,9 +14,12 @@ export const storeAttachmentsJob = defineJob({
     organizationId: z.uuid(),
     mailboxId: z.uuid(),
     inboundMessageIds: z.array(z.uuid()).min(1).max(MAILS_PER_JOB),
+    /** Given for mail that an import brought; `HISTORY`: nobody is told. */
+    imported: z.enum(['HISTORY', 'AS_NEW']).optional(),
   }),
   // Batches of one mailbox only wait for each other, and its files shall not take every worker of the process.
-  queue: ({ mailboxId }) => `attachments:${mailboxId}`,
+  // Those of new mail do not wait behind the thousands of an import.
+  queue: ({ mailboxId, imported }) => `${imported ? 'imported-' : ''}attachments:${mailboxId}`,
   key: ({ inboundMessageIds: [first = ''] }) => first,
 });
 
@@ -25,11 +29,16 @@ export async function enqueueAttachments(
   organizationId: string,
   mailboxId: string,
   inboundMessageIds: readonly string[],
+  option: ImportOption | null = null,
 ): Promise<void> {
+  const imported =
+    option === null
+      ? {}
+      : { imported: option.importedAs === null ? ('AS_NEW' as const) : ('HISTORY' as const) };
   const inputs = [];
   for (let start = 0; start < inboundMessageIds.length; start += MAILS_PER_JOB) {
     const group = inboundMessageIds.slice(start, start + MAILS_PER_JOB);
-    inputs.push({ organizationId, mailboxId, inboundMessageIds: group });
+    inputs.push({ organizationId, mailboxId, inboundMessageIds: group, ...imported });
   }
   await enqueueMany(em, storeAttachmentsJob, inputs);
 }

@@ -4,7 +4,7 @@ import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import type { Problem } from '../platform/problem.ts';
 import { Message } from './message.entity.ts';
-import { Ticket } from './ticket.entity.ts';
+import { Ticket, type TicketStatus } from './ticket.entity.ts';
 
 /** What became of a message that was seen in a mailbox. Every message ends as exactly one of these. */
 export const INBOUND_OUTCOMES = ['TICKET_CREATED', 'REPLY_ADDED', 'IGNORED', 'FAILED'] as const;
@@ -31,6 +31,7 @@ export const INBOUND_REASONS = [
   'FOLLOW_UP',
   'MOVED',
   'TICKET_DELETED',
+  'MAIL_RULE',
 ] as const;
 export type InboundReason = (typeof INBOUND_REASONS)[number];
 
@@ -65,6 +66,8 @@ export const InboundMessageSchema = defineEntity({
     problem: p.json<Problem>().nullable(),
     /** Equal for copies of one mail, see prepare-mail.ts; null when the mail has no Message-ID or was not processed. */
     contentDigest: p.string().nullable(),
+    /** Of history: the status of the tickets that it opens. Null for all other mail. */
+    importedAs: p.string().$type<TicketStatus>().nullable(),
     /** How often processing was tried. */
     attempts: p.integer().default(1),
     archiveState: p.string().$type<ArchiveState>().default('NOT_WANTED'),

@@ -9,7 +9,7 @@ import { type InboundMessageFilter, listInboundMessages } from './inbound-messag
 import { Message } from './message.entity.ts';
 import { Ticket } from './ticket.entity.ts';
 
-const InboundOutcomeEnum = enumType(
+export const InboundOutcomeEnum = enumType(
   'InboundOutcome',
   'What became of a message that was seen in a mailbox.',
   {
@@ -29,6 +29,7 @@ const InboundReasonEnum = enumType('InboundReason', 'Why a message became what i
   DRAFT: 'Nobody has sent it.',
   DUPLICATE: 'It is a copy of a message that is part of a ticket already.',
   TICKET_DELETED: 'It belonged to a ticket that was deleted, or is a copy of mail that did.',
+  MAIL_RULE: 'A mail rule ignores it; `explanation` names the rule.',
   MOVED: 'A person put its message into another ticket.',
   FOLLOW_UP: 'It replies to a ticket that was closed long ago; it opened a new one, linked to that.',
   PROCESSING_ERROR: 'It could not be read or stored.',
@@ -75,6 +76,10 @@ builder.node(InboundMessage, {
     from: t.exposeString('fromAddress', {
       nullable: true,
       description: 'The address of its sender, by its own word; null when it names none.',
+    }),
+    isImported: t.boolean({
+      description: 'Whether it is history that was imported.',
+      resolve: ({ importedAs }) => importedAs != null,
     }),
     receivedAt: t.expose('receivedAt', {
       type: 'DateTime',

@@ -4,6 +4,9 @@ import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from '.
 import { type CopyPolicy, explainCopy, explainNamesake, explainTwin } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
 import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
+import { type MailRouting, routeMail } from './mail-routing.ts';
+import type { Routing } from './mail-rule-apply.ts';
+import { factsOf } from './mail-rule-match.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { fateOfReply } from './reopening.ts';
 import type { ThreadMemory } from './thread-memory.ts';
@@ -20,6 +23,8 @@ export interface IngestSettings {
   reopenWithinDays?: number;
   /** History: it joins its ticket however long that is closed, and opens none again. False when left out. */
   isHistory?: boolean;
+  /** Where new tickets go, and which mail becomes none; nowhere in particular when left out. */
+  routing?: MailRouting;
   /** Turns floods into one ticket; no limit when left out. */
   storm?: { calm(decision: Decision, now: Date): Decision } | null;
 }
@@ -54,6 +59,8 @@ export interface PlannedTicket extends CandidateTicket {
   followUpOfId?: string | null;
   /** The ticket of the same mail in another mailbox. */
   copyOfId?: string | null;
+  /** Where it goes; nowhere in particular when left out. */
+  routing?: Routing | null;
 }
 
 /** What a page of mail will do. */
@@ -96,8 +103,15 @@ export function planIngest(
       const receivedAt = one.mail.summary.receivedAt ?? now;
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
-        const { followUpOfId = null, copyOfId = null } = planned;
-        const opened = { ...ticket, mail: one.mail, lastMessageAt: receivedAt, followUpOfId, copyOfId };
+        const { followUpOfId = null, copyOfId = null, routing = null } = planned;
+        const opened = {
+          ...ticket,
+          mail: one.mail,
+          lastMessageAt: receivedAt,
+          followUpOfId,
+          copyOfId,
+          routing,
+        };
         newTickets.set(ticket.id, opened);
         if (followUpOfId !== null) memory.addFollowUp(followUpOfId, ticket);
       } else if (!one.restoreTo) {
@@ -122,6 +136,7 @@ export interface Decision {
   ticket: CandidateTicket | null;
   followUpOfId?: string | null;
   copyOfId?: string | null;
+  routing?: Routing | null;
 }
 
 function planOne(
@@ -133,6 +148,8 @@ function planOne(
     createTickets,
     copyPolicy = 'ONE_TICKET',
     reopenWithinDays = 14,
+    isHistory = false,
+    routing = { rules: [], destination: null },
   }: IngestSettings,
   nextNumber: number,
   now: Date,
@@ -174,7 +191,7 @@ function planOne(
   const at = mail.summary.receivedAt ?? now;
   const newest = found === null ? null : memory.lastFollowUpOf(found.id);
   const fate =
-    found === null || isQuiet(automatic)
+    found === null || isQuiet(automatic) || isHistory
       ? null
       : fateOfReply(found, newest, { at, createTickets, reopenWithinDays });
   const follows = fate !== null && 'followsUp' in fate ? fate.followsUp : null;
@@ -209,13 +226,15 @@ function planOne(
   if (!createTickets) {
     return ignored('TICKETS_OFF', 'Ignored: no reply, and this mailbox does not open tickets.');
   }
+  const routed = routeMail(factsOf(mail), routing, { isReply: follows !== null });
+  if (routed.ignoredBy !== null) return ignored('MAIL_RULE', routed.explanation);
   const ticket = { id: uuidv7(), number: nextNumber };
   return {
     mail: {
       ...claimed,
       outcome: 'TICKET_CREATED',
       reason,
-      explanation,
+      explanation: [explanation, routed.explanation].filter(Boolean).join(' '),
       ticketId: ticket.id,
       messageId: uuidv7(),
       automatic,
@@ -223,6 +242,7 @@ function planOne(
     ticket,
     followUpOfId: follows?.id ?? null,
     copyOfId: twin?.ticket.id ?? null,
+    routing: routed.routing,
   };
 }
 

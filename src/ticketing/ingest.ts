@@ -4,12 +4,14 @@ import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { enqueueAttachments } from './attachments.jobs.ts';
+import { type ImportOption, markImported } from './imported-mail.ts';
 import type { InboundMessage } from './inbound-message.entity.ts';
 import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
 import { claimLedgerRows, type LedgerOutcome, lockNumbersForNewMail, settleLedger } from './ledger.ts';
 import { loadStorm } from './load-storm.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
+import { loadMailRouting } from './mail-routing.ts';
 import { loadMailSettings } from './mail-settings.ts';
 import { summarizeMail } from './prepare-mail.ts';
 import { type ReadMail, readMail } from './read-mail.ts';
@@ -23,6 +25,8 @@ export interface IngestInput {
   mails: readonly IncomingMail[];
   /** What `readMails` made of them before the transaction; what is missing is read inside of it. */
   read?: ReadonlyMap<IncomingMail, ReadMail>;
+  /** Given when they lay in the mailbox before it was connected. */
+  imported?: ImportOption | null;
   now: Date;
 }
 
@@ -54,6 +58,7 @@ export interface FailedMail {
   graphMessageId: string;
   problem: Problem;
   now: Date;
+  imported?: ImportOption | null;
   internetMessageId?: string | null;
   subject?: string;
   fromAddress?: string | null;
@@ -78,7 +83,7 @@ interface PoisonMail {
  */
 export async function ingestMails(
   em: EntityManager,
-  { organizationId, mailbox, mails, read, now }: IngestInput,
+  { organizationId, mailbox, mails, read, imported = null, now }: IngestInput,
 ): Promise<IngestResult> {
   const ids = [...new Set(mails.map(({ graphMessageId }) => graphMessageId))];
   const firstNumber = await lockNumbersForNewMail(em, organizationId, mailbox.id, ids);
@@ -86,7 +91,7 @@ export async function ingestMails(
 
   const fresh = new Map(mails.map((mail) => [mail.graphMessageId, read?.get(mail) ?? readMail(mail)]));
   const summaries = [...fresh.values()].map(({ summary }) => summary);
-  const rows = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now);
+  const rows = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now, imported?.importedAs);
   const claimed: ClaimedMail[] = [];
   const poison: PoisonMail[] = [];
   for (const [graphMessageId, mail] of fresh) {
@@ -95,7 +100,7 @@ export async function ingestMails(
     if ('error' in mail) poison.push({ inboundMessageId, error: mail.error });
     else claimed.push({ inboundMessageId, mail: mail.prepared });
   }
-  const result = await settle(em, organizationId, mailbox, claimed, poison, firstNumber, now);
+  const result = await settle(em, organizationId, mailbox, claimed, poison, firstNumber, now, imported);
   return { ...result, known: mails.length - rows.size };
 }
 
@@ -114,7 +119,14 @@ export async function recordFailedMail(em: EntityManager, failed: FailedMail): P
     receivedAt: failed.receivedAt ?? null,
   });
   await lockTicketNumbers(em, organizationId); // first, as everybody: two that lock in different orders would deadlock
-  const rows = await claimLedgerRows(em, organizationId, mailbox.id, [summary], now);
+  const rows = await claimLedgerRows(
+    em,
+    organizationId,
+    mailbox.id,
+    [summary],
+    now,
+    failed.imported?.importedAs,
+  );
   const inboundMessageId = rows.get(failed.graphMessageId);
   if (inboundMessageId === undefined) return null;
   await settleLedger(em, organizationId, [failedOutcome(inboundMessageId, problem)], now);
@@ -145,6 +157,8 @@ export async function ingestOneAgain(
     [subject, fromAddress, internetMessageId, receivedAt, organizationId, inboundMessageId],
   );
   if (locked.length === 0) return { ...nothing(), known: 1 };
+  const importedAs = inboundMessage.importedAs ?? null;
+  const imported = importedAs === null ? null : { importedAs };
   if ('error' in read) {
     return settle(
       em,
@@ -154,13 +168,14 @@ export async function ingestOneAgain(
       [{ inboundMessageId, error: read.error }],
       firstNumber,
       now,
+      imported,
     );
   }
   const claimed: ClaimedMail = { inboundMessageId, mail: read.prepared };
   // A failed mail has no ticket, unless its message went missing there.
   const lostBy = await inboundMessage.ticket?.load();
   if (lostBy) claimed.restoreTo = { id: lostBy.id, number: lostBy.number };
-  return settle(em, organizationId, mailbox, [claimed], [], firstNumber, now);
+  return settle(em, organizationId, mailbox, [claimed], [], firstNumber, now, imported);
 }
 
 /** Decides about claimed mails and writes everything that follows. */
@@ -172,7 +187,9 @@ async function settle(
   unreadable: readonly PoisonMail[],
   firstNumber: number,
   now: Date,
+  imported: ImportOption | null,
 ): Promise<IngestResult> {
+  const importedAs = imported?.importedAs ?? null;
   const prepared = claimed.map(({ mail }) => mail);
   const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
   const { copyPolicy, reopenWithinDays, stormLimitPerSender, stormLimitPerTicket } = await loadMailSettings(
@@ -186,13 +203,18 @@ async function settle(
     createTickets: mailbox.createTickets,
     copyPolicy,
     reopenWithinDays,
-    storm: await loadStorm(em, organizationId, prepared, limits, now),
+    isHistory: importedAs !== null,
+    routing: await loadMailRouting(em, mailbox.groupId),
+    storm: importedAs !== null ? null : await loadStorm(em, organizationId, prepared, limits, now),
   };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
 
-  const isArchiving = mailbox.afterProcessing !== 'KEEP';
-  const isCopying = mailbox.copyFolder != null;
+  if (importedAs !== null) await markImported(em, organizationId, plan, importedAs);
+
+  // Of history the mailbox stays as people have left it.
+  const isArchiving = mailbox.afterProcessing !== 'KEEP' && importedAs === null;
+  const isCopying = mailbox.copyFolder != null && importedAs === null;
   const poison = [
     ...unreadable,
     ...plan.poison.map(({ claimed: { inboundMessageId }, error }) => ({ inboundMessageId, error })),
@@ -211,8 +233,8 @@ async function settle(
 
   const withAttachments = plan.mails.filter((one) => isPartOfTicket(one) && one.mail.mayHaveAttachments);
   const due = withAttachments.map(({ inboundMessageId }) => inboundMessageId);
-  await enqueueAttachments(em, organizationId, mailbox.id, due);
-  await recordEvents(em, organizationId, events);
+  await enqueueAttachments(em, organizationId, mailbox.id, due, imported);
+  await recordEvents(em, organizationId, importedAs === null ? events : []);
   const count = (outcome: string) => plan.mails.filter((planned) => planned.outcome === outcome).length;
   return {
     created: count('TICKET_CREATED'),

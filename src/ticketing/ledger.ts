@@ -3,6 +3,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
 import type { MailSummary } from './prepare-mail.ts';
+import type { TicketStatus } from './ticket.entity.ts';
 
 /** A ledger row as it ends up. */
 export interface LedgerOutcome {
@@ -47,6 +48,8 @@ export async function lockNumbersForNewMail(
  * else has the message, now or earlier, has the row: `on conflict` waits for a transaction that is still open and then
  * leaves the message to it. So each message is processed once, whatever is repeated, killed or runs side by side.
  *
+ * `importedAs` marks history with the status of the tickets that it opens.
+ *
  * Until the transaction ends the rows say `FAILED`; nobody can see them before {@link settleLedger} has filled them.
  */
 export async function claimLedgerRows(
@@ -55,6 +58,7 @@ export async function claimLedgerRows(
   mailboxId: string,
   summaries: readonly MailSummary[],
   now: Date,
+  importedAs: TicketStatus | null = null,
 ): Promise<Map<string, string>> {
   const rows = summaries
     .toSorted((a, b) => (a.graphMessageId < b.graphMessageId ? -1 : 1)) // one order for all: no deadlock
@@ -68,14 +72,14 @@ export async function claimLedgerRows(
     }));
   const claimed = await em.execute<{ id: string; graph_message_id: string }[]>(
     `insert into inbound_message (id, organization_id, mailbox_id, graph_message_id, internet_message_id, subject,
-       from_address, received_at, outcome, reason, explanation, created_at, updated_at)
+       from_address, received_at, outcome, reason, explanation, imported_as, created_at, updated_at)
      select id, ?::uuid, ?::uuid, graph_message_id, internet_message_id, subject,
-       from_address, received_at, 'FAILED', 'PROCESSING_ERROR', '', ?::timestamptz, ?::timestamptz
+       from_address, received_at, 'FAILED', 'PROCESSING_ERROR', '', ?, ?::timestamptz, ?::timestamptz
      from json_to_recordset(?::json) as row(id uuid, graph_message_id text, internet_message_id text, subject text,
        from_address text, received_at timestamptz)
      on conflict (mailbox_id, graph_message_id) do nothing
      returning id, graph_message_id`,
-    [organizationId, mailboxId, now, now, JSON.stringify(rows)],
+    [organizationId, mailboxId, importedAs, now, now, JSON.stringify(rows)],
   );
   return new Map(claimed.map(({ id, graph_message_id }) => [graph_message_id, id]));
 }

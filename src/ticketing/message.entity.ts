@@ -45,6 +45,8 @@ export const MessageSchema = defineEntity({
     conversationId: p.string().nullable(),
     /** Who wrote it here; null for mail from outside. */
     author: () => p.manyToOne(User).ref().nullable(),
+    /** Whether it is history that was imported. Nothing may answer a message that is. */
+    isImported: p.boolean().default(false),
     sentAt: p.datetime().nullable(),
     /** When Exchange received it; null for what was written here. */
     receivedAt: p.datetime().nullable(),

@@ -6,6 +6,7 @@ import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Attachment } from './attachment.entity.ts';
 import type { Bounce } from './bounce.ts';
+import { isContentTypeMismatch } from './content-type.ts';
 import { type Correspondent, Message } from './message.entity.ts';
 import { messageBodies } from './message-bodies.ts';
 import { attachmentsOf } from './message-list.ts';
@@ -142,6 +143,9 @@ builder.node(Message, {
       nullable: true,
       description: 'The Message-ID of RFC 5322 with its angle brackets; null for notes.',
     }),
+    isImported: t.exposeBoolean('isImported', {
+      description: 'Whether it is history that was imported: nobody was notified, and nothing answers it.',
+    }),
     sentAt: t.expose('sentAt', {
       type: 'DateTime',
       nullable: true,
@@ -167,6 +171,17 @@ builder.node(Attachment, {
     contentType: t.exposeString('contentType', {
       description: 'Its media type, by the word of the mail. Do not trust it.',
     }),
+    detectedContentType: t.exposeString('detectedContentType', {
+      nullable: true,
+      description:
+        'What its content says that it is; null until it is stored, and when the content does not tell, as with plain text.',
+    }),
+    contentTypeMismatch: t.boolean({
+      description:
+        'Whether the content is something else than `contentType` or the name says: an image that is a web page, an invoice that is a program. Warn of it.',
+      resolve: ({ contentType, name, detectedContentType }) =>
+        isContentTypeMismatch(contentType, name, detectedContentType ?? null),
+    }),
     sizeBytes: t.exposeInt('sizeBytes', {
       description: 'Its size in bytes: exact once it is stored, as Microsoft tells it before.',
     }),
@@ -187,7 +202,8 @@ builder.node(Attachment, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why its content is not here.',
+      description:
+        'Why its content is not here; of a file that is here, what to know of it, such as that only Outlook opens it.',
       resolve: ({ problem }) => problem ?? null,
     }),
     downloadUrl: t.string({

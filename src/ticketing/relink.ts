@@ -24,6 +24,7 @@ interface UnlinkedRow {
   conversation_id: string | null;
   subject: string;
   received_at: string | null;
+  is_imported: boolean;
   opens: boolean;
 }
 
@@ -76,8 +77,8 @@ export async function relinkMails(
       contentDigest: 'prepared' in mail ? mail.prepared.contentDigest : null,
       problem: null,
       // Moving what lies there already changes nothing.
-      isArchiveDue: mailbox.afterProcessing !== 'KEEP',
-      isCopyDue: mailbox.copyFolder != null,
+      isArchiveDue: mailbox.afterProcessing !== 'KEEP' && !row.is_imported,
+      isCopyDue: mailbox.copyFolder != null && !row.is_imported,
       mayBeCopied: true,
     };
   });
@@ -110,7 +111,7 @@ function conversationOf(mail: ReadMail): string | null {
 
 /** Of a message `known` and its `ticket`. */
 const COLUMNS = `known.id as message_id, known.ticket_id, ticket.number, known.internet_message_id, known.conversation_id,
-  known.subject, known.received_at,
+  known.subject, known.received_at, known.is_imported,
   not exists (
     select from message as earlier
     where earlier.organization_id = known.organization_id and earlier.ticket_id = known.ticket_id

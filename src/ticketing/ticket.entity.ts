@@ -43,6 +43,8 @@ export const TicketSchema = defineEntity({
     followUpOfId: p.uuid().nullable(),
     /** The ticket of the same mail in another mailbox, where each mailbox has its own. */
     copyOfId: p.uuid().nullable(),
+    /** Whether it is history: it was opened by mail that was imported, and its dates are those of the mail. */
+    isImported: p.boolean().default(false),
     version: p.integer().version(),
   },
 });

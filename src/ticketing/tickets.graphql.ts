@@ -92,6 +92,10 @@ builder.node(Ticket, {
       description: 'The ticket that it goes on from: a reply to what was closed long ago opened this one.',
       resolve: ({ followUpOfId }, _args, { em }) => relatedTicket(em, followUpOfId),
     }),
+    isImported: t.exposeBoolean('isImported', {
+      description:
+        'Whether it is history that was imported: its dates are those of the mail, and nobody was notified.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was opened.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
     messages: t.connection(

@@ -1,0 +1,152 @@
+import { LockMode } from '@mikro-orm/core';
+import { toError } from '../errors.ts';
+import { enqueue, type JobContext } from '../jobs/define-job.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { accessOf } from '../mailboxes/mailboxes.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
+import type { RequestCounter } from '../microsoft365/mail.ts';
+import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
+import { type EntityManager, forkFor } from '../platform/database.ts';
+import { afterRefusal, importFailed, settingsChanged, stopImport, tellOfImport } from './finish-import.ts';
+import { importMailJob } from './import.jobs.ts';
+import { storeImportPage } from './import-page.ts';
+import { endOfPhase, firstPlace, startOfImport } from './import-plan.ts';
+import { ImportReader } from './import-reader.ts';
+import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
+import type { SyncDependencies } from './run-sync.ts';
+import { SupersededError } from './store-page.ts';
+
+/** How long an import keeps one of the process's places before others have their turn: many may run at a time. */
+const TURN = 5 * SECOND;
+
+/** The tries of a job at which an unexpected error becomes the problem of the import; until then it is only logged. */
+const ATTEMPTS_IN_SILENCE = 3;
+
+/** An import under way. */
+export interface ImportWork {
+  deps: SyncDependencies;
+  context: Pick<JobContext, 'signal' | 'logger'>;
+  mailbox: Mailbox;
+  /** As it was at the last step. */
+  mailImport: MailImport;
+  /** Requests that are not written down yet. */
+  counter: RequestCounter;
+}
+
+/**
+ * Imports existing mail, from where it was, for one turn; then it stands in line again behind everything else that is due.
+ *
+ * Each page is stored with the place behind it in one transaction, so that a crash or a stop costs a page at most. What
+ * Microsoft refuses pauses the import, or ends it with the reason; only an unexpected error is thrown.
+ */
+export async function importMail(
+  deps: SyncDependencies,
+  input: { organizationId: string; mailboxId: string },
+  context: Pick<JobContext, 'signal' | 'logger' | 'attempt' | 'isLastAttempt'>,
+): Promise<void> {
+  const { organizationId, mailboxId } = input;
+  const { signal, logger } = context;
+  const em = forkFor(deps.database, organizationId, signal);
+  const taken = await takeImport(em, mailboxId, deps);
+  if (!taken) return;
+  const counter = { requests: 0 };
+  const work: ImportWork = { deps, context, ...taken, counter };
+  const { mailbox, mailImport } = taken;
+  try {
+    if (!mailbox.incomingEnabled || mailbox.folder?.id !== mailImport.folderId) return await outdated();
+    const end = await importPages(work);
+    if (end === 'TURN_OVER') await enqueue(em, importMailJob, input);
+    else if (end === 'OUTDATED') await outdated();
+  } catch (thrown) {
+    if (thrown instanceof SupersededError) return;
+    if (signal.aborted) throw toError(thrown);
+    if (!(thrown instanceof GraphError)) {
+      if (context.attempt >= ATTEMPTS_IN_SILENCE) await sayFailed(work, context.isLastAttempt);
+      throw toError(thrown);
+    }
+    const stop = afterRefusal(thrown, work.mailImport.failures, deps.clock.now());
+    logger.warn({ err: thrown, mailboxId, microsoftCode: thrown.microsoftCode }, 'an import was refused');
+    await stopImport(deps, work.mailImport, stop, counter.requests);
+  }
+
+  async function outdated(): Promise<void> {
+    const problem = settingsChanged(deps.clock.now());
+    await stopImport(deps, work.mailImport, { state: 'CANCELLED', problem }, counter.requests);
+  }
+}
+
+/** Takes the open import of a mailbox. Null when there is none. */
+async function takeImport(
+  em: EntityManager,
+  mailboxId: string,
+  { clock }: SyncDependencies,
+): Promise<{ mailbox: Mailbox; mailImport: MailImport } | null> {
+  return em.transactional(async (tx) => {
+    const mailImport = await tx.findOne(
+      MailImport,
+      { mailbox: mailboxId, state: { $in: [...OPEN_IMPORT_STATES] } },
+      { lockMode: LockMode.PESSIMISTIC_WRITE },
+    );
+    const mailbox = await tx.findOne(Mailbox, { id: mailboxId });
+    if (!mailImport || !mailbox) return null;
+    const isNews = mailImport.state !== 'RUNNING';
+    const startedAt = mailImport.startedAt ?? clock.now();
+    tx.assign(mailImport, { state: 'RUNNING', startedAt, resumesAt: null });
+    await tx.flush();
+    if (isNews) await tellOfImport(tx, mailImport);
+    return { mailbox, mailImport };
+  });
+}
+
+async function importPages(work: ImportWork): Promise<'DONE' | 'TURN_OVER' | 'OUTDATED'> {
+  const { deps, context, mailbox } = work;
+  const endOfTurn = monotonicMilliseconds() + TURN;
+  const mail = deps.mail.withCounter(work.counter);
+  if (work.mailImport.estimated == null) await estimate(work);
+  using reader = new ImportReader(mail, accessOf(mailbox), work.mailImport, context.signal);
+  for (let place = work.mailImport.place ?? firstPlace(work.mailImport); ; ) {
+    context.signal.throwIfAborted();
+    const { step, at } = await reader.page(place);
+    const isTurnOver = monotonicMilliseconds() >= endOfTurn;
+    if (step.next && !isTurnOver) reader.readAhead(step.next);
+    if (!(await storeImportPage(work, at.phase, step))) return 'OUTDATED';
+    if (!step.next) return 'DONE';
+    if (isTurnOver) return 'TURN_OVER';
+    place = step.next;
+  }
+}
+
+/** Asks how much mail there is; what comes and goes meanwhile makes it an estimate. */
+async function estimate(work: ImportWork): Promise<void> {
+  const { deps, context, mailbox, mailImport } = work;
+  const { folderId } = mailImport;
+  const range = {
+    folderId,
+    receivedFrom: startOfImport(mailImport),
+    receivedBefore: endOfPhase(mailImport, 'AS_NEW'),
+  };
+  const estimated = await deps.mail
+    .withCounter(work.counter)
+    .countMail(accessOf(mailbox), range, context.signal);
+  const em = forkFor(deps.database, mailbox.organization.id, context.signal);
+  await em.transactional(async (tx) => {
+    const current = await tx.findOne(
+      MailImport,
+      { id: mailImport.id, state: 'RUNNING', version: mailImport.version },
+      { lockMode: LockMode.PESSIMISTIC_WRITE },
+    );
+    if (!current) throw new SupersededError();
+    tx.assign(current, { estimated });
+    await tx.flush();
+    await tellOfImport(tx, current);
+    work.mailImport = current;
+  });
+}
+
+async function sayFailed({ deps, mailImport, counter }: ImportWork, isLastAttempt: boolean): Promise<void> {
+  const problem = importFailed(deps.clock.now());
+  // The queue comes back for it until the last attempt, sooner than this.
+  const pause = { state: 'PAUSED' as const, problem, waitMilliseconds: SECOND, isFailure: false };
+  const stop = isLastAttempt ? { state: 'FAILED' as const, problem } : pause;
+  await stopImport(deps, mailImport, stop, counter.requests);
+}

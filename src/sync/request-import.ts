@@ -1,0 +1,179 @@
+import { NotFoundError } from '../errors.ts';
+import { enqueue } from '../jobs/define-job.ts';
+import { checkWish, type ImportWish, keepWish } from '../mailboxes/existing-mail.ts';
+import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import { lockMailbox } from '../mailboxes/mailboxes.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { settingsChanged, tellOfImport } from './finish-import.ts';
+import { importMailJob } from './import.jobs.ts';
+import { ImportEndedError, ImportFolderChangedError, ImportRunningError } from './import-errors.ts';
+import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
+import { IncomingDisabledError } from './sync-errors.ts';
+
+/**
+ * Asks for an import of the mail that was there before incoming mail was enabled, and gives it back. Asked for the same
+ * again while it is not over, it gives back that one. Throws `NotFoundError`, {@link IncomingDisabledError},
+ * {@link ImportRunningError}, and what {@link checkWish} throws.
+ */
+export async function requestImport(
+  em: EntityManager,
+  mailboxId: string,
+  wish: ImportWish,
+  clock: Clock,
+): Promise<MailImport> {
+  const checked = checkWish(wish, clock.now());
+  return em.transactional(async (tx) => {
+    // Locked: of two that ask at once the second finds the first's.
+    const mailbox = await lockMailbox(tx, mailboxId);
+    const mailImport = await startImport(tx, mailbox, checked, clock);
+    mailbox.existingMail = keepWish(checked);
+    await tx.flush();
+    return mailImport;
+  });
+}
+
+/** As {@link requestImport}, in the caller's transaction, with a mailbox that it has locked and a wish that was checked. */
+export async function startImport(
+  em: EntityManager,
+  mailbox: Mailbox,
+  wish: ImportWish,
+  clock: Clock,
+): Promise<MailImport> {
+  const { folder, receiveFrom, incomingEnabled, organization } = mailbox;
+  if (!incomingEnabled || !folder || !receiveFrom) throw new IncomingDisabledError();
+  const open = await em.findOne(MailImport, {
+    mailbox: mailbox.id,
+    state: { $in: [...OPEN_IMPORT_STATES] },
+  });
+  if (open) {
+    if (!isSameWish(open, wish, folder.id)) throw new ImportRunningError();
+    await standInLine(em, open);
+    return open;
+  }
+  const { mode, since, cutoff, targetStatus } = wish;
+  const mailImport = em.create(MailImport, {
+    organization,
+    mailbox,
+    mode,
+    since,
+    cutoff,
+    targetStatus,
+    folderId: folder.id,
+    until: receiveFrom,
+    state: 'QUEUED',
+    createdAt: clock.now(),
+  });
+  await em.flush();
+  await standInLine(em, mailImport);
+  await tellOfImport(em, mailImport);
+  return mailImport;
+}
+
+/** Starts the import that was chosen with enabling, unless that was done: repeating the change imports nothing again. */
+export async function importOnce(
+  em: EntityManager,
+  mailbox: Mailbox,
+  wish: ImportWish,
+  clock: Clock,
+): Promise<void> {
+  const { receiveFrom, folder } = mailbox;
+  if (!receiveFrom || !folder) throw new IncomingDisabledError();
+  const known = await em.findOne(MailImport, {
+    mailbox: mailbox.id,
+    until: receiveFrom,
+    folderId: folder.id,
+  });
+  if (known) return;
+  // One from before incoming mail was last switched off has not noticed yet.
+  const open = await em.findOne(MailImport, {
+    mailbox: mailbox.id,
+    state: { $in: [...OPEN_IMPORT_STATES] },
+  });
+  if (open) {
+    const now = clock.now();
+    em.assign(open, { state: 'CANCELLED', finishedAt: now, resumesAt: null, problem: settingsChanged(now) });
+    await em.flush();
+    await tellOfImport(em, open);
+  }
+  await startImport(em, mailbox, checkWish(wish, clock.now()), clock);
+}
+
+/** Ends an import where it is. What it has brought stays. Idempotent. Throws `NotFoundError`, {@link ImportEndedError}. */
+export async function cancelImport(em: EntityManager, id: string, clock: Clock): Promise<MailImport> {
+  return em.transactional(async (tx) => {
+    const { mailImport } = await lockImport(tx, id);
+    if (mailImport.state === 'CANCELLED') return mailImport;
+    if (!isOpen(mailImport)) throw new ImportEndedError();
+    tx.assign(mailImport, { state: 'CANCELLED', finishedAt: clock.now(), resumesAt: null, problem: null });
+    await tx.flush();
+    await tellOfImport(tx, mailImport);
+    return mailImport;
+  });
+}
+
+/**
+ * Lets an import that was cancelled or has failed go on from where it was. One that is not over is given back as it is.
+ * Throws `NotFoundError`, {@link ImportEndedError}, {@link IncomingDisabledError}, {@link ImportFolderChangedError},
+ * {@link ImportRunningError}.
+ */
+export async function resumeImport(em: EntityManager, id: string): Promise<MailImport> {
+  return em.transactional(async (tx) => {
+    const { mailImport, mailbox } = await lockImport(tx, id);
+    if (mailImport.state === 'SUCCEEDED') throw new ImportEndedError();
+    if (!mailbox.incomingEnabled) throw new IncomingDisabledError();
+    if (mailbox.folder?.id !== mailImport.folderId) throw new ImportFolderChangedError();
+    if (!isOpen(mailImport)) {
+      const other = await tx.findOne(MailImport, {
+        mailbox: mailbox.id,
+        state: { $in: [...OPEN_IMPORT_STATES] },
+      });
+      if (other) throw new ImportRunningError();
+      tx.assign(mailImport, { state: 'QUEUED', finishedAt: null, problem: null, failures: 0 });
+      await tx.flush();
+      await tellOfImport(tx, mailImport);
+    }
+    await standInLine(tx, mailImport);
+    return mailImport;
+  });
+}
+
+/** The mailbox is locked first, as everywhere: a page that is being stored has it before it has the import. */
+async function lockImport(
+  em: EntityManager,
+  id: string,
+): Promise<{ mailImport: MailImport; mailbox: Mailbox }> {
+  const found = await em.findOne(MailImport, { id });
+  if (!found) throw new NotFoundError('The import');
+  const mailbox = await lockMailbox(em, found.mailbox.id);
+  const mailImport = await em.findOne(MailImport, { id }, { refresh: true });
+  if (!mailImport) throw new NotFoundError('The import');
+  return { mailImport, mailbox };
+}
+
+/** One that Microsoft wants to be left alone by keeps its time. */
+async function standInLine(
+  em: EntityManager,
+  { organization, mailbox, resumesAt }: MailImport,
+): Promise<void> {
+  const input = { organizationId: organization.id, mailboxId: mailbox.id };
+  await enqueue(em, importMailJob, input, resumesAt ? { runAt: resumesAt } : {});
+}
+
+function isOpen({ state }: MailImport): boolean {
+  return (OPEN_IMPORT_STATES as readonly string[]).includes(state);
+}
+
+function isSameWish(open: MailImport, wish: ImportWish, folderId: string): boolean {
+  return (
+    open.mode === wish.mode &&
+    open.folderId === folderId &&
+    (open.targetStatus ?? null) === wish.targetStatus &&
+    isSameTime(open.since, wish.since) &&
+    isSameTime(open.cutoff, wish.cutoff)
+  );
+}
+
+function isSameTime(one: Date | null | undefined, other: Date | null): boolean {
+  return (one?.getTime() ?? null) === (other?.getTime() ?? null);
+}
