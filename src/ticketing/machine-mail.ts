@@ -264,10 +264,11 @@ function autoSubmitted(headers: Headers): string | null {
   return keyword === undefined || keyword === 'no' ? null : keyword;
 }
 
-/** MS-OXCMAIL: which automatic answers the sender does not want; null for none. */
+/** MS-OXCMAIL: which automatic answers the sender does not want; null when these are receipts and reports at most. */
 function suppressed(headers: Headers): string | null {
   const value = headers.first('x-auto-response-suppress')?.trim() ?? '';
-  return value === '' || /^none\b/i.test(value) ? null : value.slice(0, 60);
+  // Programs of people ask for no receipts (`DR`, `RN`, `NRN`): that alone is no sign of a machine.
+  return /\b(all|oof|autoreply)\b/i.test(value) ? value.slice(0, 60) : null;
 }
 
 /** Reports and answers have no return path (RFC 5321, 4.5.5; RFC 3834, 3.3). */
