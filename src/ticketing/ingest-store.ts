@@ -56,11 +56,15 @@ async function insertTicketsAndMessages(
   contacts: ReadonlyMap<string, string>,
 ): Promise<void> {
   const tickets = newTickets.map(
-    ({ id, number, mail, lastMessageAt, followUpOfId = null, copyOfId = null }) => ({
+    ({ id, number, mail, lastMessageAt, followUpOfId = null, copyOfId = null, routing = null }) => ({
       id,
       number,
       follow_up_of_id: followUpOfId,
       copy_of_id: copyOfId,
+      group_id: routing?.group?.id ?? null,
+      priority: routing?.priority ?? 'NORMAL',
+      tags: routing?.tags ?? [],
+      assignee_id: routing?.assignee?.id ?? null,
       subject: mail.thread.subject === '' ? NO_SUBJECT : mail.thread.subject,
       requester_id: contacts.get(mail.sender.emailAddress),
       last_message_at: lastMessageAt,
@@ -92,11 +96,12 @@ async function insertTicketsAndMessages(
          from place where organization.id = place.organization_id and json_array_length(place.tickets) > 0
      ), opened as (
        insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
-         last_message_at, follow_up_of_id, copy_of_id, created_at, updated_at)
-       select id, organization_id, number, subject, 'OPEN', 'NORMAL', requester_id, mailbox_id, last_message_at,
-         follow_up_of_id, copy_of_id, now, now
+         last_message_at, follow_up_of_id, copy_of_id, group_id, tags, assignee_id, created_at, updated_at)
+       select id, organization_id, number, subject, 'OPEN', priority, requester_id, mailbox_id, last_message_at,
+         follow_up_of_id, copy_of_id, group_id, tags, assignee_id, now, now
          from place, json_to_recordset(place.tickets) as row(id uuid, number integer, subject text, requester_id uuid,
-           last_message_at timestamptz, follow_up_of_id uuid, copy_of_id uuid)
+           last_message_at timestamptz, follow_up_of_id uuid, copy_of_id uuid, group_id uuid, priority text,
+           tags text[], assignee_id uuid)
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,

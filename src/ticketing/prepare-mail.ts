@@ -41,6 +41,12 @@ export interface PreparedMail {
   mayHaveAttachments: boolean;
   /** Whether a machine wrote it, as far as the mail itself tells. */
   machine: MachineFinding;
+  /** Internet message headers in their order, as they came: conditions of mail rules ask for single ones. */
+  headers: readonly { name: string; value: string }[];
+  /** Of headers and body. What is attached is not counted: its size is not known yet. */
+  sizeBytes: number;
+  /** Other than images that are shown within the text; Graph's word for it. */
+  hasAttachments: boolean;
   /** What it says about a mail that could not be delivered; null when it is no such report. */
   bounce: Bounce | null;
 }
@@ -83,7 +89,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     to: toCorrespondents(mail.to),
     cc: toCorrespondents(mail.cc),
     bodies,
-    protection: protectionOf(mail.headers, bodies.text),
+    protection: protectionOf(mail.headers, bodies.strippedText),
     sentAt: validDate(mail.sentAt),
     isDraft: mail.isDraft,
     thread: {
@@ -100,9 +106,20 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     },
     contentDigest: contentDigestOf(mail, summary),
     machine,
+    headers: mail.headers,
+    sizeBytes: sizeOf(mail),
+    hasAttachments: mail.hasAttachments,
     bounce: isBounce ? parseBounce({ ...mail, text: bodies.text }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
+}
+
+/** In UTF-8, in which mail travels. */
+function sizeOf({ headers, body }: IncomingMail): number {
+  // A colon, a space and the end of the line.
+  const ofHeader = ({ name, value }: { name: string; value: string }) =>
+    Buffer.byteLength(name) + Buffer.byteLength(value) + 4;
+  return headers.reduce((sum, header) => sum + ofHeader(header), Buffer.byteLength(body.content));
 }
 
 function boundedSubject(subject: string): string {
