@@ -27,6 +27,8 @@ const DEFAULTS = {
   microsoftLoginUrl: null,
   microsoftGraphUrl: null,
   corsOrigins: [],
+  s3: null,
+  attachmentLimits: { maxFileBytes: 150 * 2 ** 20, maxMessageBytes: 300 * 2 ** 20, maxAttachments: 200 },
   isProduction: false,
   logLevel: 'info',
 };
@@ -56,6 +58,15 @@ test('every variable arrives where it belongs', () => {
     MICROSOFT_LOGIN_URL: 'http://127.0.0.1:5000/login//',
     MICROSOFT_GRAPH_URL: 'http://127.0.0.1:5000/graph',
     DESKGRAPH_CORS_ORIGINS: 'https://one.example, https://two.example:8443',
+    DESKGRAPH_S3_BUCKET: 'desk.files-1',
+    DESKGRAPH_S3_ENDPOINT: 'https://storage.example/',
+    DESKGRAPH_S3_REGION: 'eu-central-1',
+    DESKGRAPH_S3_ACCESS_KEY_ID: 'id',
+    DESKGRAPH_S3_SECRET_ACCESS_KEY: 'secret',
+    DESKGRAPH_S3_FORCE_PATH_STYLE: 'true',
+    DESKGRAPH_MAX_ATTACHMENT_MB: '1',
+    DESKGRAPH_MAX_MESSAGE_MB: '2',
+    DESKGRAPH_MAX_ATTACHMENTS: '3',
     NODE_ENV: 'production',
     LOG_LEVEL: 'debug',
   });
@@ -74,6 +85,14 @@ test('every variable arrives where it belongs', () => {
     microsoftLoginUrl: 'http://127.0.0.1:5000/login',
     microsoftGraphUrl: 'http://127.0.0.1:5000/graph',
     corsOrigins: ['https://one.example', 'https://two.example:8443'],
+    s3: {
+      bucket: 'desk.files-1',
+      endpoint: 'https://storage.example',
+      region: 'eu-central-1',
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+      forcePathStyle: true,
+    },
+    attachmentLimits: { maxFileBytes: 2 ** 20, maxMessageBytes: 2 * 2 ** 20, maxAttachments: 3 },
     isProduction: true,
     logLevel: 'debug',
   });
@@ -89,12 +108,38 @@ const FAULTY = {
   MICROSOFT_LOGIN_URL: 'login',
   MICROSOFT_GRAPH_URL: 'graph',
   DESKGRAPH_CORS_ORIGINS: 'https://one.example,anything',
+  DESKGRAPH_S3_BUCKET: 'No Bucket',
+  DESKGRAPH_MAX_ATTACHMENTS: '0',
   LOG_LEVEL: 'loud',
 };
 
 test('every fault is told at once, a line each, with the name of its variable', () => {
   const lines = faultsOf(FAULTY).split('\n').slice(1);
   expect(lines.map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])).toEqual(Object.keys(FAULTY));
+});
+
+test.each([
+  [
+    { DESKGRAPH_S3_ENDPOINT: 'https://storage.example' },
+    'DESKGRAPH_S3_BUCKET: is missing, but DESKGRAPH_S3_ENDPOINT',
+  ],
+  [{ DESKGRAPH_S3_BUCKET: 'files' }, 'DESKGRAPH_S3_REGION: is missing'],
+  [
+    { DESKGRAPH_S3_BUCKET: 'files', DESKGRAPH_S3_REGION: 'eu-1', DESKGRAPH_S3_ACCESS_KEY_ID: 'id' },
+    'DESKGRAPH_S3_SECRET_ACCESS_KEY: is missing',
+  ],
+  [
+    { DESKGRAPH_S3_BUCKET: 'files', DESKGRAPH_S3_REGION: 'eu-1', DESKGRAPH_S3_SECRET_ACCESS_KEY: 'hush' },
+    'DESKGRAPH_S3_ACCESS_KEY_ID: is missing',
+  ],
+])('half of a bucket is a fault: %j', (source, message) => {
+  expect(faultsOf(source)).toContain(message);
+  expect(faultsOf(source)).not.toContain('hush');
+});
+
+test('a bucket needs no keys where the machine has a role', () => {
+  const { s3 } = readConfig({ DESKGRAPH_S3_BUCKET: 'files', DESKGRAPH_S3_REGION: 'eu-1' });
+  expect(s3).toMatchObject({ credentials: null, endpoint: null, forcePathStyle: false });
 });
 
 test('no secret is repeated in the message, not even a faulty one', () => {
@@ -137,14 +182,14 @@ test('the remedy points to the file that describes the variables', () => {
 });
 
 test('.env.example names exactly the variables that are read', () => {
-  const documented = [...readRepositoryFile('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(
+  const documented = [...readRepositoryFile('.env.example').matchAll(/^([A-Z0-9_]+)=/gm)].map(
     ([, name]) => name,
   );
   expect(documented.toSorted()).toEqual(variablesOfConfig().toSorted());
 });
 
 test('.env.example is itself a good configuration, and gives the defaults', () => {
-  const lines = readRepositoryFile('.env.example').matchAll(/^([A-Z_]+)=(.*)$/gm);
+  const lines = readRepositoryFile('.env.example').matchAll(/^([A-Z0-9_]+)=(.*)$/gm);
   expect(readConfig(Object.fromEntries([...lines].map(([, name, value]) => [name ?? '', value])))).toEqual(
     DEFAULTS,
   );
@@ -152,7 +197,7 @@ test('.env.example is itself a good configuration, and gives the defaults', () =
 
 /** The variables that config.ts declares, by their text: the schema is not exported. */
 function variablesOfConfig(): string[] {
-  return [...readRepositoryFile('src/config.ts').matchAll(/^ {2}([A-Z_]+): /gm)].map(
+  return [...readRepositoryFile('src/config.ts').matchAll(/^ {2}([A-Z0-9_]+): /gm)].map(
     ([, name]) => name ?? '',
   );
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { LinkSigner } from '../platform/link-signing.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { ObjectStorages } from '../platform/object-storage.ts';
 import type { EventBus } from '../realtime/event-bus.ts';
 import type { PushEnvironment } from '../sync/push-environment.ts';
 
@@ -22,6 +23,8 @@ export interface Services {
   readonly pushEnvironment: PushEnvironment;
   /** The tail of the event log, for `streamEvents`. */
   readonly events: EventBus;
+  /** Where the contents of files lie. */
+  readonly storages: ObjectStorages;
   /** Signs addresses that browsers ask for without a key. */
   readonly links: LinkSigner;
   /** Ends streams with the sessions they stand on. */

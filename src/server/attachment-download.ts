@@ -2,22 +2,24 @@ import { Readable } from 'node:stream';
 import type { Context, Hono } from 'hono';
 import { authenticate } from '../access/authenticate.ts';
 import { can } from '../access/session.ts';
-import { NotFoundError } from '../errors.ts';
+import { ExpectedError, NotFoundError } from '../errors.ts';
 import { ForbiddenError, UnauthenticatedError } from '../graphql/authorization-errors.ts';
 import { decodeId } from '../graphql/global-id.ts';
 import type { Services } from '../graphql/services.ts';
 import { forkFor } from '../platform/database.ts';
+import { ObjectMissingError, ObjectStorageUnavailableError } from '../platform/object-storage.ts';
 import { Attachment } from '../ticketing/attachment.entity.ts';
 import { type OpenAttachment, openAttachment } from '../ticketing/attachments.ts';
 import { parseByteRange } from './byte-range.ts';
 import type { Routes } from './http-app.ts';
 import { jsonError, RefusedRequestError } from './json-error.ts';
+import { started } from './started.ts';
 
 /**
  * `GET /attachments/:id` with the attachment's global id. What comes from outside is never shown by a browser under our
  * origin: it is always a download, its type is never guessed, and what opens it anyway is sandboxed.
  */
-export function attachmentDownload({ database }: Services): Routes {
+export function attachmentDownload({ database, storages, logger }: Services): Routes {
   return (app: Hono) => {
     app.get('/attachments/:id', async (context) => {
       const session = await authenticate(database, context.req.header('authorization'));
@@ -29,11 +31,31 @@ export function attachmentDownload({ database }: Services): Routes {
       if (id === null || stored === null) return jsonError(404, new NotFoundError('The attachment'));
       const range = parseByteRange(context.req.header('range'), stored.sizeBytes);
       if (range === 'unsatisfiable') return outsideOfFile(stored.sizeBytes);
-      const opened = await openAttachment(em, id, range ?? undefined);
-      if (!opened) return jsonError(404, new NotFoundError('The attachment'));
-      return send(context, opened, range);
+      const { signal } = context.req.raw;
+      try {
+        const opened = await openAttachment(em, storages, id, { ...(range && { range }), signal });
+        if (!opened) return jsonError(404, new NotFoundError('The attachment'));
+        // The first piece is read before anything is answered: a storage that is away is still told as that.
+        return send(context, { ...opened, chunks: await started(opened.chunks) }, range);
+      } catch (error) {
+        if (error instanceof ObjectMissingError) return jsonError(404, new NotFoundError('The attachment'));
+        if (!(error instanceof ObjectStorageUnavailableError)) throw error;
+        logger.warn({ err: error }, 'a file could not be read from its storage');
+        return jsonError(503, new StorageAwayError());
+      }
     });
   };
+}
+
+/** The place where the file lies cannot be used now. */
+class StorageAwayError extends ExpectedError {
+  constructor() {
+    super(
+      'STORAGE_UNAVAILABLE',
+      'The place where files are kept cannot be reached now.',
+      'Try again in a moment; an administrator finds the reason in the log.',
+    );
+  }
 }
 
 function send(

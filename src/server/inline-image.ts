@@ -18,7 +18,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * PNG, JPEG, GIF and WebP, by their content and never by the mail's word; everything else is 404, as is a link that has
  * ended, was changed or is of another organization.
  */
-export function inlineImage({ database, links, clock }: Services): Routes {
+export function inlineImage({ database, storages, links, clock }: Services): Routes {
   return (app: Hono) => {
     app.get('/inline-images/:id', async (context) => {
       const notFound = () => jsonError(404, new NotFoundError('The image'));
@@ -29,7 +29,7 @@ export function inlineImage({ database, links, clock }: Services): Routes {
       if (!links.verify(subject, new Date(Number(expires)), signature, clock.now())) return notFound();
 
       const em = forkFor(database, organization, context.req.raw.signal);
-      const opened = await openAttachment(em, id);
+      const opened = await openAttachment(em, storages, id, { signal: context.req.raw.signal });
       if (opened === null || opened.contentLength < IMAGE_HEAD_BYTES) return notFound();
       const iterator = opened.chunks[Symbol.asyncIterator]();
       const first = await iterator.next();

@@ -1,89 +1,184 @@
 import { createHash } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
 import type { EntityManager } from '../platform/database.ts';
+import type { ObjectStorages, StoredObject } from '../platform/object-storage.ts';
 import type { Problem } from '../platform/problem.ts';
+import { detectContentType, SNIFFED_BYTES, TNEF } from './content-type.ts';
+import {
+  beginContent,
+  discardContent,
+  findContent,
+  finishContent,
+  type NewContent,
+} from './stored-contents.ts';
 
-/** Bytes of a piece of content. A piece is the most that is ever in memory of a file, a few times over. */
-export const CHUNK_BYTES = 1024 * 1024;
+/** A file up to here is read whole before anything is stored: what is here already is then not stored again. */
+const WHOLE_BYTES = 1024 * 1024;
 
 /** The file is larger than the limit; nothing of it is kept. */
-export class ContentTooLargeError extends Error {}
+export class ContentTooLargeError extends Error {
+  /** The limit that it is over, in bytes. */
+  readonly maxBytes: number;
+
+  constructor(maxBytes: number) {
+    super(`The content is larger than ${maxBytes} bytes.`);
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** Which attachment the content is of, and where it goes. */
+export interface ContentTarget {
+  storages: ObjectStorages;
+  organizationId: string;
+  attachmentId: string;
+  maxBytes: number;
+  now: () => Date;
+  signal?: AbortSignal;
+}
 
 /**
- * Stores a file's content as it comes, in pieces of 1 MiB, and marks the attachment `STORED` with its true size and its
- * SHA-256.
+ * Stores a file's content as it comes, once for all attachments of the organization that have the same, and marks the
+ * attachment `STORED` with its true size, its SHA-256 and what its content says that it is. Gives its size.
  *
- * Each piece is a statement of its own and not part of one long transaction: reading from Microsoft can take minutes,
- * and an open transaction would hold up the event stream of everybody (see realtime/event-log.ts). Until the last
- * statement the attachment stays `PENDING`, so pieces that a crash leaves behind are never shown; the next attempt
- * begins by deleting them.
+ * Until the last statement the attachment stays `PENDING`, so that what a crash leaves behind is never shown; it is swept
+ * up (see sweep-contents.ts), and the next attempt stores the content anew.
  *
  * Throws {@link ContentTooLargeError} as soon as more than `maxBytes` came; then nothing is kept.
  */
 export async function storeContent(
   em: EntityManager,
-  attachmentId: string,
+  target: ContentTarget,
   content: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-  now: () => Date,
-): Promise<void> {
-  await deleteContent(em, attachmentId);
-  const hash = createHash('sha256');
-  let position = 0;
-  let sizeBytes = 0;
-  for await (const piece of inPieces(content)) {
-    sizeBytes += piece.length;
-    if (sizeBytes > maxBytes) {
-      await deleteContent(em, attachmentId);
-      throw new ContentTooLargeError();
-    }
-    hash.update(piece);
-    await em.execute('insert into attachment_chunk (attachment_id, position, content) values (?, ?, ?)', [
-      attachmentId,
-      position,
-      piece,
-    ]);
-    position += 1;
+): Promise<number> {
+  const { storages, organizationId, now, signal } = target;
+  const { head, isWhole, all } = await readHead(limited(content, target.maxBytes));
+  const detected = await detectContentType(head);
+  if (isWhole) {
+    const known = { sizeBytes: head.length, sha256: createHash('sha256').update(head).digest('hex') };
+    if (await em.transactional((inside) => referToKnown(inside, target, known, detected))) return head.length;
   }
-  await em.execute(
-    `update attachment set state = 'STORED', size_bytes = ?, sha256 = ?, problem = null, updated_at = ?
-     where id = ? and state = 'PENDING'`,
-    [sizeBytes, hash.digest('hex'), now(), attachmentId],
+  const begun: NewContent = { organizationId, id: uuidv7(), storage: storages.primary.kind };
+  await beginContent(em, begun, now());
+  let stored: StoredObject;
+  try {
+    stored = await storages.primary.put(begun, all, signal);
+  } catch (error) {
+    // What fails here fails again in the sweeper, which is there for it: the first failure is the one to tell.
+    await discardContent(em, storages, begun).catch(() => undefined);
+    throw error;
+  }
+  // When this throws, nobody knows whether it was committed: the content must stay, and the sweeper decides about it.
+  const isKept = await em.transactional(async (inside) => {
+    if (await referToKnown(inside, target, stored, detected)) return false;
+    // An attachment that was deleted meanwhile, or that another attempt was faster with, needs it no more.
+    if (!(await refer(inside, target, begun.id, stored, detected))) return false;
+    await finishContent(inside, begun, stored, now());
+    return true;
+  });
+  if (!isKept) await discardContent(em, storages, begun).catch(() => undefined);
+  return stored.sizeBytes;
+}
+
+/** Makes the attachment refer to the same content, if the organization has it. Holds the content until the end. */
+async function referToKnown(
+  em: EntityManager,
+  target: ContentTarget,
+  stored: StoredObject,
+  detected: string | null,
+): Promise<boolean> {
+  const id = await findContent(em, target.organizationId, stored.sha256);
+  if (id === null) return false;
+  await refer(em, target, id, stored, detected);
+  return true;
+}
+
+async function refer(
+  em: EntityManager,
+  { organizationId, attachmentId, now }: ContentTarget,
+  contentId: string,
+  { sizeBytes, sha256 }: StoredObject,
+  detected: string | null,
+): Promise<boolean> {
+  const problem = detected === TNEF ? winmail(now()) : null;
+  const updated = await em.execute<object[]>(
+    `update attachment set state = 'STORED', stored_content_id = ?, size_bytes = ?, sha256 = ?,
+       detected_content_type = ?, problem = ?::jsonb, updated_at = ?
+     where organization_id = ? and id = ? and state = 'PENDING' returning id`,
+    [
+      contentId,
+      sizeBytes,
+      sha256,
+      detected,
+      problem && JSON.stringify(problem),
+      now(),
+      organizationId,
+      attachmentId,
+    ],
   );
+  return updated.length > 0;
 }
 
 /** Marks an attachment whose content is not kept, with the reason. */
 export async function refuseContent(
   em: EntityManager,
+  organizationId: string,
   attachmentId: string,
   state: 'TOO_LARGE' | 'FAILED',
   problem: Problem,
   now: Date,
 ): Promise<void> {
   await em.execute(
-    `update attachment set state = ?, problem = ?::jsonb, updated_at = ? where id = ? and state = 'PENDING'`,
-    [state, JSON.stringify(problem), now, attachmentId],
+    `update attachment set state = ?, problem = ?::jsonb, updated_at = ?
+     where organization_id = ? and id = ? and state = 'PENDING'`,
+    [state, JSON.stringify(problem), now, organizationId, attachmentId],
   );
 }
 
-async function deleteContent(em: EntityManager, attachmentId: string): Promise<void> {
-  await em.execute('delete from attachment_chunk where attachment_id = ?', [attachmentId]);
+/** What to know of a file that only Outlook opens. */
+function winmail(now: Date): Problem {
+  return {
+    code: 'OUTLOOK_CONTAINER',
+    message:
+      'The sender’s Outlook or Exchange wrapped the mail’s files into this one, in a format (TNEF, winmail.dat) that only Outlook opens.',
+    remedy:
+      'Ask the sender to send the files again as HTML or plain text mail; their Exchange administrator can turn the format off for good (Set-RemoteDomain -TNEFEnabled $false).',
+    since: now.toISOString(),
+  };
 }
 
-/** Regroups a stream: every piece but the last is exactly {@link CHUNK_BYTES}, so that a range is found by dividing. */
-async function* inPieces(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let waiting: Uint8Array[] = [];
-  let length = 0;
+async function* limited(content: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0;
   for await (const bytes of content) {
-    let rest = bytes;
-    while (length + rest.length >= CHUNK_BYTES) {
-      const missing = CHUNK_BYTES - length;
-      yield Buffer.concat([...waiting, rest.subarray(0, missing)]);
-      rest = rest.subarray(missing);
-      waiting = [];
-      length = 0;
-    }
-    if (rest.length > 0) waiting.push(rest);
-    length += rest.length;
+    sizeBytes += bytes.length;
+    if (sizeBytes > maxBytes) throw new ContentTooLargeError(maxBytes);
+    yield bytes;
   }
-  if (length > 0) yield Buffer.concat(waiting);
+}
+
+/** Reads the beginning; `all` gives the whole content all the same. */
+async function readHead(content: AsyncGenerator<Uint8Array>) {
+  const read: Uint8Array[] = [];
+  let length = 0;
+  let isWhole = false;
+  while (length <= WHOLE_BYTES && !isWhole) {
+    const next = await content.next();
+    if (next.done) isWhole = true;
+    else {
+      read.push(next.value);
+      length += next.value.length;
+    }
+  }
+  const start = Buffer.concat(read);
+  return {
+    head: isWhole ? start : start.subarray(0, SNIFFED_BYTES),
+    isWhole,
+    all: (async function* () {
+      try {
+        if (start.length > 0) yield start;
+        yield* content;
+      } finally {
+        await content.return(undefined); // where the reader gives up within the first piece, too
+      }
+    })(),
+  };
 }

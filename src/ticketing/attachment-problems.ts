@@ -1,7 +1,10 @@
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { postponementOf } from '../microsoft365/graph-postpone.ts';
+import { SECOND } from '../platform/clock.ts';
+import { ObjectStorageUnavailableError } from '../platform/object-storage.ts';
 import type { Problem } from '../platform/problem.ts';
 import { ContentTooLargeError } from './attachment-content.ts';
-import { type AttachmentLimits, tooLarge } from './attachment-rows.ts';
+import { type AttachmentLimits, tooLarge, tooMuch } from './attachment-rows.ts';
 
 /** Attachment ids change when a mail moves; after this many attempts a missing attachment is really gone. */
 const ATTEMPTS_TO_FIND = 3;
@@ -14,14 +17,29 @@ export interface AttemptFacts {
   now: Date;
 }
 
-/** What becomes of a file after a failure; null when it shall be tried again. */
+/** What becomes of a file of `sizeBytes` (as Microsoft tells it) after a failure; null when it shall be tried again. */
 export function fileOutcome(
   error: Error,
+  sizeBytes: number,
   { attempt, isLastAttempt, limits, now }: AttemptFacts,
 ): { state: 'TOO_LARGE' | 'FAILED'; problem: Problem } | null {
-  if (error instanceof ContentTooLargeError) return { state: 'TOO_LARGE', problem: tooLarge(limits, now) };
+  if (error instanceof ContentTooLargeError) {
+    const isAlone = error.maxBytes >= limits.maxFileBytes;
+    return { state: 'TOO_LARGE', problem: (isAlone ? tooLarge : tooMuch)(limits, sizeBytes, now) };
+  }
   const isGone = isNotFound(error) && attempt >= ATTEMPTS_TO_FIND;
   return isGone || isLastAttempt ? { state: 'FAILED', problem: problemOf(error, now) } : null;
+}
+
+/** Between tries to reach a storage that cannot be used. */
+const STORAGE_MILLISECONDS = 30 * SECOND;
+
+/**
+ * After how many milliseconds to try again, when the try does not count: no mail is to blame that Microsoft throttles, or
+ * that the storage is away. Null when it counts.
+ */
+export function postponementOfFile(error: Error): number | null {
+  return error instanceof ObjectStorageUnavailableError ? STORAGE_MILLISECONDS : postponementOf(error);
 }
 
 /** Why a mail's files will never be here, after listing or describing them failed; null when it shall be tried again. */

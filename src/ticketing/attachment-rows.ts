@@ -10,12 +10,15 @@ import { bounded, cleanLine, cleanText } from './clean-text.ts';
 export interface AttachmentLimits {
   /** Bytes of one file. Exchange itself takes 150 MB. */
   maxFileBytes: number;
+  /** Bytes of all files of one message together. */
+  maxMessageBytes: number;
   /** Attachments of one message. */
   maxAttachments: number;
 }
 
 export const DEFAULT_ATTACHMENT_LIMITS: AttachmentLimits = {
   maxFileBytes: 150 * 1024 * 1024,
+  maxMessageBytes: 300 * 1024 * 1024,
   maxAttachments: 200,
 };
 
@@ -42,9 +45,15 @@ export function describeAttachments(
   limits: AttachmentLimits,
   now: Date,
 ): AttachmentRow[] {
-  const rows = listing
-    .slice(0, limits.maxAttachments)
-    .map((one, position) => describe(one, position, limits, now));
+  let fileBytes = 0;
+  const rows = listing.slice(0, limits.maxAttachments).map((one, position) => {
+    const row = describe(one, position, limits, now);
+    if (row.state !== 'PENDING') return row;
+    fileBytes += row.size_bytes;
+    if (fileBytes <= limits.maxMessageBytes * TRANSPORT_FACTOR) return row;
+    fileBytes -= row.size_bytes; // a smaller one behind it may still have its place
+    return { ...row, state: 'TOO_LARGE' as const, problem: tooMuch(limits, row.size_bytes, now) };
+  });
   const left = listing.length - rows.length;
   if (left === 0) return rows;
   return [
@@ -78,19 +87,52 @@ export function unlisted(problem: Problem): AttachmentRow {
   };
 }
 
-/** Why a file is not kept. */
-export function tooLarge(limits: AttachmentLimits, now: Date): Problem {
+/** Why a file is not kept: it is too large by itself. `sizeBytes` is as Microsoft tells it. */
+export function tooLarge({ maxFileBytes }: AttachmentLimits, sizeBytes: number, now: Date): Problem {
   return {
     code: 'ATTACHMENT_TOO_LARGE',
-    message: `The file is larger than the ${Math.floor(limits.maxFileBytes / 1_048_576)} MB that are kept.`,
-    remedy: 'Open the message in the mailbox to get it.',
+    message: `The file has about ${megabytes(sizeBytes)} MB, more than the ${megabytes(maxFileBytes)} MB that are kept of a file.`,
+    remedy:
+      'Open the message in the mailbox to get it; an administrator can raise DESKGRAPH_MAX_ATTACHMENT_MB.',
     since: now.toISOString(),
   };
 }
 
+/** Why a file is not kept: the files before it have taken all the room of the message. */
+export function tooMuch({ maxMessageBytes }: AttachmentLimits, sizeBytes: number, now: Date): Problem {
+  return {
+    code: 'ATTACHMENTS_TOO_LARGE',
+    message: `With this file, of about ${megabytes(sizeBytes)} MB, the message has more than the ${megabytes(maxMessageBytes)} MB of files that are kept.`,
+    remedy: 'Open the message in the mailbox to get it; an administrator can raise DESKGRAPH_MAX_MESSAGE_MB.',
+    since: now.toISOString(),
+  };
+}
+
+function megabytes(bytes: number): number {
+  return Math.max(0.1, Math.round(bytes / 104_857.6) / 10);
+}
+
+/** Why a link leads nowhere: version 1.0 of Microsoft Graph lists attached links without their address. */
+function noLink(now: Date): Problem {
+  return {
+    code: 'ATTACHMENT_LINK_UNKNOWN',
+    message:
+      'The sender attached a link to a file in the cloud, and Microsoft does not tell an https address of it.',
+    remedy: 'Follow the link in the text of the message, or open the message in the mailbox.',
+    since: now.toISOString(),
+  };
+}
+
+/** Rows that wait for their content, and what others of the message have taken already. */
+export interface PutRows {
+  pending: AttachmentRow[];
+  /** Bytes of the files that an earlier attempt has stored. */
+  storedBytes: number;
+}
+
 /**
  * Makes the rows of a message, once: an attempt that finds them goes on with them. When the listing no longer fits what
- * is stored, everything begins anew. Gives the rows that still wait for content. Call it inside `em.transactional`.
+ * is stored, everything begins anew. Call it inside `em.transactional`.
  */
 export async function putAttachmentRows(
   em: EntityManager,
@@ -98,23 +140,28 @@ export async function putAttachmentRows(
   messageId: string,
   rows: readonly AttachmentRow[],
   now: Date,
-): Promise<AttachmentRow[]> {
+): Promise<PutRows> {
   // Two attempts of one job at once (the first one's worker was taken for dead) wait for each other here.
   await em.execute('select from message where organization_id = ? and id = ? for no key update', [
     organizationId,
     messageId,
   ]);
-  const existing = await em.execute<{ id: string; position: number; name: string; state: AttachmentState }[]>(
-    `select id, position, name, state from attachment where organization_id = ? and message_id = ?
+  const existing = await em.execute<
+    { id: string; name: string; state: AttachmentState; size_bytes: number }[]
+  >(
+    `select id, name, state, size_bytes from attachment where organization_id = ? and message_id = ?
      order by position`,
     [organizationId, messageId],
   );
   const isSame = existing.length === rows.length && existing.every(({ name }, i) => name === rows[i]?.name);
   if (isSame) {
-    return rows.flatMap((row, i) => {
-      const known = existing[i];
-      return known?.state === 'PENDING' ? [{ ...row, id: known.id }] : [];
-    });
+    return {
+      pending: rows.flatMap((row, i) => {
+        const known = existing[i];
+        return known?.state === 'PENDING' ? [{ ...row, id: known.id }] : [];
+      }),
+      storedBytes: existing.reduce((sum, row) => sum + (row.state === 'STORED' ? row.size_bytes : 0), 0),
+    };
   }
   await em.execute('delete from attachment where organization_id = ? and message_id = ?', [
     organizationId,
@@ -129,7 +176,7 @@ export async function putAttachmentRows(
        size_bytes integer, content_id text, is_inline boolean, link text, state text, problem jsonb)`,
     [organizationId, messageId, now, now, JSON.stringify(rows)],
   );
-  return rows.filter(({ state }) => state === 'PENDING');
+  return { pending: rows.filter(({ state }) => state === 'PENDING'), storedBytes: 0 };
 }
 
 function describe(
@@ -139,6 +186,7 @@ function describe(
   now: Date,
 ): AttachmentRow {
   const isTooLarge = one.kind === 'FILE' && one.sizeBytes > limits.maxFileBytes * TRANSPORT_FACTOR;
+  const link = one.link === null ? null : safeLink(one.link);
   return {
     id: uuidv7(),
     position,
@@ -147,9 +195,13 @@ function describe(
     size_bytes: Math.min(Math.max(0, Math.trunc(one.sizeBytes) || 0), 2 ** 31 - 1), // what GraphQL can say
     content_id: one.contentId === null ? null : bounded(cleanLine(one.contentId), 500),
     is_inline: one.isInline,
-    link: one.link === null ? null : safeLink(one.link),
+    link,
     state: one.kind === 'LINK' ? 'LINK' : isTooLarge ? 'TOO_LARGE' : 'PENDING',
-    problem: isTooLarge ? tooLarge(limits, now) : null,
+    problem: isTooLarge
+      ? tooLarge(limits, one.sizeBytes, now)
+      : one.kind === 'LINK' && link === null
+        ? noLink(now)
+        : null,
   };
 }
 
@@ -162,8 +214,8 @@ function contentType(given: string): string {
     : 'application/octet-stream';
 }
 
-/** Links are shown to people: only to where a browser may go, and never to a script. */
+/** Links are shown to people: only to where a browser goes without being read on the way, and never to a script. */
 function safeLink(link: string): string | null {
   const url = URL.parse(cleanText(link.slice(0, 4_000)));
-  return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') ? url.href : null;
+  return url?.protocol === 'https:' ? url.href : null;
 }

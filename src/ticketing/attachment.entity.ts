@@ -8,7 +8,7 @@ import { Message } from './message.entity.ts';
 export const ATTACHMENT_STATES = ['PENDING', 'STORED', 'TOO_LARGE', 'LINK', 'FAILED'] as const;
 export type AttachmentState = (typeof ATTACHMENT_STATES)[number];
 
-/** A file of a message. Its content lies in `attachment_chunk`, in pieces, so that no file is ever held whole. */
+/** A file of a message. Its content is a row of its own, which it may share with others: see `StoredContent`. */
 export const AttachmentSchema = defineEntity({
   name: 'Attachment',
   tableName: 'attachment',
@@ -31,6 +31,11 @@ export const AttachmentSchema = defineEntity({
     state: p.string().$type<AttachmentState>(),
     /** SHA-256 of the content in hexadecimal; null until it is stored. */
     sha256: p.string().nullable(),
+    /** Its `StoredContent`; null until it is stored. */
+    storedContentId: p.uuid().nullable(),
+    /** What the content says that it is; null until it is stored, and when nobody knows. */
+    detectedContentType: p.string().nullable(),
+    /** Why its content is not here; or, with `STORED`, what people should know of it. */
     problem: p.json<Problem>().nullable(),
   },
 });

@@ -2,9 +2,11 @@ import { LockMode } from '@mikro-orm/core';
 import { Organization } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { NotFoundError } from '../errors.ts';
+import { enqueue } from '../jobs/define-job.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { FormerTicket } from './former-ticket.entity.ts';
+import { sweepContentsJob } from './sweep-contents.ts';
 import { Ticket } from './ticket.entity.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 import { TicketChangedError } from './ticketing-errors.ts';
@@ -65,6 +67,7 @@ export async function deleteTicket(
     );
     await inside.nativeDelete(Ticket, { id: ticketId });
     await recordEvents(inside, organizationId, [{ type: 'ticket.removed', ticketId }]);
+    await enqueue(inside, sweepContentsJob, {}); // what its files were, unless others have the same
   });
 }
 

@@ -4,6 +4,13 @@ import type { Attachment } from './attachment.entity.ts';
 /** Types that a browser shows and that cannot hold scripts: SVG can. */
 export type ImageType = 'image/png' | 'image/jpeg' | 'image/gif' | 'image/webp';
 
+const IMAGE_TYPES: ReadonlySet<string> = new Set<ImageType>([
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+]);
+
 /** Bytes that {@link imageTypeOf} looks at. */
 export const IMAGE_HEAD_BYTES = 12;
 
@@ -34,8 +41,10 @@ export function inlineImagesOf(
   now: Date,
 ): InlineImage[] {
   return attachments.flatMap((attachment) => {
-    const { id, contentId, contentType, state } = attachment;
-    if (contentId == null || state !== 'STORED' || !contentType.startsWith('image/')) return [];
+    const { id, contentId, contentType, detectedContentType, state } = attachment;
+    if (contentId == null || state !== 'STORED') return [];
+    // What was stored before contents were looked at has the mail's word only; the route looks at the bytes in any case.
+    if (!IMAGE_TYPES.has(detectedContentType ?? contentType)) return [];
     const { expiresAt, signature } = links.sign(inlineImageSubject(organizationId, id), now);
     const query = new URLSearchParams({
       organization: organizationId,

@@ -48,6 +48,6 @@ builder.objectField(Message, 'invitation', (t) =>
     description:
       'The calendar invitation that came with it as a file; null when there is none, or it is not stored yet.',
     complexity: 5, // its file is read
-    resolve: ({ id }, _args, { em }) => invitationOf(em, id),
+    resolve: ({ id }, _args, { em, services }) => invitationOf(em, services.storages, id),
   }),
 );

@@ -4,16 +4,16 @@ import { enqueue, handleJob, type JobContext, type JobHandler } from '../jobs/de
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
-import { postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { IncomingAttachment, MailApi, MailboxAccess } from '../microsoft365/mail.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
+import type { ObjectStorages } from '../platform/object-storage.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { Attachment } from './attachment.entity.ts';
 import { refuseContent, storeContent } from './attachment-content.ts';
 import { type FileToFetch, planFetches } from './attachment-fetches.ts';
-import { type AttemptFacts, fileOutcome, mailProblem } from './attachment-problems.ts';
+import { type AttemptFacts, fileOutcome, mailProblem, postponementOfFile } from './attachment-problems.ts';
 import {
   type AttachmentLimits,
   DEFAULT_ATTACHMENT_LIMITS,
@@ -31,6 +31,7 @@ const ALONE_AFTER = 3 * SECOND;
 export interface AttachmentJobsOptions {
   database: Database;
   mail: MailApi;
+  storages: ObjectStorages;
   clock: Clock;
   limits?: AttachmentLimits;
 }
@@ -46,6 +47,8 @@ interface WantedMail {
   graphMessageId: string;
   messageId: string;
   ticketId: string;
+  /** What its files may still take together. */
+  bytesLeft: number;
   /** Why it must be tried again; the first reason. */
   failure: Error | null;
 }
@@ -115,6 +118,7 @@ class Attempt {
               graphMessageId,
               messageId: message.id,
               ticketId: ticket.id,
+              bytesLeft: this.#limits.maxMessageBytes,
               failure: null,
             },
           ],
@@ -143,9 +147,10 @@ class Attempt {
   ): Promise<FileToFetch<WantedMail>[]> {
     const now = this.#options.clock.now();
     const rows = describeAttachments(listing, this.#limits, now);
-    const pending = await this.#em.transactional((em) =>
+    const { pending, storedBytes } = await this.#em.transactional((em) =>
       putAttachmentRows(em, this.#input.organizationId, mail.messageId, rows, now),
     );
+    mail.bytesLeft = this.#limits.maxMessageBytes - storedBytes;
     return pending.flatMap((row) => {
       const listed = listing[row.position];
       if (listed === undefined) return [];
@@ -183,21 +188,29 @@ class Attempt {
   }
 
   async #store(file: FileToFetch<WantedMail>, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
+    const { mail, attachmentId } = file;
     try {
-      const { maxFileBytes } = this.#limits;
-      await storeContent(this.#em, file.attachmentId, await open(), maxFileBytes, () =>
-        this.#options.clock.now(),
-      );
+      const target = {
+        storages: this.#options.storages,
+        organizationId: this.#input.organizationId,
+        attachmentId,
+        maxBytes: Math.min(this.#limits.maxFileBytes, Math.max(0, mail.bytesLeft)),
+        now: () => this.#options.clock.now(),
+        signal: this.#context.signal,
+      };
+      mail.bytesLeft -= await storeContent(this.#em, target, await open());
     } catch (thrown) {
       await this.#settleFile(file, this.#errorOf(thrown));
     }
   }
 
-  async #settleFile({ mail, attachmentId }: FileToFetch<WantedMail>, error: Error): Promise<void> {
-    const outcome = fileOutcome(error, this.#facts(error));
+  async #settleFile({ mail, attachmentId, sizeBytes }: FileToFetch<WantedMail>, error: Error): Promise<void> {
+    const outcome = fileOutcome(error, sizeBytes, this.#facts(error));
     if (outcome === null) mail.failure ??= error;
     else {
-      await refuseContent(this.#em, attachmentId, outcome.state, outcome.problem, this.#options.clock.now());
+      const { state, problem } = outcome;
+      const now = this.#options.clock.now();
+      await refuseContent(this.#em, this.#input.organizationId, attachmentId, state, problem, now);
     }
   }
 
@@ -224,7 +237,7 @@ class Attempt {
       if (known.length === 0) {
         await putAttachmentRows(em, organizationId, messageId, [unlisted(problem)], now);
       }
-      for (const { id } of known) await refuseContent(em, id, 'FAILED', problem, now);
+      for (const { id } of known) await refuseContent(em, organizationId, id, 'FAILED', problem, now);
       await recordEvents(em, organizationId, [{ type: 'ticket.updated', ticketId }]);
     });
   }
@@ -240,7 +253,7 @@ class Attempt {
     const now = this.#options.clock.now().getTime();
     const [first] = failed;
     // The mailbox may not be asked for now: all of them wait, and the try does not count.
-    const wait = isAll && first !== undefined ? postponementOf(first.failure) : null;
+    const wait = isAll && first !== undefined ? postponementOfFile(first.failure) : null;
     await this.#em.transactional(async (em) => {
       await recordEvents(
         em,
@@ -253,7 +266,7 @@ class Attempt {
           'attachments could not be stored; trying the mail again by itself',
         );
         const input = { organizationId, mailboxId, inboundMessageIds: [inboundMessageId] };
-        const runAt = new Date(now + Math.max(ALONE_AFTER, postponementOf(failure) ?? 0));
+        const runAt = new Date(now + Math.max(ALONE_AFTER, postponementOfFile(failure) ?? 0));
         await enqueue(em, storeAttachmentsJob, input, { runAt });
       }
       if (wait !== null) {
@@ -266,7 +279,7 @@ class Attempt {
   /** Throttling and trouble of the account are no reason to give up, however often they come. */
   #facts(error: Error): AttemptFacts {
     const { attempt } = this.#context;
-    const isLastAttempt = this.#context.isLastAttempt && postponementOf(error) === null;
+    const isLastAttempt = this.#context.isLastAttempt && postponementOfFile(error) === null;
     return { attempt, isLastAttempt, limits: this.#limits, now: this.#options.clock.now() };
   }
 

@@ -19,6 +19,15 @@ const ACROSS: Readonly<Record<string, string>> = {
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'platform/database-storage.ts delete from object_chunk':
+    'by the id of a content that was found in its organization',
+  'platform/database-storage.ts insert into object_chunk':
+    'by the id of a content that was made in its organization',
+  'platform/database-storage.ts select content from object_chunk':
+    'by the id of a content that was found in its organization',
+  'platform/database-storage.ts select from object_chunk':
+    'by the id of a content that was found in its organization',
+  'platform/database-storage.ts select 1': 'no row',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
   'realtime/event-log.ts select ${COLUMNS}, transaction <':
     'the one reader of the process, which hands each event to its own organization',
@@ -35,16 +44,12 @@ const ACROSS: Readonly<Record<string, string>> = {
   'sync/request-reconciliation.ts select ${liveJobExists':
     'whether the job waits of a mailbox that was found in its organization; no row of ours',
   'sync/watch-push.ts delete from push_subscription': 'housekeeping by age, of every organization',
-  'ticketing/attachment-content.ts delete from attachment_chunk':
-    'by the id of an attachment that was found in its organization',
-  'ticketing/attachment-content.ts insert into attachment_chunk':
-    'by the id of an attachment that was found in its organization',
-  'ticketing/attachment-content.ts update attachment set state':
-    'by the id of an attachment that was found in its organization',
-  'ticketing/attachments.ts select content from attachment_chunk':
-    'by the id of an attachment that was found in its organization',
   'ticketing/mail-settings.ts select copy_policy': 'the organization itself',
   'ticketing/mail-settings.ts update organization set': 'the organization itself',
+  'ticketing/stored-contents.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'ticketing/sweep-contents.ts select id from stored_content': 'housekeeping of every organization',
+  'ticketing/sweep-contents.ts update stored_content set is_released':
+    'by the ids of rows that the same transaction has found',
   'ticketing/ticket-number.ts': 'the organization itself',
 };
 

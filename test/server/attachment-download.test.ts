@@ -55,7 +55,17 @@ async function store(name: string, contentType = 'text/html', isStored = true): 
   const pieces = (async function* () {
     yield content;
   })();
-  if (isStored) await storeContent(em, attachment.id, pieces, 10_000_000, () => now);
+  if (isStored) {
+    const { storages } = server.services;
+    const target = {
+      storages,
+      organizationId,
+      attachmentId: attachment.id,
+      maxBytes: 10_000_000,
+      now: () => now,
+    };
+    await storeContent(em, target, pieces);
+  }
   return encodeGlobalId('Attachment', attachment.id);
 }
 

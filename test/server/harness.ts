@@ -8,9 +8,11 @@ import type { Services } from '../../src/graphql/services.ts';
 import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
+import { createDatabaseStorage } from '../../src/platform/database-storage.ts';
 import { createLinkSigner } from '../../src/platform/link-signing.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { createNotifications } from '../../src/platform/notifications.ts';
+import { objectStorages } from '../../src/platform/object-storage.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
 import { createEventBus } from '../../src/realtime/event-bus.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
@@ -90,6 +92,7 @@ export async function startTestServer({
     publicUrl,
     pushEnvironment: { publicUrl, graphUrl: null },
     links: createLinkSigner([{ name: 'test', key: Buffer.alloc(32, 7) }]),
+    storages: objectStorages(createDatabaseStorage(own.database)),
     events,
     sessions,
     microsoft365,

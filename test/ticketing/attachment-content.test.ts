@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { IncomingAttachment } from '../../src/microsoft365/mail.ts';
-import { forkFor } from '../../src/platform/database.ts';
+import { type EntityManager, forkFor } from '../../src/platform/database.ts';
+import { CHUNK_BYTES, createDatabaseStorage } from '../../src/platform/database-storage.ts';
+import { type ObjectStorages, objectStorages } from '../../src/platform/object-storage.ts';
 import { Attachment } from '../../src/ticketing/attachment.entity.ts';
-import { CHUNK_BYTES, ContentTooLargeError, storeContent } from '../../src/ticketing/attachment-content.ts';
+import { ContentTooLargeError, storeContent } from '../../src/ticketing/attachment-content.ts';
 import { itemFileName, safeFileName } from '../../src/ticketing/attachment-name.ts';
 import {
   DEFAULT_ATTACHMENT_LIMITS,
@@ -16,8 +18,10 @@ import { cloneDatabase, type TestDatabase } from '../support/database.ts';
 import { createDesk, ingest, mail, NOW } from './fixtures.ts';
 
 let own: TestDatabase;
+let storages: ObjectStorages;
 beforeAll(async () => {
   own = await cloneDatabase();
+  storages = objectStorages(createDatabaseStorage(own.database));
 });
 afterAll(() => own[Symbol.asyncDispose]());
 
@@ -39,13 +43,25 @@ async function createMessage() {
   await ingest(own.database, desk, [mail()]);
   const fork = () => forkFor(own.database, desk.organizationId);
   const message = await fork().findOneOrFail(Message, { kind: 'INBOUND' });
-  const put = (listing: IncomingAttachment[], limits = DEFAULT_ATTACHMENT_LIMITS) =>
-    fork().transactional((em) =>
+  const put = async (listing: IncomingAttachment[], limits = DEFAULT_ATTACHMENT_LIMITS) => {
+    const { pending } = await fork().transactional((em) =>
       putAttachmentRows(em, desk.organizationId, message.id, describeAttachments(listing, limits, NOW), NOW),
     );
+    return pending;
+  };
   const all = () => fork().find(Attachment, {}, { orderBy: { position: 'asc' } });
-  return { desk, fork, put, all };
+  const store = (attachmentId: string, content: AsyncIterable<Uint8Array>, maxBytes: number) =>
+    storeContent(
+      fork(),
+      { storages, organizationId: desk.organizationId, attachmentId, maxBytes, now: () => NOW },
+      content,
+    );
+  const open = (id: string, range?: { start: number; end: number }) => openStored(fork(), id, range);
+  return { desk, fork, put, all, store, open };
 }
+
+const openStored = (em: EntityManager, id: string, range?: { start: number; end: number }) =>
+  openAttachment(em, storages, id, range && { range });
 
 async function* pieces(content: Buffer, size: number): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < content.length; offset += size) yield content.subarray(offset, offset + size);
@@ -61,28 +77,28 @@ describe('content', () => {
   test.each([0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 17])(
     'of %i bytes comes out as it went in, whatever the pieces it came in',
     async (size) => {
-      const { fork, put, all } = await createMessage();
+      const { put, all, store, open } = await createMessage();
       const [row] = await put([listed()]);
       const content = randomBytes(size);
-      await storeContent(fork(), row?.id ?? '', pieces(content, 700_001), 5 * MEGABYTE, () => NOW);
+      await store(row?.id ?? '', pieces(content, 700_001), 5 * MEGABYTE);
       const [attachment] = await all();
       expect(attachment).toMatchObject({
         state: 'STORED',
         sizeBytes: size,
         sha256: createHash('sha256').update(content).digest('hex'),
       });
-      const opened = await openAttachment(fork(), row?.id ?? '');
+      const opened = await open(row?.id ?? '');
       expect(opened?.contentLength).toBe(size);
       expect((await readAll(opened?.chunks ?? pieces(Buffer.alloc(1), 1))).equals(content)).toBe(true);
     },
   );
 
   test('gives any range, also across pieces, and refuses one outside', async () => {
-    const { fork, put } = await createMessage();
+    const { put, store, open } = await createMessage();
     const [row] = await put([listed()]);
     const id = row?.id ?? '';
     const content = randomBytes(2 * CHUNK_BYTES + 100);
-    await storeContent(fork(), id, pieces(content, CHUNK_BYTES), 5 * MEGABYTE, () => NOW);
+    await store(id, pieces(content, CHUNK_BYTES), 5 * MEGABYTE);
     const ranges: [start: number, end: number][] = [
       [0, 0],
       [0, CHUNK_BYTES - 1],
@@ -92,7 +108,7 @@ describe('content', () => {
       [2 * CHUNK_BYTES + 99, 2 * CHUNK_BYTES + 99],
     ];
     for (const [start, end] of ranges) {
-      const opened = await openAttachment(fork(), id, { start, end });
+      const opened = await open(id, { start, end });
       expect(opened?.contentLength).toBe(end - start + 1);
       expect(
         (await readAll(opened?.chunks ?? ([][Symbol.iterator]() as never))).equals(
@@ -105,12 +121,12 @@ describe('content', () => {
       [-1, 5],
       [5, 4],
     ] as const) {
-      await expect(openAttachment(fork(), id, { start, end })).rejects.toThrow(RangeError);
+      await expect(open(id, { start, end })).rejects.toThrow(RangeError);
     }
   });
 
   test('over the limit is cut off while it comes, and nothing of it is kept', async () => {
-    const { fork, put, all } = await createMessage();
+    const { fork, put, all, store, desk } = await createMessage();
     const [row] = await put([listed()]);
     let given = 0;
     async function* endless(): AsyncGenerator<Uint8Array> {
@@ -119,20 +135,18 @@ describe('content', () => {
         yield Buffer.alloc(MEGABYTE);
       }
     }
-    await expect(storeContent(fork(), row?.id ?? '', endless(), 3 * MEGABYTE, () => NOW)).rejects.toThrow(
-      ContentTooLargeError,
-    );
+    await expect(store(row?.id ?? '', endless(), 3 * MEGABYTE)).rejects.toThrow(ContentTooLargeError);
     expect(given).toBeLessThan(6);
     expect((await all())[0]).toMatchObject({ state: 'PENDING' });
     const [left] = await fork().execute<{ count: string }[]>(
-      'select count(*) from attachment_chunk where attachment_id = ?',
-      [row?.id],
+      'select (select count(*) from object_chunk where object_id not in (select id from stored_content)) + (select count(*) from stored_content where organization_id = ?) as count',
+      [desk.organizationId],
     );
     expect(Number(left?.count)).toBe(0);
   });
 
   test('that was cut off by a crash is not shown, and the next attempt stores it whole', async () => {
-    const { fork, put, all } = await createMessage();
+    const { put, all, store, open } = await createMessage();
     const [row] = await put([listed()]);
     const id = row?.id ?? '';
     const content = randomBytes(2 * CHUNK_BYTES + 5);
@@ -140,30 +154,30 @@ describe('content', () => {
       yield content.subarray(0, CHUNK_BYTES + 3);
       throw new Error('the connection is gone');
     }
-    await expect(storeContent(fork(), id, breaking(), 5 * MEGABYTE, () => NOW)).rejects.toThrow('gone');
-    expect(await openAttachment(fork(), id)).toBeNull();
+    await expect(store(id, breaking(), 5 * MEGABYTE)).rejects.toThrow('gone');
+    expect(await open(id)).toBeNull();
     const pending = await put([listed()]);
     expect(pending.map((one) => one.id)).toEqual([id]);
-    await storeContent(fork(), id, pieces(content, 1_000_000), 5 * MEGABYTE, () => NOW);
+    await store(id, pieces(content, 1_000_000), 5 * MEGABYTE);
     expect(await put([listed()])).toEqual([]);
     expect((await all()).map(({ state }) => state)).toEqual(['STORED']);
-    const opened = await openAttachment(fork(), id);
+    const opened = await open(id);
     expect((await readAll(opened?.chunks ?? pieces(Buffer.alloc(1), 1))).equals(content)).toBe(true);
   });
 
   test('is not there for another organization', async () => {
     const [one, two] = [await createMessage(), await createMessage()];
     const [row] = await one.put([listed()]);
-    await storeContent(one.fork(), row?.id ?? '', pieces(Buffer.from('secret'), 3), 100, () => NOW);
-    expect(await openAttachment(two.fork(), row?.id ?? '')).toBeNull();
-    expect(await openAttachment(one.fork(), row?.id ?? '')).not.toBeNull();
+    await one.store(row?.id ?? '', pieces(Buffer.from('secret'), 3), 100);
+    expect(await two.open(row?.id ?? '')).toBeNull();
+    expect(await one.open(row?.id ?? '')).not.toBeNull();
   });
 });
 
 describe('the rows of a message', () => {
   test('say from the beginning what will not be fetched, and why', async () => {
     const { put, all } = await createMessage();
-    const limits = { maxFileBytes: 10 * MEGABYTE, maxAttachments: 4 };
+    const limits = { maxFileBytes: 10 * MEGABYTE, maxMessageBytes: 30 * MEGABYTE, maxAttachments: 4 };
     await put(
       [
         listed({ sizeBytes: 100 * MEGABYTE }),

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeId } from '../../src/graphql/global-id.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { createLinkSigner } from '../../src/platform/link-signing.ts';
+import { inlineImageSubject } from '../../src/ticketing/inline-images.ts';
 import { type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
@@ -26,16 +30,16 @@ interface Parts {
   signature: string | null;
   protection: string | null;
   inlineImages: { contentId: string; url: string; expiresAt: string; attachment: { name: string } }[];
-  attachments: { name: string; state: string }[];
+  attachments: { id: string; name: string; state: string; contentTypeMismatch: boolean }[];
 }
 
 const FIELDS =
-  'id subject text html strippedText quotedText hasQuotedText signature protection inlineImages { contentId url expiresAt attachment { name } } attachments { name state }';
+  'id subject text html strippedText quotedText hasQuotedText signature protection inlineImages { contentId url expiresAt attachment { name } } attachments { id name state contentTypeMismatch }';
 
 async function messageOf(subject: string): Promise<Parts> {
   const { tickets } = await desk.request<{
     tickets: { edges: { node: { messages: { edges: { node: Parts }[] } } }[] };
-  }>(`{ tickets(first: 50) { edges { node { messages(first: 5) { edges { node { ${FIELDS} } } } } } } }`);
+  }>(`{ tickets(first: 40) { edges { node { messages(first: 5) { edges { node { ${FIELDS} } } } } } } }`);
   const found = tickets.edges
     .flatMap(({ node }) => node.messages.edges)
     .find(({ node }) => node.subject === subject);
@@ -163,11 +167,18 @@ test('an inline image has an address that shows it without a key, and nothing el
   await desk.sync(mailboxId);
   const message = await eventually('the images are stored', async () => {
     const found = await messageOf('Images');
-    return found.inlineImages.length === 3 && found;
+    const { attachments } = found;
+    return attachments.length === 3 && attachments.every(({ state }) => state === 'STORED') && found;
   });
   expect(message.html).toContain('src="cid:logo@x"');
-  const [logo, evil, drawing] = message.inlineImages;
-  if (!logo || !evil || !drawing) throw new Error('There are not three images.');
+  expect(message.attachments.map(({ contentTypeMismatch }) => contentTypeMismatch)).toEqual([
+    false,
+    true,
+    false,
+  ]);
+  const [logo, ...others] = message.inlineImages;
+  if (!logo) throw new Error('There is no image.');
+  expect(others).toEqual([]); // a web page and a drawing with scripts are no images, whatever they are called
   expect(logo).toMatchObject({ contentId: 'logo@x', attachment: { name: 'logo.png' } });
 
   const local = (url: string) => url.replace(/^https?:\/\/[^/]+/, app.url);
@@ -182,9 +193,22 @@ test('an inline image has an address that shows it without a key, and nothing el
     'cross-origin-resource-policy': 'cross-origin',
   });
 
+  // Their addresses are not given out; made by hand, with a good signature, they show nothing either.
+  const signed = (name: string) => {
+    const { id = '' } = message.attachments.find((file) => file.name === name) ?? {};
+    const subject = inlineImageSubject(desk.organizationId, decodeId('Attachment', id));
+    const { expiresAt, signature } = createLinkSigner([{ name: 'test', key: Buffer.alloc(32, 7) }]).sign(
+      subject,
+      systemClock.now(),
+    );
+    const query = { organization: desk.organizationId, expires: String(expiresAt.getTime()), signature };
+    return `${app.url}/inline-images/${id}?${new URLSearchParams(query)}`;
+  };
+  const evil = { url: signed('evil.png') };
+  expect((await fetch(signed('logo.png'))).status).toBe(200); // a control
   const refused = {
     'what is no image by its content': evil.url,
-    SVG: drawing.url,
+    SVG: signed('a.svg'),
     'another image under this signature': logo.url.replace(
       /inline-images\/[^?]+/,
       /inline-images\/[^?]+/.exec(evil.url)?.[0] ?? '',
