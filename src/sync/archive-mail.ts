@@ -120,8 +120,8 @@ export async function archiveMail(
   }
 
   async function again(waitMilliseconds: number): Promise<void> {
-    const runAt = new Date(clock.now().getTime() + waitMilliseconds);
-    await enqueue(forkFor(database, organizationId, signal), archiveMailJob, input, { runAt });
+    const em = forkFor(database, organizationId, signal);
+    await enqueue(em, archiveMailJob, input, { delayMilliseconds: waitMilliseconds });
   }
 }
 

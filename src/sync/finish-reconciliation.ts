@@ -57,8 +57,7 @@ export async function putOff(
     await em.flush();
     const wait = error.isTransient ? reconcileRetryDelay(failures, error.retryAfterMilliseconds) : null;
     if (wait === null) return true;
-    const runAt = new Date(clock.now().getTime() + wait);
-    await enqueue(em, reconcileMailboxJob, { organizationId, mailboxId }, { runAt });
+    await enqueue(em, reconcileMailboxJob, { organizationId, mailboxId }, { delayMilliseconds: wait });
     return false;
   });
   if (isOver) await finishReconciliation(deps, reconciliation, problem);

@@ -63,8 +63,10 @@ export async function managePush(
     const step = nextPushStep(wish, current, deps.clock.now());
     logger.debug({ mailboxId, step }, 'push');
     if (step === 'NONE') {
-      const runAt = current && nextWakeAt(current, deps.clock.now());
-      if (runAt) await enqueue(em, wakePushJob, { organizationId, mailboxId }, { runAt });
+      const now = deps.clock.now();
+      const wakeAt = current && nextWakeAt(current, now);
+      const delayMilliseconds = (wakeAt?.getTime() ?? 0) - now.getTime();
+      if (wakeAt) await enqueue(em, wakePushJob, { organizationId, mailboxId }, { delayMilliseconds });
       return;
     }
     if (step === 'PROBE' && current) await probeSubscription(job, current);

@@ -77,8 +77,8 @@ export async function reconcileMailbox(
       if (following === 'GO_ON') continue;
       if (following === 'DONE') await finishReconciliation(deps, work.reconciliation, null);
       else {
-        const runAt = new Date(deps.clock.now().getTime() + following.waitMilliseconds);
-        await enqueue(em, reconcileMailboxJob, { organizationId, mailboxId }, { runAt });
+        const delayMilliseconds = following.waitMilliseconds;
+        await enqueue(em, reconcileMailboxJob, { organizationId, mailboxId }, { delayMilliseconds });
       }
       return;
     }

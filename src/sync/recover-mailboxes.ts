@@ -77,8 +77,7 @@ export async function recoverMailboxes(
   if (failure) throw failure;
   // With the same instant: a run that has begun since then has seen everything.
   if (isPostponed) {
-    const runAt = new Date(now.getTime() + RECOVERY_PAUSE);
-    await enqueue(across, recoverMailboxesJob, { since }, { runAt });
+    await enqueue(across, recoverMailboxesJob, { since }, { delayMilliseconds: RECOVERY_PAUSE });
   }
 }
 

@@ -76,8 +76,8 @@ export async function retryInboundMessage(
 
   /** The mailbox could not be asked, which says nothing about the message: the try does not count. */
   async function postpone(wait: number): Promise<void> {
-    const runAt = new Date(clock.now().getTime() + wait);
-    await enqueue(forkFor(database, input.organizationId, signal), retryInboundMessageJob, input, { runAt });
+    const fork = forkFor(database, input.organizationId, signal);
+    await enqueue(fork, retryInboundMessageJob, input, { delayMilliseconds: wait });
   }
 
   async function processAgain(found: IncomingMail): Promise<void> {
@@ -112,8 +112,8 @@ export async function retryInboundMessage(
       if (failure) tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
       await tx.flush();
       if (failed.attempts >= MESSAGE_ATTEMPTS) return;
-      const runAt = new Date(clock.now().getTime() + messageRetryDelay(failed.attempts));
-      await enqueue(tx, retryInboundMessageJob, input, { runAt });
+      const delayMilliseconds = messageRetryDelay(failed.attempts);
+      await enqueue(tx, retryInboundMessageJob, input, { delayMilliseconds });
     });
   }
 }

@@ -4,6 +4,7 @@ import { createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import { type Database, forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { cloneDatabase } from './database.ts';
@@ -56,12 +57,14 @@ export interface TestAppOptions {
   logger?: Logger;
   /** More environment variables. */
   env?: Record<string, string>;
+  /** By which the process goes instead of the machine's. */
+  clock?: Clock;
 }
 
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {} }: TestAppOptions = {},
+  { logger, env = {}, clock }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
@@ -74,7 +77,11 @@ export async function startTestApp(
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
     ...env,
   });
-  const app = await createApp(config, logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));
+  const app = await createApp(
+    config,
+    logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'),
+    clock ? { clock } : {},
+  );
   const url = app.url ?? '';
   return {
     url,

@@ -3,6 +3,7 @@ import type { IncomingMail } from '../../src/microsoft365/mail.ts';
 import { isHeavyMail } from '../../src/ticketing/heavy-mail.ts';
 import { readMail } from '../../src/ticketing/read-mail.ts';
 import { readMails } from '../../src/ticketing/read-mails.ts';
+import { mail as mailLike } from './fixtures.ts';
 
 function mailOf(parts: Partial<IncomingMail>): IncomingMail {
   return {
@@ -122,3 +123,27 @@ test('lines of dashes, as many as a mail may have, take no minutes', () => {
   readMail(mailOf(text('-- \n'.repeat(125_000))));
   expect(performance.now() - startedAt).toBeLessThan(5_000);
 }, 120_000);
+
+test('while a page is read, everybody else has their turn between two mails', async () => {
+  const mails = Array.from({ length: 5 }, () => mailLike({}));
+  let turns = 0;
+  let isReading = true;
+  const others = (async () => {
+    while (isReading) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turns += 1;
+    }
+  })();
+  const read = await readMails(mails);
+  isReading = false;
+  await others;
+  expect(turns).toBeGreaterThanOrEqual(mails.length);
+  expect([...read.keys()]).toEqual(mails);
+});
+
+test('reading a page ends with the signal', async () => {
+  const mails = Array.from({ length: 5 }, () => mailLike({}));
+  await expect(readMails(mails, AbortSignal.abort(new Error('the process stops')))).rejects.toThrow(
+    'the process stops',
+  );
+});
