@@ -250,7 +250,6 @@ class Attempt {
     );
     const isAll = failed.length === mails.length;
     const ticketIds = new Set([...changed].map(({ ticketId }) => ticketId));
-    const now = this.#options.clock.now().getTime();
     const [first] = failed;
     // The mailbox may not be asked for now: all of them wait, and the try does not count.
     const wait = isAll && first !== undefined ? postponementOfFile(first.failure) : null;
@@ -266,11 +265,11 @@ class Attempt {
           'attachments could not be stored; trying the mail again by itself',
         );
         const input = { organizationId, mailboxId, inboundMessageIds: [inboundMessageId] };
-        const runAt = new Date(now + Math.max(ALONE_AFTER, postponementOfFile(failure) ?? 0));
-        await enqueue(em, storeAttachmentsJob, input, { runAt });
+        const delayMilliseconds = Math.max(ALONE_AFTER, postponementOfFile(failure) ?? 0);
+        await enqueue(em, storeAttachmentsJob, input, { delayMilliseconds });
       }
       if (wait !== null) {
-        await enqueue(em, storeAttachmentsJob, this.#input, { runAt: new Date(now + wait) });
+        await enqueue(em, storeAttachmentsJob, this.#input, { delayMilliseconds: wait });
       }
     });
     if (isAll && first !== undefined && wait === null) throw first.failure;
