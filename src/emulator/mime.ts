@@ -31,7 +31,9 @@ export async function parseMime(source: Buffer, now: number): Promise<MailConten
       email.html === undefined
         ? { contentType: 'text', content: email.text ?? '' }
         : { contentType: 'html', content: email.html },
-    attachments: await Promise.all(email.attachments.map((part, index) => attachmentOf(part, index, now))),
+    attachments:
+      signedEntity(source, email, now) ??
+      (await Promise.all(email.attachments.map((part, index) => attachmentOf(part, index, now)))),
     isReadReceiptRequested: headerIn(email, 'disposition-notification-to') !== undefined,
     extendedProperties: new Map([['String 0x001A', messageClassOf(email)]]),
     source,
@@ -82,6 +84,33 @@ async function attachmentOf(part: Attachment, index: number, now: number): Promi
   };
 }
 
+/**
+ * What Exchange keeps of a mail that is S/MIME-signed in the clear (MS-OXOSMIME): its text as usual, and all that was
+ * signed, with the signature, in one file. Undefined for all other mail.
+ */
+function signedEntity(source: Buffer, email: Email, now: number): StoredAttachment[] | undefined {
+  const contentType = headerIn(email, 'content-type') ?? '';
+  if (!isClearSigned(contentType)) return undefined;
+  const body = /\r?\n\r?\n/.exec(source.toString('latin1'));
+  const start = body === null ? source.length : body.index + body[0].length;
+  return [
+    {
+      id: newDefaultId(),
+      kind: 'file',
+      name: 'smime.p7m',
+      contentType: 'multipart/signed',
+      isInline: false,
+      contentId: null,
+      content: Buffer.concat([Buffer.from(`Content-Type: ${contentType}\r\n\r\n`), source.subarray(start)]),
+      lastModifiedAt: now,
+    },
+  ];
+}
+
+function isClearSigned(contentType: string): boolean {
+  return /^\s*multipart\/signed\b/i.test(contentType) && /pkcs7-signature/i.test(contentType);
+}
+
 async function subjectOf(source: Buffer, filename: string | null): Promise<string> {
   const nested = await PostalMime.parse(source, { forceRfc822Attachments: true }).catch(() => undefined);
   return nested?.subject ?? filename ?? 'Untitled';
@@ -112,6 +141,8 @@ function messageClassOf(email: Email): string {
   if (/^auto-replied/i.test(headerIn(email, 'auto-submitted')?.trim() ?? '')) {
     return 'IPM.Note.Rules.OofTemplate.Microsoft';
   }
+  if (isClearSigned(contentType)) return 'IPM.Note.SMIME.MultipartSigned';
+  if (/^\s*application\/(?:x-)?pkcs7-mime\b/i.test(contentType)) return 'IPM.Note.SMIME';
   const isMeeting = email.attachments.some(
     ({ mimeType, method }) => mimeType === 'text/calendar' && method === 'REQUEST',
   );

@@ -6,6 +6,7 @@ import { Message } from './message.entity.ts';
 import { detailsOf } from './message-details.ts';
 import { attachmentsOf } from './message-list.ts';
 import { bodyOf } from './messages.graphql.ts';
+import { protectionByFiles } from './protection.ts';
 
 const ProtectionEnum = enumType(
   'MessageProtection',
@@ -15,6 +16,8 @@ const ProtectionEnum = enumType(
     SMIME_ENCRYPTED: 'Encrypted with S/MIME: its content is in the attached file.',
     PGP_SIGNED: 'Signed with PGP.',
     PGP_ENCRYPTED: 'Encrypted with PGP: its content is in the text or in the attached file.',
+    RIGHTS_PROTECTED:
+      'Protected by Microsoft Purview or rights management: its content is in the attached `.rpmsg` file, which opens in Outlook.',
   },
 );
 
@@ -60,7 +63,7 @@ builder.objectFields(Message, (t) => ({
     nullable: true,
     description: 'Whether it is signed or encrypted; null when neither.',
     resolve: async ({ id }, _args, { em, actor: { organizationId } }) =>
-      (await detailsOf(em, organizationId, id)).protection,
+      (await detailsOf(em, organizationId, id)).protection ?? protectionByFiles(await attachmentsOf(em, id)),
   }),
   inlineImages: t.field({
     type: [InlineImageType],

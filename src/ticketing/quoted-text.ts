@@ -34,6 +34,7 @@ const DIVIDER =
 const WROTE =
   /(?:wrote|schrieb|geschrieben|a écrit|écrit|escribió|escreveu|ha scritto|scritto|schreef|skrev|kirjoitti|napisał(?:\(a\)|a)?|pisze|napsal(?:\(a\)|a)?|написал(?:\(а\)|а)?|пише|пишет|yazdı|şunları yazdı|írta|a scris|έγραψε|写道|寫道|書きました|のメッセージ|작성|님이 작성|كتب|כתב(?:\/ה|ה)?)/i;
 
+const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const DASHES = /^\s?--\s?$/;
 const SENT_FROM =
   /^\s*(?:Sent (?:from|via) (?:my|Mail|Outlook|Samsung|Yahoo|Proton)|Get Outlook for|Von meinem .{2,40} gesendet|Gesendet (?:von|mit) |Diese Nachricht wurde von meinem|Envoyé (?:de|depuis) (?:mon|ma|Mail|Outlook)|Obtenez Outlook|Enviado (?:desde|do meu|a partir) |Inviato da|Verstuurd vanaf|Verzonden (?:vanaf|vanuit)|Skickat från|Sendt fra|Lähetetty |Wysłane z|Odesláno z|Отправлено (?:с|из)|发自我的|寄自我的|.{2,30}から送信|나의 .{2,30}에서 보냄)/i;
@@ -48,10 +49,12 @@ const DISCLAIMER =
 export function splitText(marked: string): TextParts {
   const lines = marked.split('\n');
   const parts = lines.map((): Part => 'own');
-  const restBegins = lines.findIndex((line, i) => beginsQuotedRest(lines, line, i));
+  // Hebrew and Arabic mail programs put marks of direction around names and at the ends of lines.
+  const plain = marked.replace(DIRECTIONS, '').split('\n');
+  const restBegins = plain.findIndex((line, i) => beginsQuotedRest(plain, line, i));
   if (restBegins !== -1) parts.fill('quoted', restBegins);
-  markQuotedLines(lines, parts);
-  markSignature(lines, parts);
+  markQuotedLines(plain, parts);
+  markSignature(plain, parts);
   const of = (part: Part) => joined(lines.filter((_, i) => parts[i] === part));
   return { own: of('own'), quoted: of('quoted'), signature: of('signature') };
 }
