@@ -1,4 +1,5 @@
 import { MINUTE } from '../platform/clock.ts';
+import { readableTime } from '../platform/zoned-time.ts';
 import { obstacleOf, type PushEnvironment } from './push-environment.ts';
 import type { SubscriptionFacts } from './push-plan.ts';
 import { ANNOUNCEMENT_GRACE, isProbeUnanswered, isProven, silentProbes } from './push-probe-plan.ts';
@@ -25,6 +26,8 @@ export function deliveryOf(
     kind: string;
     incomingEnabled: boolean;
     syncIntervalMinutes: number;
+    /** In which the reason names times; UTC when left out. */
+    timeZone?: string;
     folder?: { id: string } | null | undefined;
   },
   current: SubscriptionFacts | null,
@@ -36,6 +39,8 @@ export function deliveryOf(
     reason: `${reason} The folder is read ${every}.`,
     remedy,
   });
+  const timeOf = (time: Date | null | undefined) =>
+    time ? readableTime(time, mailbox.timeZone ?? 'UTC') : 'an unknown time';
   const obstacle = obstacleOf(environment, mailbox);
   if (obstacle) return polling(obstacle.reason, obstacle.remedy);
   if (!mailbox.incomingEnabled) {
@@ -64,7 +69,7 @@ export function deliveryOf(
       SILENCE_REMEDY,
     );
   }
-  if (!isProven(current, now)) return unproven(current, now, polling);
+  if (!isProven(current, now)) return unproven(current, now, polling, timeOf);
   return {
     delivery: 'PUSH',
     reason: `Microsoft announces new mail at once; besides, the folder is read ${every}.`,
@@ -77,6 +82,7 @@ function unproven(
   current: SubscriptionFacts,
   now: Date,
   polling: (reason: string, remedy?: string | null) => DeliveryStatus,
+  timeOf: (time: Date) => string,
 ): DeliveryStatus {
   const { lastNotificationAt, probeProblem } = current;
   if (probeProblem) {
@@ -98,8 +104,4 @@ function unproven(
   return polling(
     `Microsoft accepted the subscription; ${since}, and a probe is made to see whether they come.`,
   );
-}
-
-function timeOf(time: Date | null | undefined): string {
-  return time ? time.toISOString().slice(0, 16).replace('T', ' ').concat(' UTC') : 'an unknown time';
 }

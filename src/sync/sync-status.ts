@@ -16,6 +16,8 @@ export type SyncStateName = (typeof SYNC_STATES)[number];
 /** The sync of a mailbox at a glance. */
 export class SyncStatus {
   readonly mailboxId: string;
+  /** IANA's name of the zone in which people read its times. */
+  readonly timeZone: string;
   readonly state: SyncStateName;
   /** The current subscription for notifications; null when there is none. */
   readonly pushSubscription: PushSubscription | null;
@@ -35,6 +37,7 @@ export class SyncStatus {
   ) {
     this.#mailbox = mailbox;
     this.mailboxId = mailbox.id;
+    this.timeZone = mailbox.timeZone;
     this.state = nameOf(mailbox, state, open);
     this.pushSubscription = pushSubscription;
     this.lastRun = lastRun;

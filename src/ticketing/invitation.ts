@@ -7,7 +7,7 @@ export interface Invitation {
   /** `REQUEST`: it invites. `CANCEL`: it takes that back. `REPLY`: somebody answers. Others as RFC 5546 has them. */
   method: string;
   summary: string;
-  /** Null when the file's time zone is not known: then only `localStart` tells. */
+  /** Null for whole days, and when the file's time zone is not known: then only `localStart` tells. */
   startsAt: Date | null;
   endsAt: Date | null;
   isAllDay: boolean;
@@ -29,9 +29,10 @@ interface Property {
 
 /**
  * Reads the first event of an iCalendar file (RFC 5545, RFC 5546). Null when there is none. Repetitions are not worked
- * out: the times are those of the first one.
+ * out: the times are those of the first one. Times that name no zone are those of whoever reads them (RFC 5545, 3.3.5):
+ * clocks of `floatingZone`; without one they have no instant.
  */
-export function readInvitation(file: string): Invitation | null {
+export function readInvitation(file: string, floatingZone: string | null = null): Invitation | null {
   const lines = file
     .slice(0, MAX_INVITATION_BYTES)
     .replace(/\r?\n[ \t]/g, '')
@@ -41,8 +42,8 @@ export function readInvitation(file: string): Invitation | null {
   const end = lines.findIndex((line, i) => i > begin && /^END:VEVENT\s*$/i.test(line));
   const event = propertiesOf(withoutInner(lines.slice(begin + 1, end === -1 ? undefined : end)));
   const calendar = propertiesOf(lines.slice(0, begin));
-  const start = timeOf(event.get('DTSTART'));
-  const finish = timeOf(event.get('DTEND'));
+  const start = timeOf(event.get('DTSTART'), floatingZone);
+  const finish = timeOf(event.get('DTEND'), floatingZone);
   return {
     method: (calendar.get('METHOD')?.value.trim().toUpperCase() || 'PUBLISH').slice(0, 20),
     summary: textOf(event.get('SUMMARY'), 1_000) ?? '',
@@ -82,7 +83,7 @@ function propertiesOf(lines: readonly string[]): Map<string, Property> {
   return properties;
 }
 
-function timeOf(property: Property | undefined) {
+function timeOf(property: Property | undefined, floatingZone: string | null) {
   const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?\s*$/i.exec(property?.value.trim() ?? '');
   if (!found) return null;
   const [, year, month, day, hour, minute, second, utc] = found;
@@ -90,7 +91,7 @@ function timeOf(property: Property | undefined) {
   const local = `${year}-${month}-${day}${isDay ? '' : `T${hour}:${minute}:${second}`}`;
   const named = property?.parameters.get('TZID');
   const timeZone = utc || isDay || named === undefined ? null : bounded(cleanLine(named), 200);
-  const zone = utc ? 'UTC' : timeZone === null ? null : ianaTimeZone(timeZone);
+  const zone = utc ? 'UTC' : timeZone === null ? floatingZone : ianaTimeZone(timeZone);
   return { isDay, local, timeZone, instant: isDay || zone === null ? null : instantOf(local, zone) };
 }
 

@@ -1,10 +1,9 @@
 import { builder } from '../graphql/builder.ts';
-import type { Invitation } from './invitation.ts';
 import { Message } from './message.entity.ts';
-import { invitationOf } from './message-invitation.ts';
+import { invitationOf, type ShownInvitation } from './message-invitation.ts';
 import { CorrespondentType } from './messages.graphql.ts';
 
-const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
+const InvitationType = builder.objectRef<ShownInvitation>('Invitation').implement({
   description: 'What a calendar invitation says. Deskgraph does not answer it.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({
@@ -13,10 +12,16 @@ const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
         '`REQUEST`: it invites. `CANCEL`: it takes that back. `REPLY`: somebody answers. As RFC 5546 has it.',
     }),
     summary: t.exposeString('summary', { description: 'What it is about.' }),
+    when: t.exposeString('when', {
+      nullable: true,
+      description:
+        "For people: when it is, as clocks of the mailbox's time zone show it; null when it does not say.",
+    }),
     startsAt: t.expose('startsAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it begins; null for whole days, and when its time zone is not known.',
+      description:
+        "When it begins; null for whole days, and when its time zone is not known. A time without a zone is one of the mailbox's.",
     }),
     endsAt: t.expose('endsAt', {
       type: 'DateTime',
@@ -48,6 +53,7 @@ builder.objectField(Message, 'invitation', (t) =>
     description:
       'The calendar invitation that came with it as a file; null when there is none, or it is not stored yet.',
     complexity: 5, // its file is read
-    resolve: ({ id }, _args, { em, services }) => invitationOf(em, services.storages, id),
+    resolve: async ({ id, mailbox }, _args, { em, services }) =>
+      invitationOf(em, services.storages, id, (await mailbox?.load())?.timeZone ?? 'UTC'),
   }),
 );

@@ -2,7 +2,14 @@ import type { EntityManager } from '../platform/database.ts';
 import type { ObjectStorages } from '../platform/object-storage.ts';
 import { openAttachment } from './attachments.ts';
 import { type Invitation, MAX_INVITATION_BYTES, readInvitation } from './invitation.ts';
+import { invitationTime } from './invitation-time.ts';
 import { attachmentsOf } from './message-list.ts';
+
+/** An invitation as somebody of a time zone reads it. */
+export interface ShownInvitation extends Invitation {
+  /** See {@link invitationTime}. */
+  when: string | null;
+}
 
 /**
  * The invitation that came with a message: its first stored calendar file. Read when it is asked for, so that nothing has
@@ -12,7 +19,8 @@ export async function invitationOf(
   em: EntityManager,
   storages: ObjectStorages,
   messageId: string,
-): Promise<Invitation | null> {
+  timeZone: string,
+): Promise<ShownInvitation | null> {
   const calendar = (await attachmentsOf(em, messageId)).find(
     ({ name, contentType, state, sizeBytes }) =>
       (contentType === 'text/calendar' || /\.ics$/i.test(name)) &&
@@ -24,5 +32,6 @@ export async function invitationOf(
   if (opened === null) return null;
   const chunks: Uint8Array[] = [];
   for await (const chunk of opened.chunks) chunks.push(chunk);
-  return readInvitation(Buffer.concat(chunks).toString('utf8'));
+  const invitation = readInvitation(Buffer.concat(chunks).toString('utf8'), timeZone);
+  return invitation && { ...invitation, when: invitationTime(invitation, timeZone) };
 }
