@@ -15,6 +15,7 @@ import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folder
 import { countMail, readHistory } from './mail-history.ts';
 import { listMail } from './mail-listing.ts';
 import { readMail } from './mail-reading.ts';
+import { withReports } from './mail-reports.ts';
 
 export interface MailApiDeps {
   client: GraphClient;
@@ -27,16 +28,34 @@ export interface MailApiDeps {
 export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null = null): MailApi {
   const { client } = deps;
   const scopeOf = (mailbox: MailboxAccess, signal: AbortSignal): GraphScope => ({ mailbox, signal, counter });
+  /** Reports on delivery are read whole, however a mail comes here. */
+  const complete = async <Page extends { mails: IncomingMail[] }>(page: Page, scope: GraphScope) => ({
+    ...page,
+    mails: await withReports(client, scope, page.mails),
+  });
   return {
     withCounter: (own) => createMailApi(deps, own),
     listFolders: (mailbox, signal) => listFolders(deps, scopeOf(mailbox, signal)),
     getFolder: (mailbox, id, signal) => getFolder(deps, scopeOf(mailbox, signal), id),
     createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
-    readDelta: (mailbox, request, signal) => readDelta(deps, scopeOf(mailbox, signal), request),
-    getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
-    getMails: (mailbox, ids, signal) => fetchMails(deps, scopeOf(mailbox, signal), ids),
+    readDelta: async (mailbox, request, signal) => {
+      const scope = scopeOf(mailbox, signal);
+      return complete(await readDelta(deps, scope, request), scope);
+    },
+    getMail: async (mailbox, id, signal) => {
+      const scope = scopeOf(mailbox, signal);
+      const mail = await getMail(client, scope, id);
+      return mail === null ? null : ((await withReports(client, scope, [mail]))[0] ?? mail);
+    },
+    getMails: async (mailbox, ids, signal) => {
+      const scope = scopeOf(mailbox, signal);
+      return complete(await fetchMails(deps, scope, ids), scope);
+    },
     listMail: (mailbox, request, signal) => listMail(client, scopeOf(mailbox, signal), request),
-    readHistory: (mailbox, request, signal) => readHistory(deps, scopeOf(mailbox, signal), request),
+    readHistory: async (mailbox, request, signal) => {
+      const scope = scopeOf(mailbox, signal);
+      return complete(await readHistory(deps, scope, request), scope);
+    },
     countMail: (mailbox, range, signal) => countMail(deps, scopeOf(mailbox, signal), range),
     listAttachments: (mailbox, id, signal) => listAttachments(deps, scopeOf(mailbox, signal), id),
     listAttachmentsOfMany: (mailbox, ids, signal) =>

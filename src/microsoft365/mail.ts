@@ -46,6 +46,8 @@ export interface IncomingMail {
   headers: { name: string; value: string }[];
   /** Exchange's `PidTagMessageClass`, as far as the kind of Graph's resource tells it; missing for usual mail. */
   messageClass?: string;
+  /** The beginning of the MIME source of a report on delivery; missing for all other mail. */
+  report?: string;
 }
 
 /** An attachment's description, without its content. */

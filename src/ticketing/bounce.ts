@@ -20,7 +20,7 @@ export interface Bounce {
 export interface BounceReport {
   headers: readonly { name: string; value: string }[];
   subject: string;
-  /** The body as plain text: only what Microsoft gives as body, not the attached `message/delivery-status`. */
+  /** The fields of the recipient, where there are some (see delivery-report.ts), and the body as plain text. */
   text: string;
   /** Whom the report was sent to: the sender of the mail that bounced. */
   to: readonly MailAddress[];
@@ -37,10 +37,13 @@ const MAX_REASON_LENGTH = 300;
 export function parseBounce({ headers, subject, text, to }: BounceReport): Bounce {
   const body = text.slice(0, MAX_TEXT_LENGTH);
   const status = statusIn(body);
+  const action = /^\s*action:\s*(failed|delayed)\b/im.exec(body)?.[1]?.toLowerCase();
+  // What was tried for days and then given up has `failed` beside a status that calls it temporary.
   const isDelayed =
-    /^\s*action:\s*delayed/im.test(body) ||
-    status?.startsWith('4.') === true ||
-    /^\s*(delayed|verzögert|warning:.*delayed|delivery (status notification )?\(?delay)/iu.test(subject);
+    action === undefined
+      ? status?.startsWith('4.') === true ||
+        /^\s*(delayed|verzögert|warning:.*delayed|delivery (status notification )?\(?delay)/iu.test(subject)
+      : action === 'delayed';
   return {
     action: isDelayed ? 'DELAYED' : 'FAILED',
     recipient: recipientIn(headers, body, to),
@@ -71,9 +74,14 @@ function statusIn(body: string): string | null {
 }
 
 const ADDRESS = '[^\\s<>()\\[\\]",;:]{1,64}@[^\\s<>()\\[\\]",;:]{1,255}';
-const FINAL_RECIPIENT = new RegExp(`^\\s*(?:final|original)-recipient:\\s*rfc822;\\s*<?(${ADDRESS})>?`, 'im');
+const FINAL_RECIPIENT = new RegExp(
+  `^\\s*(?:final|original)-recipient:\\s*(?:rfc822|utf-8);\\s*<?(${ADDRESS})>?`,
+  'im',
+);
 /** Postfix and qmail begin a line with it, Exim stands it alone in one. */
 const LISTED = new RegExp(`^[ \\t]{0,4}<?(${ADDRESS})>?(?::[ \\t]|:?[ \\t]*$)`, 'm');
+/** Exim says why in the line below the address. */
+const SAID_BELOW = new RegExp(`^[ \\t]{1,4}${ADDRESS}[ \\t]*\\n[ \\t]{3,10}(\\S[^\\n]*)`, 'm');
 const FIRST = new RegExp(`(${ADDRESS})`, 'g');
 
 function recipientIn(
@@ -111,7 +119,8 @@ function reasonIn(body: string, status: string | null): string {
     /^\s*(?:error|fehler|erreur|remote server returned|der remoteserver hat)\b[^:\n]{0,40}:?\s*['"]?(.*\b[45]\.\d{1,3}\.\d{1,3}.*)$/imu.exec(
       body,
     )?.[1] ??
-    /\b([45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}[^\n]*(?:\n[ \t]+\S[^\n]*)*)/.exec(body)?.[1];
+    /\b([45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}[^\n]*(?:\n[ \t]+\S[^\n]*)*)/.exec(body)?.[1] ??
+    SAID_BELOW.exec(body)?.[1];
   const words = said?.replaceAll(/\s+/g, ' ').trim() ?? '';
   const meaning = status === null ? null : meaningOf(status);
   if (words.length > 14) {

@@ -4,6 +4,7 @@ import { type Bodies, prepareBodies } from './bodies.ts';
 import { type Bounce, bouncedMessageIds, parseBounce } from './bounce.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
+import { readDeliveryReport } from './delivery-report.ts';
 import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
@@ -83,6 +84,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     messageClass: mail.messageClass ?? null,
   });
   const isBounce = machine.kind === 'BOUNCE';
+  const report = readDeliveryReport(isBounce ? (mail.report ?? '') : '');
   return {
     summary,
     sender,
@@ -95,7 +97,11 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     thread: {
       internetMessageId: summary.internetMessageId,
       // A report quotes the mail that bounced; not all of them answer it as well.
-      inReplyTo: [...messageIdsIn(mail.inReplyTo), ...(isBounce ? bouncedMessageIds(bodies.text) : [])],
+      inReplyTo: [
+        ...messageIdsIn(mail.inReplyTo),
+        ...report.originalIds,
+        ...(isBounce ? bouncedMessageIds(bodies.text) : []),
+      ],
       references: messageIdsIn(mail.references),
       subject: boundedSubject(mail.subject),
       conversationId:
@@ -109,7 +115,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     headers: mail.headers,
     sizeBytes: sizeOf(mail),
     hasAttachments: mail.hasAttachments,
-    bounce: isBounce ? parseBounce({ ...mail, text: bodies.text }) : null,
+    bounce: isBounce ? parseBounce({ ...mail, text: `${report.fields}\n\n${bodies.text}` }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
 }
