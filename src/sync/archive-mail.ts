@@ -1,6 +1,5 @@
 import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
-import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
 import { SECOND } from '../platform/clock.ts';
@@ -9,6 +8,7 @@ import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { copyMail } from './copy-mail.ts';
 import { type DeletionOutcome, deleteMail } from './delete-mail.ts';
+import { type MoveOutcome, moveMail } from './move-mail.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { archiveMailJob } from './sync.jobs.ts';
 
@@ -29,7 +29,8 @@ const HELD_MILLISECONDS = 5 * SECOND;
  * folder or deleted. Nothing is moved or deleted whose copy is wanted and not there.
  *
  * Idempotent: ids are immutable, a mail that lies where it belongs or that somebody has deleted counts as done, and what a
- * crash forgot is done once more, or found to be done: see `copyMail` and `deleteMail`.
+ * crash forgot is done once more, or found to be done: see `copyMail`, `moveMail` and `deleteMail`. What a person has filed
+ * elsewhere before its turn is left where it is; its copy is made all the same.
  */
 export async function archiveMail(
   deps: SyncDependencies,
@@ -68,7 +69,7 @@ export async function archiveMail(
     if (!last && isHeld) await again(HELD_MILLISECONDS);
     if (!last) return;
     after = last.id;
-    let outcomes: Map<string, 'MOVED' | DeletionOutcome> | null;
+    let outcomes: Map<string, MoveOutcome | DeletionOutcome> | null;
     try {
       outcomes = await fileMails(em, mailbox, due);
     } catch (thrown) {
@@ -77,7 +78,7 @@ export async function archiveMail(
     let moved = 0;
     for (const row of due) {
       const outcome = outcomes === null ? null : (outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME);
-      if (outcome === null) {
+      if (outcome === null || outcome === 'ELSEWHERE') {
         row.archiveState = 'NOT_WANTED';
       } else if (outcome === 'HELD') {
         isHeld = true;
@@ -104,12 +105,11 @@ export async function archiveMail(
     em: EntityManager,
     mailbox: Mailbox,
     rows: readonly InboundMessage[],
-  ): Promise<Map<string, 'MOVED' | DeletionOutcome>> | null {
+  ): Promise<Map<string, MoveOutcome | DeletionOutcome>> | null {
     const { archiveFolder, afterProcessing } = mailbox;
     if (afterProcessing === 'DELETE') return deleteMail(em, { mail, clock, signal }, mailbox, rows);
     if (afterProcessing !== 'ARCHIVE' || !archiveFolder) return null;
-    const ids = rows.map(({ graphMessageId }) => graphMessageId);
-    return mail.moveMails(accessOf(mailbox), ids, archiveFolder.id, signal);
+    return moveMail(mail, mailbox, rows, archiveFolder.id, signal);
   }
 
   /** Throttling and trouble of the account do not use up tries: the job ends well, and another one waits. */

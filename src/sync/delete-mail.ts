@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { storeAttachmentsJob } from '../ticketing/attachments.jobs.ts';
 import type { InboundMessage } from '../ticketing/inbound-message.entity.ts';
+import { placesOfMails } from './mail-places.ts';
 
 /** What became of a mail that was to be deleted. `HELD`: its files are still being fetched. */
 export type DeletionOutcome = 'DELETED' | 'GONE' | 'HELD' | 'INCOMPLETE' | GraphError;
@@ -33,12 +34,8 @@ export async function deleteMail(
     else ready.push(row);
   }
   if (ready.length > 0) {
-    const ids = ready.map(({ graphMessageId }) => graphMessageId);
-    const folders = await mail.foldersOfMails(accessOf(mailbox), ids, signal);
-    for (const id of ids) {
-      const folderId = folders.get(id);
-      if (folderId === undefined) outcomes.set(id, 'GONE');
-      else if (folderId !== mailbox.folder?.id) outcomes.set(id, 'DELETED');
+    for (const [id, place] of await placesOfMails(mail, mailbox, ready, signal)) {
+      if (place !== 'WATCHED') outcomes.set(id, place === 'GONE' ? 'GONE' : 'DELETED');
     }
   }
   const open = ready.filter(({ graphMessageId }) => !outcomes.has(graphMessageId));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver, deliverMany, foldersOf } from '../support/mail.ts';
+import { moveByHand } from '../support/outlook.ts';
 import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
@@ -228,3 +229,50 @@ test('copies go to a folder that is neither watched nor the archive; null ends t
     mailbox: { incoming: { copyFolder: null } },
   });
 });
+
+test.each([
+  { afterProcessing: 'DELETE' as const, state: 'DONE' },
+  { afterProcessing: 'ARCHIVE' as const, state: 'NOT_WANTED' },
+])(
+  'what a person has filed elsewhere before its turn stays there, and is copied all the same: $afterProcessing',
+  async ({ afterProcessing, state }) => {
+    const { desk, mailboxId, address } = await enabled(({ copies }) => ({
+      afterProcessing,
+      copyFolderId: copies,
+      ...(afterProcessing === 'ARCHIVE' ? { archiveFolderId: 'archive' } : {}),
+    }));
+    // Nothing is filed until the copies are made, so a person has time.
+    await control(app.emulator.url, 'faults', {
+      status: 429,
+      retryAfterSeconds: 2,
+      pathPattern: '/copy$',
+      mailbox: address,
+    });
+    const delivered = await deliverMany(
+      app.emulator.url,
+      ['One', 'Two', 'Three', 'Mine'].map((subject) => ({ to: address, subject })),
+    );
+    await desk.sync(mailboxId);
+    await createFolder(desk, mailboxId, 'Filed by hand');
+    await moveByHand(app.emulator, address, delivered.at(-1)?.id ?? '', 'Filed by hand');
+    await control(app.emulator.url, 'faults', undefined, 'DELETE');
+    const all = await eventually('all is done', async () => {
+      const found = await rows(desk);
+      return found.every((row) => row.archiveState !== 'DUE' && row.copyState === 'DONE') && found;
+    });
+    const lies = await folders(address);
+    expect(lies.get('Filed by hand')).toEqual(['Mine']);
+    expect(lies.get('Inbox')).toEqual([]);
+    expect(lies.get(afterProcessing === 'DELETE' ? 'Deleted Items' : 'Archive')?.toSorted()).toEqual([
+      'One',
+      'Three',
+      'Two',
+    ]);
+    expect(lies.get('Copies')?.toSorted()).toEqual(['Mine', 'One', 'Three', 'Two']);
+    expect(all.find(({ subject }) => subject === 'Mine')).toMatchObject({
+      archiveState: state,
+      problem: null,
+    });
+  },
+  60_000,
+);
