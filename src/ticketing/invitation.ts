@@ -1,4 +1,5 @@
 import { ianaTimeZone, instantOf } from '../platform/zoned-time.ts';
+import { instantByFile } from './calendar-zone.ts';
 import { bounded, cleanLine } from './clean-text.ts';
 import type { Correspondent } from './message.entity.ts';
 
@@ -42,13 +43,13 @@ export function readInvitation(file: string, floatingZone: string | null = null)
   const end = lines.findIndex((line, i) => i > begin && /^END:VEVENT\s*$/i.test(line));
   const event = propertiesOf(withoutInner(lines.slice(begin + 1, end === -1 ? undefined : end)));
   const calendar = propertiesOf(lines.slice(0, begin));
-  const start = timeOf(event.get('DTSTART'), floatingZone);
-  const finish = timeOf(event.get('DTEND'), floatingZone);
+  const start = timeOf(event.get('DTSTART'), floatingZone, lines);
+  const finish = timeOf(event.get('DTEND'), floatingZone, lines);
   return {
     method: (calendar.get('METHOD')?.value.trim().toUpperCase() || 'PUBLISH').slice(0, 20),
     summary: textOf(event.get('SUMMARY'), 1_000) ?? '',
     startsAt: start?.instant ?? null,
-    endsAt: finish?.instant ?? null,
+    endsAt: finish?.instant ?? endAfter(start?.instant ?? null, event.get('DURATION')),
     isAllDay: start?.isDay ?? false,
     localStart: start?.local ?? null,
     timeZone: start?.timeZone ?? null,
@@ -83,7 +84,7 @@ function propertiesOf(lines: readonly string[]): Map<string, Property> {
   return properties;
 }
 
-function timeOf(property: Property | undefined, floatingZone: string | null) {
+function timeOf(property: Property | undefined, floatingZone: string | null, lines: readonly string[]) {
   const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?\s*$/i.exec(property?.value.trim() ?? '');
   if (!found) return null;
   const [, year, month, day, hour, minute, second, utc] = found;
@@ -92,7 +93,21 @@ function timeOf(property: Property | undefined, floatingZone: string | null) {
   const named = property?.parameters.get('TZID');
   const timeZone = utc || isDay || named === undefined ? null : bounded(cleanLine(named), 200);
   const zone = utc ? 'UTC' : timeZone === null ? floatingZone : ianaTimeZone(timeZone);
-  return { isDay, local, timeZone, instant: isDay || zone === null ? null : instantOf(local, zone) };
+  const byFile = timeZone === null || zone !== null ? null : instantByFile(lines, timeZone, local);
+  return { isDay, local, timeZone, instant: isDay || zone === null ? byFile : instantOf(local, zone) };
+}
+
+/** RFC 5545, 3.3.6: `PT1H30M`, `P2D`, `P1W`. */
+function endAfter(start: Date | null, duration: Property | undefined): Date | null {
+  const pattern =
+    /^\+?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:(\d{1,6})S)?)?\s*$/i;
+  const found = pattern.exec(duration?.value.trim() ?? '');
+  if (start === null || !found) return null;
+  const [weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = found
+    .slice(1)
+    .map((one) => Number(one ?? 0));
+  const minutesInAll = (weeks * 7 + days) * 24 * 60 + hours * 60 + minutes;
+  return new Date(start.getTime() + (minutesInAll * 60 + seconds) * 1_000);
 }
 
 /** Escapes of RFC 5545, 3.3.11. */
