@@ -1,6 +1,7 @@
 // The one place that imports the types of every domain: each adds itself to the builder. A forgotten line fails a test.
 import '../access/access.graphql.ts';
 import '../access/organizations.subscriptions.graphql.ts';
+import '../mailboxes/existing-mail.graphql.ts';
 import '../mailboxes/inbound-channel.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
@@ -28,6 +29,7 @@ import '../ticketing/tickets.graphql.ts';
 import '../ticketing/tickets.subscriptions.graphql.ts';
 import './errors.graphql.ts';
 import './problem.graphql.ts';
+import './ticket-status.graphql.ts';
 import { builder } from './builder.ts';
 
 /** The schema of the API. */

@@ -1,5 +1,5 @@
 import { builder, enumType } from '../graphql/builder.ts';
-import { TicketStatusEnum } from '../ticketing/tickets.graphql.ts';
+import { TicketStatusEnum } from '../graphql/ticket-status.graphql.ts';
 import type { ExistingMail, ImportWish } from './existing-mail.ts';
 
 const ExistingMailModeEnum = enumType(

@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import { MINUTE } from '../platform/clock.ts';
 import type { GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
-import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
 import type { HistoryPage, HistoryRange, HistoryRequest } from './mail.ts';
 import { type DeltaDeps, fetchMails, idsOf, mayBeThePage, readAll } from './mail-delta.ts';
 import { mailboxPath } from './mail-folders.ts';
 import { MAIL_PROPERTIES } from './mail-reading.ts';
 
-/** Mails in a page, then what is tried when Microsoft fails at a whole page: one damaged mail among them is enough. */
-const PAGE_SIZES = [100, 25, 5, 1] as const;
-/** A smaller page is not a repetition but another question; it needs less patience. */
-const SMALLER_PAGE_BUDGET: RetryBudget = { attempts: 2, milliseconds: MINUTE };
+/** Each with its body: some megabytes in memory. */
+const PAGE_SIZE = 100;
 /** Marks the links of listings of ids only. Links begin with `http`, so the two cannot be confused. */
 const ONE_BY_ONE = 'one-by-one ';
 
@@ -57,49 +53,40 @@ export async function countMail(
   });
 }
 
-/** A page, or as much of it as Microsoft can give: see `readDelta`. A link knows its own size and cannot be made smaller. */
+/** A mail that is damaged at Microsoft fails the whole page: then it is for the caller to read the page mail by mail. */
 async function readPage(
   { client }: DeltaDeps,
   scope: GraphScope,
   request: HistoryRequest,
   isOneByOne: boolean,
 ): Promise<z.infer<typeof page>> {
-  let failure: GraphError | null = null;
-  const [largest] = PAGE_SIZES;
-  for (const size of 'link' in request || isOneByOne ? [largest] : PAGE_SIZES) {
-    try {
-      const target = targetOf(scope, request, size, isOneByOne);
-      const budget = failure === null ? DEFAULT_BUDGET : SMALLER_PAGE_BUDGET;
-      const json = await client.json(
-        { operation: 'message.history', method: 'GET', target, subject: 'FOLDER', budget },
-        scope,
-      );
-      const parsed = page.safeParse(json);
-      if (parsed.success) return parsed.data;
-      throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph listed a folder in an unknown form.', {
-        cause: parsed.error,
-      });
-    } catch (error) {
-      if (!(error instanceof GraphError) || !mayBeThePage(error)) throw error;
-      failure = error;
-    }
+  const target = targetOf(scope, request, isOneByOne);
+  let json: unknown;
+  try {
+    json = await client.json(
+      { operation: 'message.history', method: 'GET', target, subject: 'FOLDER' },
+      scope,
+    );
+  } catch (error) {
+    // Ids hold no mail that could be damaged.
+    if (isOneByOne || !(error instanceof GraphError) || !mayBeThePage(error)) throw error;
+    const { status, microsoftCode, requestId } = error;
+    const message = 'Microsoft 365 cannot give out a page of the folder.';
+    throw new GraphError('PAGE_UNREADABLE', message, { status, microsoftCode, requestId, cause: error });
   }
-  // Silence even for a single mail is an outage; and ids hold no mail that could be damaged.
-  if (failure !== null && (isOneByOne || failure.code === 'GRAPH_TIMEOUT')) throw failure;
-  throw new GraphError('PAGE_UNREADABLE', 'Microsoft 365 cannot give out the next mail of the folder.', {
-    status: failure?.status ?? null,
-    microsoftCode: failure?.microsoftCode ?? null,
-    requestId: failure?.requestId ?? null,
-    cause: failure,
+  const parsed = page.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new GraphError('UNEXPECTED_ANSWER', 'Microsoft Graph listed a folder in an unknown form.', {
+    cause: parsed.error,
   });
 }
 
-function targetOf(scope: GraphScope, request: HistoryRequest, size: number, isOneByOne: boolean): string {
+function targetOf(scope: GraphScope, request: HistoryRequest, isOneByOne: boolean): string {
   if ('link' in request) {
     return isOneByOne ? request.link.slice(ONE_BY_ONE.length) : request.link;
   }
   const select = isOneByOne ? 'id' : MAIL_PROPERTIES.join(',');
-  return `${pathOf(scope, request)}?$select=${select}&${filterOf(request)}&$orderby=receivedDateTime&$top=${size}`;
+  return `${pathOf(scope, request)}?$select=${select}&${filterOf(request)}&$orderby=receivedDateTime&$top=${PAGE_SIZE}`;
 }
 
 function pathOf({ mailbox }: GraphScope, { folderId }: HistoryRange): string {

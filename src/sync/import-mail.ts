@@ -4,12 +4,11 @@ import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
-import type { RequestCounter } from '../microsoft365/mail.ts';
 import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import { afterRefusal, importFailed, settingsChanged, stopImport, tellOfImport } from './finish-import.ts';
 import { importMailJob } from './import.jobs.ts';
-import { storeImportPage } from './import-page.ts';
+import { type ImportWork, storeImportPage } from './import-page.ts';
 import { endOfPhase, firstPlace, startOfImport } from './import-plan.ts';
 import { ImportReader } from './import-reader.ts';
 import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
@@ -21,17 +20,6 @@ const TURN = 5 * SECOND;
 
 /** The tries of a job at which an unexpected error becomes the problem of the import; until then it is only logged. */
 const ATTEMPTS_IN_SILENCE = 3;
-
-/** An import under way. */
-export interface ImportWork {
-  deps: SyncDependencies;
-  context: Pick<JobContext, 'signal' | 'logger'>;
-  mailbox: Mailbox;
-  /** As it was at the last step. */
-  mailImport: MailImport;
-  /** Requests that are not written down yet. */
-  counter: RequestCounter;
-}
 
 /**
  * Imports existing mail, from where it was, for one turn; then it stands in line again behind everything else that is due.

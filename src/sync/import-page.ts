@@ -1,10 +1,24 @@
+import type { JobContext } from '../jobs/define-job.ts';
 import type { ImportMode } from '../mailboxes/existing-mail.ts';
+import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
+import type { RequestCounter } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { tellOfImport, writeImportRun } from './finish-import.ts';
-import type { ImportWork } from './import-mail.ts';
 import { type ImportStep, importedAs } from './import-plan.ts';
 import { MailImport } from './mail-import.entity.ts';
+import type { SyncDependencies } from './run-sync.ts';
 import { type StoredCounts, SupersededError, storeAndFinish, storeUnreadable } from './store-page.ts';
+
+/** An import under way. */
+export interface ImportWork {
+  deps: SyncDependencies;
+  context: Pick<JobContext, 'signal' | 'logger'>;
+  mailbox: Mailbox;
+  /** As it was at the last step. */
+  mailImport: MailImport;
+  /** Requests that are not written down yet. */
+  counter: RequestCounter;
+}
 
 /**
  * Stores a page of an import and the place behind it, by the same path as a page of a sync. False when the settings have

@@ -5,6 +5,7 @@ import { connectionType } from '../graphql/connection.ts';
 import { decodeId, parseGlobalId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { TicketStatusEnum } from '../graphql/ticket-status.graphql.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { Contact } from './contact.entity.ts';
 import { Group } from './group.entity.ts';
@@ -22,13 +23,6 @@ errorType(AssigneeNotAvailableError, 'The assignee is not an active user of this
 
 /** An id that no row has. */
 const NO_ROW = '00000000-0000-0000-0000-000000000000';
-
-export const TicketStatusEnum = enumType('TicketStatus', 'Where a ticket stands.', {
-  OPEN: 'Somebody has to do something about it.',
-  PENDING: 'It waits for something outside.',
-  CLOSED:
-    'It is done. A reply within `MailSettings.reopenWithinDays` opens it again; a later one opens a new ticket, linked to it.',
-});
 
 export const TicketPriorityEnum = enumType('TicketPriority', 'How urgent a ticket is.', {
   LOW: 'When there is time.',

@@ -30,7 +30,7 @@ interface FilledMessage {
 export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> {
   const desk = await app.newDesk(name);
   const { mailboxId, address } = await desk.connectMailbox();
-  await desk.enable(mailboxId);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
   await deliver(app.emulator.url, {
     to: address,
     subject: `The subject of ${name}`,
@@ -59,6 +59,13 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     );
     return node.state === 'SUCCEEDED';
   });
+  const { id: mailImportId } = await eventually('the import ends', async () => {
+    const { node } = await desk.request<{ node: { lastImport: { id: string; state: string } } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Mailbox { lastImport { id state } } } }',
+      { id: mailboxId },
+    );
+    return node.lastImport.state === 'SUCCEEDED' && node.lastImport;
+  });
   const spare = await signIn(app.database, desk.organizationId, 'AGENT');
   const ticket = first(filled.tickets);
   const message = first(ticket.messages);
@@ -72,6 +79,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     Mailbox: mailboxId,
     SyncRun: first(filled.syncRuns).id,
     Reconciliation: reconcileMailbox.reconciliation.id,
+    MailImport: mailImportId,
     InboundMessage: first(filled.inboundMessages).id,
     Ticket: ticket.id,
     Message: message.id,

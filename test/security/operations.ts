@@ -8,6 +8,7 @@ export interface Ids {
   Mailbox: string;
   SyncRun: string;
   Reconciliation: string;
+  MailImport: string;
   InboundMessage: string;
   Ticket: string;
   Message: string;
@@ -138,7 +139,26 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Message, Ticket }) => ({ messageId: Message, ticketId: Ticket }),
     ['Message', 'Ticket'],
   ),
+  'Mutation.setInboundChannel': mutation('setInboundChannel', () => ({ channel: 'MICROSOFT_365' })),
+  'Mutation.setTicketRequester': mutation(
+    'setTicketRequester',
+    ({ Ticket, Contact }) => ({ ticketId: Ticket, contactId: Contact }),
+    ['Ticket', 'Contact'],
+  ),
+  'Mutation.updateMailSettings': mutation('updateMailSettings', () => ({ reopenWithinDays: 14 })),
   'Mutation.createUser': mutation('createUser', () => ({ name: `User ${unique()}`, role: 'VIEWER' })),
+  // It has ended, so both are refused.
+  'Mutation.cancelImport': mutation('cancelImport', ({ MailImport }) => ({ mailImportId: MailImport }), [
+    'MailImport',
+  ]),
+  'Mutation.resumeImport': mutation('resumeImport', ({ MailImport }) => ({ mailImportId: MailImport }), [
+    'MailImport',
+  ]),
+  'Mutation.importExistingMail': mutation(
+    'importExistingMail',
+    ({ Mailbox }) => ({ mailboxId: Mailbox, mode: 'ARCHIVE' }),
+    ['Mailbox'],
+  ),
   'Mutation.reconcileMailbox': mutation('reconcileMailbox', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
     'Mailbox',
   ]),
@@ -178,6 +198,15 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Ticket }) => ({ id: Ticket }),
     '$id: ID',
     ['Ticket'],
+  ),
+  'Subscription.importProgressed': subscription(
+    'importProgressed(after: $after, mailboxId: $id) { cursor mailImport { id } }',
+    ({ Mailbox }) => ({ id: Mailbox }),
+    '$id: ID',
+    ['Mailbox'],
+  ),
+  'Subscription.organizationChanged': subscription(
+    'organizationChanged(after: $after) { cursor organization { id } }',
   ),
   'Subscription.syncStatusChanged': subscription(
     'syncStatusChanged(after: $after, mailboxId: $id) { cursor mailbox { id } }',
