@@ -39,7 +39,13 @@ describe('a report is read', () => {
       '5.2.2',
       /^The mailbox is full: 554 5\.2\.2 mailbox full/,
     ],
-    ['exim-bounce', 'FAILED', 'nobody@hoster.example', null, /^The report does not say why/],
+    [
+      'exim-bounce',
+      'FAILED',
+      'nobody@hoster.example',
+      null,
+      /^all relevant MX records point to non-existent hosts/,
+    ],
     [
       'delayed',
       'DELAYED',
