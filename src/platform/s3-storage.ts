@@ -97,7 +97,15 @@ export function createS3Storage(settings: S3Settings): ObjectStorage {
       const stop = () => body.destroy();
       signal?.addEventListener('abort', stop, { once: true });
       try {
-        for await (const bytes of body) yield bytes as Uint8Array;
+        // Some services give more than was asked for, such as all of it for the first byte: whoever reads has said to
+        // somebody how much will come.
+        let left = end - start + 1;
+        for await (const bytes of body as AsyncIterable<Uint8Array>) {
+          yield bytes.subarray(0, left);
+          left -= bytes.length;
+          if (left <= 0) return;
+        }
+        throw new Error(`${left} bytes of the content are missing.`);
       } catch (error) {
         signal?.throwIfAborted();
         throw unavailable(error);
