@@ -238,13 +238,13 @@ class Attempt {
         await putAttachmentRows(em, organizationId, messageId, [unlisted(problem)], now);
       }
       for (const { id } of known) await refuseContent(em, organizationId, id, 'FAILED', problem, now);
-      await recordEvents(em, organizationId, [{ type: 'ticket.updated', ticketId }]);
+      if (!this.#isHistory) await recordEvents(em, organizationId, [{ type: 'ticket.updated', ticketId }]);
     });
   }
 
   /** Tells of what was stored, and sees to it that what failed is tried again: both together, whatever happens. */
   async #finish(mails: readonly WantedMail[], changed: ReadonlySet<WantedMail>): Promise<void> {
-    const { organizationId, mailboxId } = this.#input;
+    const { organizationId } = this.#input;
     const failed = mails.flatMap(({ inboundMessageId, failure }) =>
       failure === null ? [] : [{ inboundMessageId, failure }],
     );
@@ -257,14 +257,16 @@ class Attempt {
       await recordEvents(
         em,
         organizationId,
-        [...ticketIds].map((ticketId) => ({ type: 'ticket.updated' as const, ticketId })),
+        this.#isHistory
+          ? []
+          : [...ticketIds].map((ticketId) => ({ type: 'ticket.updated' as const, ticketId })),
       );
       for (const { inboundMessageId, failure } of isAll ? [] : failed) {
         this.#context.logger.warn(
           { err: failure, inboundMessageId },
           'attachments could not be stored; trying the mail again by itself',
         );
-        const input = { organizationId, mailboxId, inboundMessageIds: [inboundMessageId] };
+        const input = { ...this.#input, inboundMessageIds: [inboundMessageId] };
         const delayMilliseconds = Math.max(ALONE_AFTER, postponementOfFile(failure) ?? 0);
         await enqueue(em, storeAttachmentsJob, input, { delayMilliseconds });
       }
@@ -273,6 +275,11 @@ class Attempt {
       }
     });
     if (isAll && first !== undefined && wait === null) throw first.failure;
+  }
+
+  /** Nobody is told of history. */
+  get #isHistory(): boolean {
+    return this.#input.imported === 'HISTORY';
   }
 
   /** Throttling and trouble of the account are no reason to give up, however often they come. */
