@@ -146,10 +146,11 @@ async function deliverStep(run: Run, step: Extract<Step, { deliver: string }>): 
   if (step.sync) await sync(desk, mailboxId);
 }
 
-/** `{{mailbox}}`, `{{mailbox:sales}}`, `{{organization}}`, `{{repeat 100 some text}}`: see README.md. */
+/** `{{mailbox}}`, `{{mailbox:sales}}`, `{{mailboxId}}`, `{{organization}}`, `{{repeat 100 some text}}`: see README.md. */
 function filled(source: string, mailboxes: Run['mailboxes'], desk: Desk): string {
   return source.replaceAll(/\{\{(\w+)(?::(\w+)| (\d+) ([^}]*))?\}\}/g, (all, word, name, count, text) => {
     if (word === 'mailbox') return mailboxNamed(mailboxes, name).address;
+    if (word === 'mailboxId') return mailboxNamed(mailboxes, name).mailboxId;
     if (word === 'organization') return desk.organizationId;
     return word === 'repeat' && count !== undefined ? String(text).repeat(Number(count)) : all;
   });

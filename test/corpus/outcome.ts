@@ -8,7 +8,8 @@ const MESSAGE = `id kind subject from ${PERSON} to ${PERSON} cc ${PERSON} text s
   inlineImages { contentId }
   attachments { name contentType sizeBytes sha256 isInline contentId state link downloadUrl problem { code message } }`;
 const TICKETS = `{ tickets(first: 20, orderBy: { field: NUMBER, direction: ASC }) { edges { node {
-  id number subject status priority tags requester ${PERSON} mailbox { emailAddress } followUpOf { number }
+  id number subject status priority tags requester ${PERSON} mailbox { emailAddress }
+  followUpOf { number } copyOf { number } group { name } assignee { name } problem { code message }
 } } } }`;
 /** Of one ticket at a time: all at once would be more than a request may ask for. */
 const MESSAGES = `query ($id: ID!) { ticket(id: $id) { messages(first: 40) { edges { node { ${MESSAGE} } } } } }`;
