@@ -191,6 +191,7 @@ test.each([
 
 test('more than 5,000 messages are read in windows, also when the first one was broken off in the middle', async () => {
   const desk = await app.newDesk();
+  await desk.withoutStormLimits();
   const { mailboxId, address } = await desk.connectMailbox();
   await desk.enable(mailboxId);
   await control(app.emulator.url, 'delta/expire', {});
