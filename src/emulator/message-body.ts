@@ -1,10 +1,15 @@
 import type { ItemBody } from '@microsoft/microsoft-graph-types';
 import { compile } from 'html-to-text';
 
-/** Compiled once: building the selectors anew for every message costs more than converting it. */
-const htmlToText = compile({ wordwrap: false });
+/**
+ * Compiled once: building the selectors anew for every message costs more than converting it. What lies deeper is left
+ * out: elements nested ten thousand times exceed the stack, and made every request for the message a 500.
+ */
+const htmlToText = compile({ wordwrap: false, limits: { maxDepth: 500 } });
 /** Graph cuts `bodyPreview` here. */
 const PREVIEW_CHARACTERS = 255;
+/** A preview is made of no more than this, in characters: ten megabytes of HTML took seconds for one line. */
+const PREVIEW_SOURCE_CHARACTERS = 100_000;
 
 /** The body in the wanted form; with `null` in the form it was written in. */
 export function bodyAs(body: ItemBody, wanted: 'text' | 'html' | null): ItemBody {
@@ -26,7 +31,9 @@ export function withoutActiveContent(body: ItemBody): ItemBody {
 
 /** The first 255 characters of the text, on one line. */
 export function previewOf(body: ItemBody): string {
-  return textOf(body).replace(/\s+/g, ' ').trim().slice(0, PREVIEW_CHARACTERS);
+  const { contentType = 'text', content } = body;
+  const beginning = (content ?? '').slice(0, PREVIEW_SOURCE_CHARACTERS);
+  return textOf({ contentType, content: beginning }).replace(/\s+/g, ' ').trim().slice(0, PREVIEW_CHARACTERS);
 }
 
 /** What this mail adds to its conversation: the body up to where it begins to quote. */

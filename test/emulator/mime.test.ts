@@ -167,3 +167,22 @@ test('the body comes in the form that is preferred', async () => {
   });
   expect(html.body.body).toMatchObject({ contentType: 'html', content: expect.stringContaining('<div') });
 });
+
+test('of a mail that is S/MIME-signed in the clear the text is the body, and all that was signed is one smime.p7m', async () => {
+  const { path, message } = await ingest('smime-clear-signed.eml');
+  expect(message.body?.content?.trim()).toBe('Please send two more.');
+  const [signed, ...others] = await attachmentsOf(path);
+  expect(signed).toMatchObject({ name: 'smime.p7m', contentType: 'multipart/signed', isInline: false });
+  expect(others).toEqual([]);
+  const source = await readFile(new URL('../fixtures/eml/smime-clear-signed.eml', import.meta.url));
+  const entity = (await bytesOf(`${path}/attachments/${signed?.id}/$value`)).toString();
+  expect(entity).toMatch(/^Content-Type: multipart\/signed; protocol="application\/pkcs7-signature";/);
+  expect(entity.split('\r\n\r\n').slice(1)).toEqual(source.toString().split('\r\n\r\n').slice(1));
+});
+
+test('HTML nested ten thousand times is given out with its preview, and does not make the mailbox unreadable', async () => {
+  const { id } = await server.post(address, { html: `Before${'<div>'.repeat(10_000)}inside` });
+  const { status, body } = await server.graph<Message>('GET', `/users/${address}/messages/${id}`);
+  expect(status).toBe(200);
+  expect(body.bodyPreview).toContain('Before');
+});
