@@ -6,6 +6,7 @@ import { signIn } from '../access/harness.ts';
 import type { Desk, TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
+import { makeGroup, makeRule } from '../ticketing/mail-rule-desk.ts';
 import type { Ids, Operation } from './operations.ts';
 
 /** An organization that has one of everything, and an event of every type. */
@@ -66,6 +67,8 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     );
     return node.lastImport.state === 'SUCCEEDED' && node.lastImport;
   });
+  const groupId = await makeGroup(desk, `The group of ${name}`);
+  const mailRule = await makeRule(desk, `The rule of ${name}`, { actions: { groupId } });
   const spare = await signIn(app.database, desk.organizationId, 'AGENT');
   const ticket = first(filled.tickets);
   const message = first(ticket.messages);
@@ -85,6 +88,8 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     Message: message.id,
     Contact: ticket.requester.id,
     Attachment: message.attachments[0]?.id ?? '',
+    Group: groupId,
+    MailRule: mailRule.id,
   };
   await forkFor(app.database, desk.organizationId).transactional((em) =>
     recordEvents(em, em.getReference(Organization, desk.organizationId).id, [

@@ -14,6 +14,8 @@ export interface Ids {
   Message: string;
   Contact: string;
   Attachment: string;
+  Group: string;
+  MailRule: string;
 }
 
 /** An operation of the schema, with one root field, as a client would send it. */
@@ -64,10 +66,18 @@ const subscription = (
 
 const unique = () => crypto.randomUUID().slice(0, 8);
 
+/** A mail rule that matches nothing. */
+const RULE = {
+  name: 'Draft',
+  conditions: [{ field: 'SUBJECT', operator: 'EQUALS', value: 'nothing' }],
+  stop: true,
+};
+
 /** Every root field of the schema, by `Type.field`. A test fails when one is missing here. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Query.apiKeys': list('apiKeys'),
   'Query.contacts': list('contacts'),
+  'Query.groups': list('groups'),
   'Query.inboundMessages': query(
     'inboundMessages(first: 100, filter: $filter) { edges { node { id subject } } }',
     ({ Mailbox }) => ({ filter: { mailboxId: Mailbox } }),
@@ -75,6 +85,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ['Mailbox'],
   ),
   'Query.integrations': list('integrations'),
+  'Query.mailRules': list('mailRules'),
   'Query.mailboxes': list('mailboxes'),
   'Query.microsoft365Setup': query('microsoft365Setup { redirectUri }'),
   'Query.node': query('node(id: $id) { __typename id }', ({ Ticket }) => ({ id: Ticket }), '($id: ID!)', [
@@ -86,6 +97,17 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Mailbox }) => ({ id: Mailbox }),
     '($id: ID)',
     ['Mailbox'],
+  ),
+  'Query.testMailRule': query(
+    'testMailRule(input: $input) { outcome steps { name mailRule { id } } }',
+    ({ Mailbox, MailRule }) => ({
+      input: {
+        sample: { mailboxId: Mailbox, subject: 'A' },
+        draft: { ...RULE, replacesMailRuleId: MailRule },
+      },
+    }),
+    '($input: TestMailRuleInput!)',
+    ['Mailbox', 'MailRule'],
   ),
   'Query.ticket': query('ticket(id: $id) { id subject }', ({ Ticket }) => ({ id: Ticket }), '($id: ID)', [
     'Ticket',
@@ -108,6 +130,32 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     clientId: crypto.randomUUID(),
     clientSecret: 'a secret of the test',
   })),
+  'Mutation.createGroup': mutation('createGroup', () => ({ name: `Group ${unique()}` })),
+  'Mutation.updateGroup': mutation(
+    'updateGroup',
+    ({ Group }) => ({ groupId: Group, description: 'Changed' }),
+    ['Group'],
+  ),
+  // It is refused: a mail rule uses it.
+  'Mutation.deleteGroup': mutation('deleteGroup', ({ Group }) => ({ groupId: Group }), ['Group']),
+  'Mutation.createMailRule': mutation(
+    'createMailRule',
+    ({ Group }) => ({ ...RULE, name: `Rule ${unique()}`, actions: { groupId: Group } }),
+    ['Group'],
+  ),
+  'Mutation.updateMailRule': mutation(
+    'updateMailRule',
+    ({ MailRule, Group }) => ({ mailRuleId: MailRule, stop: true, actions: { groupId: Group } }),
+    ['MailRule', 'Group'],
+  ),
+  'Mutation.moveMailRule': mutation(
+    'moveMailRule',
+    ({ MailRule }) => ({ mailRuleId: MailRule, position: 1 }),
+    ['MailRule'],
+  ),
+  'Mutation.deleteMailRule': mutation('deleteMailRule', ({ MailRule }) => ({ mailRuleId: MailRule }), [
+    'MailRule',
+  ]),
   'Mutation.createMailFolder': mutation(
     'createMailFolder',
     ({ Mailbox }) => ({ mailboxId: Mailbox, displayName: 'processed' }),
@@ -180,13 +228,18 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ]),
   'Mutation.updateIncomingSettings': mutation(
     'updateIncomingSettings',
-    ({ Mailbox }) => ({ mailboxId: Mailbox, enabled: true, intervalMinutes: 'MINUTES_60' }),
-    ['Mailbox'],
+    ({ Mailbox, Group }) => ({
+      mailboxId: Mailbox,
+      enabled: true,
+      intervalMinutes: 'MINUTES_60',
+      groupId: Group,
+    }),
+    ['Mailbox', 'Group'],
   ),
   'Mutation.updateTicket': mutation(
     'updateTicket',
-    ({ Ticket, User }) => ({ ticketId: Ticket, assigneeId: User, priority: 'HIGH' }),
-    ['Ticket', 'User'],
+    ({ Ticket, User, Group }) => ({ ticketId: Ticket, assigneeId: User, groupId: Group, priority: 'HIGH' }),
+    ['Ticket', 'User', 'Group'],
   ),
   'Mutation.updateUser': mutation('updateUser', ({ User }) => ({ userId: User, name: 'Renamed' }), ['User']),
 

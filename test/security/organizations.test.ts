@@ -113,7 +113,11 @@ test('filters by things of another organization find nothing, as by unknown ones
     document: 'query ($filter: TicketFilter) { tickets(filter: $filter) { edges { node { id } } } }',
   };
   const unknown = unknownIds(theirs.ids);
-  const filters = (ids: Ids) => [{ assigneeId: ids.User }, { mailboxId: ids.Mailbox }];
+  const filters = (ids: Ids) => [
+    { assigneeId: ids.User },
+    { mailboxId: ids.Mailbox },
+    { groupId: ids.Group },
+  ];
   for (const [index, filter] of filters(theirs.ids).entries()) {
     const answer = await asUs(tickets, { filter });
     expect(answer).toEqual(await asUs(tickets, { filter: filters(unknown)[index] }));

@@ -36,7 +36,13 @@ const NODES: Record<string, Operation> = Object.fromEntries(
       },
     ]),
 );
-const ALL: Record<string, Operation> = { ...OPERATIONS, ...NODES };
+// Last what takes away: the others need it.
+const { 'Mutation.deleteMailRule': deleteMailRule, ...OTHERS } = OPERATIONS;
+const ALL: Record<string, Operation> = {
+  ...OTHERS,
+  ...NODES,
+  ...(deleteMailRule && { 'Mutation.deleteMailRule': deleteMailRule }),
+};
 
 /** `allowed`, also when the domain then had an objection of its own; else the code of the refusal. */
 function outcomeOf({ status, body: { data, errors } }: Answer): string {
