@@ -24,7 +24,7 @@ export function fileOutcome(
   { attempt, isLastAttempt, limits, now }: AttemptFacts,
 ): { state: 'TOO_LARGE' | 'FAILED'; problem: Problem } | null {
   if (error instanceof ContentTooLargeError) {
-    const isAlone = error.maxBytes >= limits.maxFileBytes;
+    const isAlone = error.maxBytes >= limits.maxFileBytes || sizeBytes > limits.maxFileBytes;
     return { state: 'TOO_LARGE', problem: (isAlone ? tooLarge : tooMuch)(limits, sizeBytes, now) };
   }
   const isGone = isNotFound(error) && attempt >= ATTEMPTS_TO_FIND;

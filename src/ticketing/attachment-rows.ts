@@ -22,8 +22,13 @@ export const DEFAULT_ATTACHMENT_LIMITS: AttachmentLimits = {
   maxAttachments: 200,
 };
 
-/** Microsoft counts a file in its transport form, a third larger; only what is above it for sure is not even asked for. */
+/** Microsoft counts a file in its transport form, a third larger. */
 const TRANSPORT_FACTOR = 1.5;
+
+/** Whether a file of this size, by Microsoft's word, is above a limit for sure: then it is not even asked for. */
+export function isSurelyLarger(sizeBytes: number, maxBytes: number): boolean {
+  return sizeBytes > maxBytes * TRANSPORT_FACTOR;
+}
 
 /** An attachment as its row begins. */
 export interface AttachmentRow {
@@ -45,15 +50,9 @@ export function describeAttachments(
   limits: AttachmentLimits,
   now: Date,
 ): AttachmentRow[] {
-  let fileBytes = 0;
-  const rows = listing.slice(0, limits.maxAttachments).map((one, position) => {
-    const row = describe(one, position, limits, now);
-    if (row.state !== 'PENDING') return row;
-    fileBytes += row.size_bytes;
-    if (fileBytes <= limits.maxMessageBytes * TRANSPORT_FACTOR) return row;
-    fileBytes -= row.size_bytes; // a smaller one behind it may still have its place
-    return { ...row, state: 'TOO_LARGE' as const, problem: tooMuch(limits, row.size_bytes, now) };
-  });
+  const rows = listing
+    .slice(0, limits.maxAttachments)
+    .map((one, position) => describe(one, position, limits, now));
   const left = listing.length - rows.length;
   if (left === 0) return rows;
   return [
@@ -185,7 +184,7 @@ function describe(
   limits: AttachmentLimits,
   now: Date,
 ): AttachmentRow {
-  const isTooLarge = one.kind === 'FILE' && one.sizeBytes > limits.maxFileBytes * TRANSPORT_FACTOR;
+  const isTooLarge = one.kind === 'FILE' && isSurelyLarger(one.sizeBytes, limits.maxFileBytes);
   const link = one.link === null ? null : safeLink(one.link);
   return {
     id: uuidv7(),

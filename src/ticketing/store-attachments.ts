@@ -11,13 +11,14 @@ import type { ObjectStorages } from '../platform/object-storage.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { Attachment } from './attachment.entity.ts';
-import { refuseContent, storeContent } from './attachment-content.ts';
+import { ContentTooLargeError, refuseContent, storeContent } from './attachment-content.ts';
 import { type FileToFetch, planFetches } from './attachment-fetches.ts';
 import { type AttemptFacts, fileOutcome, mailProblem, postponementOfFile } from './attachment-problems.ts';
 import {
   type AttachmentLimits,
   DEFAULT_ATTACHMENT_LIMITS,
   describeAttachments,
+  isSurelyLarger,
   putAttachmentRows,
   unlisted,
 } from './attachment-rows.ts';
@@ -189,12 +190,14 @@ class Attempt {
 
   async #store(file: FileToFetch<WantedMail>, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
     const { mail, attachmentId } = file;
+    const maxBytes = Math.min(this.#limits.maxFileBytes, Math.max(0, mail.bytesLeft));
     try {
+      if (isSurelyLarger(file.sizeBytes, maxBytes)) throw new ContentTooLargeError(maxBytes);
       const target = {
         storages: this.#options.storages,
         organizationId: this.#input.organizationId,
         attachmentId,
-        maxBytes: Math.min(this.#limits.maxFileBytes, Math.max(0, mail.bytesLeft)),
+        maxBytes,
         now: () => this.#options.clock.now(),
         signal: this.#context.signal,
       };
