@@ -97,7 +97,12 @@ export async function stopImport(
     if (stop.state === 'PAUSED') {
       const resumesAt = new Date(now.getTime() + stop.waitMilliseconds);
       em.assign(current, { resumesAt, failures: current.failures + (stop.isFailure ? 1 : 0) });
-      await enqueue(em, importMailJob, { organizationId, mailboxId }, { runAt: resumesAt });
+      await enqueue(
+        em,
+        importMailJob,
+        { organizationId, mailboxId },
+        { delayMilliseconds: stop.waitMilliseconds },
+      );
     } else {
       em.assign(current, { finishedAt: now });
       if (stop.state === 'FAILED') writeImportRun(em, current, 'FAILED', now);

@@ -161,8 +161,8 @@ mutation('resumeImport', {
     ImportFolderChangedError,
     ImportRunningError,
   ],
-  resolve: async ({ mailImportId }, { em }) => ({
-    mailImport: await resumeImport(em, decodeId('MailImport', mailImportId)),
+  resolve: async ({ mailImportId }, { em, services }) => ({
+    mailImport: await resumeImport(em, decodeId('MailImport', mailImportId), services.clock),
   }),
 });
 

@@ -150,7 +150,7 @@ mutation('reconcileMailbox', {
     since: t.field({
       type: 'DateTime',
       description:
-        'Compares mail received from here on; by default that of the last seven days. Mail from before incoming mail was enabled is never compared.',
+        'Compares mail received from here on; by default that of the last seven days. Mail from before incoming mail was enabled is compared only where it was imported.',
     }),
     takeInArchive: t.boolean({
       defaultValue: false,

@@ -48,7 +48,7 @@ export async function startImport(
   });
   if (open) {
     if (!isSameWish(open, wish, folder.id)) throw new ImportRunningError();
-    await standInLine(em, open);
+    await standInLine(em, open, clock);
     return open;
   }
   const { mode, since, cutoff, targetStatus } = wish;
@@ -65,7 +65,7 @@ export async function startImport(
     createdAt: clock.now(),
   });
   await em.flush();
-  await standInLine(em, mailImport);
+  await standInLine(em, mailImport, clock);
   await tellOfImport(em, mailImport);
   return mailImport;
 }
@@ -117,7 +117,7 @@ export async function cancelImport(em: EntityManager, id: string, clock: Clock):
  * Throws `NotFoundError`, {@link ImportEndedError}, {@link IncomingDisabledError}, {@link ImportFolderChangedError},
  * {@link ImportRunningError}.
  */
-export async function resumeImport(em: EntityManager, id: string): Promise<MailImport> {
+export async function resumeImport(em: EntityManager, id: string, clock: Clock): Promise<MailImport> {
   return em.transactional(async (tx) => {
     const { mailImport, mailbox } = await lockImport(tx, id);
     if (mailImport.state === 'SUCCEEDED') throw new ImportEndedError();
@@ -133,7 +133,7 @@ export async function resumeImport(em: EntityManager, id: string): Promise<MailI
       await tx.flush();
       await tellOfImport(tx, mailImport);
     }
-    await standInLine(tx, mailImport);
+    await standInLine(tx, mailImport, clock);
     return mailImport;
   });
 }
@@ -151,13 +151,15 @@ async function lockImport(
   return { mailImport, mailbox };
 }
 
-/** One that Microsoft wants to be left alone by keeps its time. */
+/** One that is paused keeps its time: Microsoft wants to be left alone until then. */
 async function standInLine(
   em: EntityManager,
   { organization, mailbox, resumesAt }: MailImport,
+  clock: Clock,
 ): Promise<void> {
   const input = { organizationId: organization.id, mailboxId: mailbox.id };
-  await enqueue(em, importMailJob, input, resumesAt ? { runAt: resumesAt } : {});
+  const delayMilliseconds = (resumesAt?.getTime() ?? 0) - clock.now().getTime();
+  await enqueue(em, importMailJob, input, { delayMilliseconds });
 }
 
 function isOpen({ state }: MailImport): boolean {

@@ -5,6 +5,7 @@ import { liveJobExists } from '../jobs/live-job.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { knownFrom } from './imported-range.ts';
 import { reconcileMailboxJob } from './reconcile.jobs.ts';
 import { startOfWindow } from './reconcile-plan.ts';
 import { Reconciliation, type ReconciliationTrigger } from './reconciliation.entity.ts';
@@ -13,7 +14,7 @@ import { IncomingDisabledError } from './sync-errors.ts';
 /** What to reconcile. */
 export interface ReconciliationRequest {
   trigger: ReconciliationTrigger;
-  /** Mail received from here on; null for the usual window. Never before the mailbox's `receiveFrom`. */
+  /** Mail received from here on; null for the usual window. Never before `receiveFrom` or what was imported. */
   since: Date | null;
   /** Whether mail in the archive folder that nothing here ever knew becomes tickets, too. */
   takesInArchive: boolean;
@@ -39,6 +40,7 @@ export async function requestReconciliation(
     );
   }
   const organizationId = mailbox.organization.id;
+  const from = await knownFrom(em, mailbox, receiveFrom);
   return em.transactional(async (tx) => {
     const id = uuidv7();
     // The unique index on open ones decides between two that ask at once; `do update` gives back the row that is there.
@@ -48,16 +50,7 @@ export async function requestReconciliation(
        values (?, ?, ?, ?, 'QUEUED', ?, ?, ?, ?)
        on conflict (mailbox_id) where state in ('QUEUED', 'RUNNING') do update set updated_at = excluded.updated_at
        returning id`,
-      [
-        id,
-        organizationId,
-        mailbox.id,
-        trigger,
-        startOfWindow(since, receiveFrom, now),
-        takesInArchive,
-        now,
-        now,
-      ],
+      [id, organizationId, mailbox.id, trigger, startOfWindow(since, from, now), takesInArchive, now, now],
     );
     const [job] = await tx.execute<{ is_live: boolean }[]>(
       `select ${liveJobExists('?', '?::text')} as is_live`,

@@ -13,6 +13,7 @@ import {
   ticketsOf,
 } from './import-harness.ts';
 import { query } from './push-harness.ts';
+import { reconcile } from './reconcile-harness.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -270,4 +271,31 @@ test('an import belongs to those who run syncs in its organization', async () =>
   expect(await stranger.request('query ($id: ID!) { node(id: $id) { id } }', { id: mailImportId })).toEqual({
     node: null,
   });
+});
+
+test('history that lost its rows is found by a reconciliation and is history again, without a sound', async () => {
+  const { desk, mailboxId } = await mailboxWith(HISTORY);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  await succeeds(desk, mailboxId);
+  const [scanner] = await query<{ id: string }>(
+    app,
+    `select ticket_id as id from message where organization_id = ? and subject = 'Scanner'`,
+    [desk.organizationId],
+  );
+  for (const table of ['inbound_message', 'message']) {
+    await query(app, `delete from ${table} where ticket_id = ?`, [scanner?.id]);
+  }
+  await query(app, 'delete from ticket where id = ?', [scanner?.id]);
+  const mailbox = { desk, mailboxId, address: '', uuid: '' };
+  expect(await reconcile(mailbox, { since: daysAgo(90) })).toMatchObject({
+    state: 'SUCCEEDED',
+    listed: 3,
+    missing: 1,
+    repaired: 1,
+  });
+  expect((await ticketsOf(desk, mailboxId)).map(({ subject, ...rest }) => [subject, rest])).toMatchObject([
+    ['Printer', { isImported: true, messages: ['Printer', 'Re: Printer'] }],
+    ['Scanner', { isImported: true, status: 'CLOSED', createdAt: other, closedAt: other }],
+  ]);
+  expect(Object.keys(await eventsOf(desk)).filter((type) => /ticket|message/.test(type))).toEqual([]);
 });
