@@ -9,7 +9,9 @@ import { SyncRun } from '../../src/sync/sync-run.entity.ts';
 import { SyncState } from '../../src/sync/sync-state.entity.ts';
 import { Attachment } from '../../src/ticketing/attachment.entity.ts';
 import { Contact } from '../../src/ticketing/contact.entity.ts';
+import { Group } from '../../src/ticketing/group.entity.ts';
 import { InboundMessage } from '../../src/ticketing/inbound-message.entity.ts';
+import { MailRule } from '../../src/ticketing/mail-rule.entity.ts';
 import { Message } from '../../src/ticketing/message.entity.ts';
 import { Ticket } from '../../src/ticketing/ticket.entity.ts';
 import { startTestServer, type TestServer } from '../server/harness.ts';
@@ -56,8 +58,10 @@ async function filledOrganization(size: number): Promise<string> {
       grantedScopes: [],
       sealedTokenCache: 'sealed',
     });
+    const group = em.create(Group, { ...own, name: `Group ${index}` });
     const mailbox = em.create(Mailbox, {
       ...own,
+      groupId: group.id,
       account,
       kind: 'PRIMARY',
       emailAddress: account.emailAddress,
@@ -76,6 +80,18 @@ async function filledOrganization(size: number): Promise<string> {
       emailAddress: `carol-${index}@fabrikam.example`,
     });
     const assignee = em.create(User, { ...own, name: `Agent ${index}`, role: 'AGENT' });
+    em.create(MailRule, {
+      ...own,
+      name: `Rule ${index}`,
+      position: index + 1,
+      enabled: true,
+      match: 'ALL',
+      conditions: [],
+      group,
+      assignee,
+      ignore: false,
+      stop: false,
+    });
     const subject = `Ticket ${index}`;
     const ticket = em.create(Ticket, {
       ...own,
@@ -83,6 +99,7 @@ async function filledOrganization(size: number): Promise<string> {
       subject,
       requester,
       assignee,
+      group,
       mailbox,
       lastMessageAt: NOW,
     });
@@ -127,7 +144,7 @@ async function filledOrganization(size: number): Promise<string> {
 
 const OPERATIONS = {
   'tickets with the people, the mailbox and the last message': `{ tickets(first: 50) { edges { node {
-    requester { name } assignee { name } mailbox { emailAddress account { emailAddress } }
+    requester { name } assignee { name } group { name } mailbox { emailAddress account { emailAddress } }
     messages(last: 1) { edges { node { text author { name } } } } } } } }`,
   'tickets with two pages of messages and their files': `{ tickets(first: 50) { edges { node {
     messages(first: 2) { edges { node { text ticket { number } attachments { name } } } pageInfo { endCursor } }
@@ -135,9 +152,11 @@ const OPERATIONS = {
   'inbound messages with ticket, message and files': `{ inboundMessages(first: 50) { edges { node {
     mailbox { emailAddress } ticket { number requester { name } } message { text attachments { name } } } } } }`,
   'mailboxes with their sync, runs and account': `{ mailboxes(first: 50) { edges { node {
-    account { emailAddress integration { clientId } }
+    account { emailAddress integration { clientId } } incoming { group { name } }
     syncStatus { state lastRun { state mailbox { emailAddress } } }
     syncRuns(first: 2) { edges { node { state } } } } } } }`,
+  'mail rules with what they name': `{ mailRules(first: 50) { edges { node {
+    actions { group { name } assignee { name } } problem { code } } } } }`,
   'integrations with their accounts, permissions and mailboxes': `{ integrations(first: 50) { edges { node {
     permissions { name } mailboxes(first: 1) { edges { node { emailAddress } } }
     accounts(first: 1) { edges { node { emailAddress mailboxes(first: 1) { edges { node { emailAddress } } } } } }
