@@ -7,7 +7,7 @@ import { outcomeOf, ticketsOf } from './outcome.ts';
 
 const DAY = 24 * 60 * 60 * 1_000;
 /** Files and folders follow a sync on their own: this long a case may stay wrong before it counts as wrong. */
-const SETTLING_MILLISECONDS = 12_000;
+const SETTLING_MILLISECONDS = 60_000;
 
 /** A mailbox of a case. */
 interface CaseMailbox {
