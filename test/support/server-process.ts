@@ -5,6 +5,9 @@ import { eventually } from './wait.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
+/** In milliseconds: on a busy machine a new database alone takes half a minute. */
+const READY_WITHIN = 60_000;
+
 /** The server as a process of its own, as `npm start` runs it. */
 export interface ServerProcess {
   child: ChildProcess;
@@ -32,13 +35,14 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
   }
   const exited = once(child, 'exit');
   const url = `http://127.0.0.1:${env['PORT']}`;
-  await eventually('the server is ready', async () => {
+  const isReady = async () => {
     if (child.exitCode !== null) throw new Error(`The server ended: ${output}`);
     return fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
       ({ ok }) => ok,
       () => false,
     );
-  }).catch((error: Error) => {
+  };
+  await eventually('the server is ready', isReady, READY_WITHIN).catch((error: Error) => {
     child.kill('SIGKILL');
     throw new Error(`${error.message}\n${output}`);
   });
