@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
+import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -120,20 +122,46 @@ test('what is set already changes nothing and nobody is told', async () => {
   expect(cursors).toHaveLength(3);
 });
 
-test('both at the same moment never leave both on', async () => {
+/** Runs both while the organization's row is locked, and lets them go when both wait for it. */
+async function atOnce<First, Second>(
+  desk: Desk,
+  first: () => Promise<First>,
+  second: () => Promise<Second>,
+): Promise<[First, Second]> {
+  const em = forkAcrossOrganizations(app.database);
+  const started = await em.transactional(async (holding) => {
+    await holding.execute('select from organization where id = ? for no key update', [desk.organizationId]);
+    const both = { first: first(), second: second() };
+    await eventually('both wait for the lock', async () => {
+      const [row] = await forkAcrossOrganizations(app.database).execute<{ count: number }[]>(
+        `select count(*)::int as count from pg_stat_activity where datname = current_database()
+           and wait_event_type = 'Lock' and query ~ '(from|update) "?organization"? '`,
+      );
+      return row?.count === 2;
+    });
+    return both; // not awaited in here: they wait for the end of this transaction
+  });
+  return [await started.first, await started.second];
+}
+
+test('of both at the same moment one sees the other: the platform is refused, or turned off again', async () => {
   const desk = await app.newDesk();
-  const [one, other] = [await desk.connectMailbox(), await desk.connectMailbox()];
-  const outcomes = new Set<string>();
-  for (let round = 0; round < 12; round += 1) {
+  const { mailboxId } = await desk.connectMailbox();
+  for (let round = 0; round < 4; round += 1) {
+    // Its runs are waited for: one that stores a page would wait for the lock as well.
+    await desk.enable(mailboxId);
+    await switchMailbox(desk, mailboxId, false);
     await setChannel(desk, 'NONE');
-    const mailboxes = round % 2 === 0 ? [one] : [one, other];
-    const enabling = mailboxes.map(({ mailboxId }) => switchMailbox(desk, mailboxId, true));
-    const [answer] = await Promise.all([setChannel(desk, 'PLATFORM'), ...enabling]);
-    outcomes.add(answer?.code ?? 'SET');
+    const [{ inboundChannelChanged }, answer] = await atOnce(
+      desk,
+      () => switchMailbox(desk, mailboxId, true),
+      () => setChannel(desk, 'PLATFORM'),
+    );
+    const before = answer.code === 'MAILBOX_RECEIVES' ? 'NONE' : answer.organization?.inboundChannel;
+    expect(inboundChannelChanged).toMatchObject({ from: before, to: 'MICROSOFT_365' });
     expect(await stateOf(desk)).toEqual({ channel: 'MICROSOFT_365', receives: true });
-    for (const { mailboxId } of [one, other]) await switchMailbox(desk, mailboxId, false);
+    await desk.sync(mailboxId);
   }
-  expect([...outcomes].every((outcome) => ['SET', 'MAILBOX_RECEIVES'].includes(outcome))).toBe(true);
 });
 
 test('only those who manage the organization may set the channel, and of their own only', async () => {
