@@ -6,7 +6,7 @@ import { type GraphSubject, toGraphError } from './graph-failure.ts';
 import { DEFAULT_BUDGET, decideRetry, type RetryBudget } from './graph-retry.ts';
 
 /** https://learn.microsoft.com/graph/json-batching */
-const MOST_PARTS = 20;
+export const MOST_PARTS = 20;
 /** A part of a batch may be tried this often; each round is a whole call with a budget of its own. */
 const PART_ATTEMPTS = 4;
 

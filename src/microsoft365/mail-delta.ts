@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type Clock, MINUTE } from '../platform/clock.ts';
-import { type BatchOutcome, type BatchPart, runBatch } from './graph-batch.ts';
+import { type BatchOutcome, type BatchPart, MOST_PARTS, runBatch } from './graph-batch.ts';
 import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
+import { postponementOf } from './graph-postpone.ts';
 import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
 import type { DeltaPage, DeltaRequest, IncomingMail } from './mail.ts';
 import { mailboxPath } from './mail-folders.ts';
@@ -154,9 +155,10 @@ export async function fetchMails(
   const { clock } = deps;
   const found: unknown[] = [];
   const unreadable: DeltaPage['unreadable'] = [];
-  for (const [index, outcome] of (await fetchAll(deps, scope, ids)).entries()) {
+  const outcomes = await fetchAll(deps, scope, ids);
+  for (const [index, outcome] of outcomes.entries()) {
     if ('json' in outcome) found.push(outcome.json);
-    else if (outcome.error.status === 500 || outcome.error.code === 'ANSWER_TOO_LARGE') {
+    else if (mayBeTheMail(outcome.error) || isRefusedAlone(outcomes, index)) {
       unreadable.push({
         graphMessageId: ids[index] ?? null,
         problem: outcome.error.toProblem(clock.now()),
@@ -165,6 +167,19 @@ export async function fetchMails(
   }
   const read = readAll(clock, found);
   return { mails: read.mails, unreadable: [...unreadable, ...read.unreadable] };
+}
+
+function mayBeTheMail({ status, code }: GraphError): boolean {
+  return status === 500 || code === 'ANSWER_TOO_LARGE';
+}
+
+/** Whether Microsoft gave out others of the same request: then what it refused is about this mail, and not the mailbox. */
+function isRefusedAlone(outcomes: readonly BatchOutcome[], index: number): boolean {
+  const outcome = outcomes[index];
+  if (!outcome || 'json' in outcome || outcome.error.code === 'ITEM_NOT_FOUND') return false;
+  if (postponementOf(outcome.error) !== null) return false;
+  const start = index - (index % MOST_PARTS);
+  return outcomes.slice(start, start + MOST_PARTS).some((other) => 'json' in other);
 }
 
 /** Twenty mails in a request; each in its own when twenty are more than can be held. */
@@ -195,7 +210,7 @@ async function fetchAll(
 /** Where a mail is read from, with everything that is asked for. */
 export function mailPath({ mailbox }: Pick<GraphScope, 'mailbox'>, graphMessageId: string): string {
   const id = encodeURIComponent(graphMessageId);
-  return `${mailboxPath(mailbox)}/messages/${id}?$select=${MAIL_PROPERTIES.join(',')}`;
+  return `${mailboxPath(mailbox)}/messages/${id}?$select=${MAIL_PROPERTIES.join(',')},parentFolderId`;
 }
 
 /** The error of a mail that came, but in a form that cannot be read. */

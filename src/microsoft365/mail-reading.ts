@@ -65,6 +65,7 @@ const message = z.object({
   hasAttachments: looseFlag,
   body,
   uniqueBody: body.nullish().catch(null),
+  parentFolderId: looseText,
   internetMessageHeaders: z.array(header).nullish().catch(null),
 });
 
@@ -110,6 +111,7 @@ export function readMail(json: unknown): IncomingMail {
     inReplyTo: idsOf('in-reply-to'),
     references: idsOf('references'),
     headers,
+    ...(raw.parentFolderId ? { folderId: raw.parentFolderId } : {}),
     ...readMessageClass(raw['@odata.type']),
   };
 }

@@ -44,6 +44,8 @@ export interface IncomingMail {
   references: string[];
   /** Internet message headers in their order, names as written. May be empty for sent mail. */
   headers: { name: string; value: string }[];
+  /** Where it lay when it was read; missing where that was not asked for: in a delta of a folder. */
+  folderId?: string;
   /** Exchange's `PidTagMessageClass`, as far as the kind of Graph's resource tells it; missing for usual mail. */
   messageClass?: string;
   /** The beginning of the MIME source of a report on delivery; missing for all other mail. */
@@ -202,7 +204,8 @@ export interface MailApi {
   /** Null when it does not exist. Throws `GraphError` `UNEXPECTED_ANSWER` when the mail cannot be read. */
   getMail(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<IncomingMail | null>;
   /**
-   * Many mails, 20 in a request. What is in neither list does not exist any more. Throws only what concerns all of them.
+   * Many mails, 20 in a request. What is in neither list does not exist any more. What Microsoft refuses for some of them
+   * only makes those unreadable. Throws what concerns all of them.
    */
   getMails(
     mailbox: MailboxAccess,

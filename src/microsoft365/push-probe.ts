@@ -86,7 +86,8 @@ async function findOne(client: GraphClient, scope: GraphScope, id: string): Prom
 /** The drafts of probes whose ids got lost with a process. */
 async function findLeft(client: GraphClient, scope: GraphScope, folderId: string): Promise<FoundDraft[]> {
   const folder = `${mailboxPath(scope.mailbox)}/mailFolders/${encodeURIComponent(folderId)}`;
-  const filter = `singleValueExtendedProperties/any(ep: ep/id eq '${MARK.id}' and ep/value eq '${MARK.value}')`;
+  // Drafts only: mail that people made of probes and sent keeps the mark, and would fill the page.
+  const filter = `isDraft eq true and singleValueExtendedProperties/any(ep: ep/id eq '${MARK.id}' and ep/value eq '${MARK.value}')`;
   const target = `${folder}/messages?$select=id,isDraft,subject&$top=${MOST_LEFT}&$filter=${encodeURIComponent(filter)}`;
   try {
     const json = await client.json(

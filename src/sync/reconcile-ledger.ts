@@ -216,6 +216,8 @@ export async function leaveDifferences(
 /** A difference to be repaired. */
 export interface Difference {
   kind: 'UNKNOWN' | 'LOST';
+  /** Where its mail was listed. */
+  folder: ReconciledFolder;
   graphMessageId: string;
 }
 
@@ -224,13 +226,17 @@ export async function nextDifferences(
   { em, organizationId, reconciliationId }: Counting,
   limit: number,
 ): Promise<Difference[]> {
-  const rows = await em.execute<{ kind: Difference['kind']; graph_message_id: string }[]>(
-    `select kind, graph_message_id from reconciliation_difference
+  const rows = await em.execute<(Pick<Difference, 'kind' | 'folder'> & { graph_message_id: string })[]>(
+    `select kind, folder, graph_message_id from reconciliation_difference
      where organization_id = ? and reconciliation_id = ? and state = 'CONFIRMED'
      order by received_at, graph_message_id limit ?`,
     [organizationId, reconciliationId, limit],
   );
-  return rows.map(({ kind, graph_message_id }) => ({ kind, graphMessageId: graph_message_id }));
+  return rows.map(({ kind, folder, graph_message_id }) => ({
+    kind,
+    folder,
+    graphMessageId: graph_message_id,
+  }));
 }
 
 /** How many differences are open, and how many of them are mail that a sync could still explain. */

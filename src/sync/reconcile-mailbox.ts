@@ -170,7 +170,9 @@ async function repair(work: Work): Promise<Following> {
     runId: null,
     folderId: reconciliation.folderId ?? '',
   };
-  const result = await repairDifferences(owner, mail, accessOf(mailbox), differences);
+  const { archiveFolderId = null, failures } = reconciliation;
+  const facts = { archiveFolderId, failures };
+  const result = await repairDifferences(owner, mail, accessOf(mailbox), differences, facts);
   // Switched off or pointed elsewhere: the next step finds that, and ends it.
   await store(work, async (_em, _stored, counting) => {
     if (!result) return;
