@@ -445,6 +445,9 @@ describe('testMailRule', () => {
         draft: { ...draft, replacesMailRuleId: encodeGlobalId('MailRule', crypto.randomUUID()) },
       }),
     ).rejects.toThrow(/mail rule was not found/);
+    await control(app.emulator.url, 'faults', { status: 404, pathPattern: '/messages/[^/]+$' });
+    await expect(tryRules({ inboundMessageId: row?.id })).rejects.toThrow(/in its mailbox was not found/);
+    await control(app.emulator.url, 'faults', undefined, 'DELETE');
     const stranger = await app.newDesk('Stranger');
     await expect(tryRules({ inboundMessageId: row?.id }, stranger)).rejects.toThrow(
       /inbound message was not found/,

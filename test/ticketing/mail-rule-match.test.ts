@@ -159,7 +159,7 @@ test('the most conditions there can be take a bounded time, about the worst text
 });
 
 test('a text is read up to its limit, ligatures that unfold included', () => {
-  const long = `${'\uFDFA'.repeat(MAX_RULE_TEXT_LENGTH)}end`;
+  const long = `${'\uFDFA'.repeat(MAX_RULE_TEXT_LENGTH / 10)}end`;
   expect(holds({ field: 'BODY', operator: 'CONTAINS', value: 'end' }, { text: long })).toBe(false);
   const fits = `${'x'.repeat(MAX_RULE_TEXT_LENGTH - 3)}end`;
   expect(holds({ field: 'BODY', operator: 'ENDS_WITH', value: 'end' }, { text: fits })).toBe(true);
