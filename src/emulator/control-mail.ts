@@ -47,6 +47,8 @@ const mailSchema = z.strictObject({
         contentBytes: z.base64(),
         isInline: z.boolean().default(false),
         contentId: z.string().optional(),
+        /** `reference`: only a link to a file in the cloud. Graph v1.0 does not tell where it leads, nor does the emulator. */
+        kind: z.enum(['file', 'reference']).default('file'),
       }),
     )
     .max(100)
@@ -148,11 +150,11 @@ function mailOf(input: MailInput, now: number): MailContent {
         ? { contentType: 'text', content: input.text ?? '' }
         : { contentType: 'html', content: input.html },
     headers: threading.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }])),
-    attachments: input.attachments.map(({ name, contentType, contentBytes, isInline, contentId }) => ({
+    attachments: input.attachments.map(({ name, contentType, contentBytes, isInline, contentId, kind }) => ({
       id: newDefaultId(),
-      kind: 'file',
+      kind,
       name,
-      contentType,
+      contentType: kind === 'reference' ? null : contentType,
       isInline,
       contentId: contentId ?? null,
       content: Buffer.from(contentBytes, 'base64'),

@@ -18,6 +18,7 @@ export interface TestMail {
     contentBytes: string;
     isInline?: boolean;
     contentId?: string;
+    kind?: 'file' | 'reference';
   }[];
 }
 

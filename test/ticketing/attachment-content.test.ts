@@ -177,29 +177,39 @@ describe('content', () => {
 describe('the rows of a message', () => {
   test('say from the beginning what will not be fetched, and why', async () => {
     const { put, all } = await createMessage();
-    const limits = { maxFileBytes: 10 * MEGABYTE, maxMessageBytes: 30 * MEGABYTE, maxAttachments: 4 };
+    const limits = { maxFileBytes: 10 * MEGABYTE, maxMessageBytes: 30 * MEGABYTE, maxAttachments: 5 };
     await put(
       [
         listed({ sizeBytes: 100 * MEGABYTE }),
         listed({ kind: 'LINK', link: 'https://contoso.sharepoint.example/x' }),
         listed({ kind: 'LINK', link: 'javascript:alert(1)' }),
+        listed({ kind: 'LINK', link: 'http://contoso.sharepoint.example/x' }),
         listed({ kind: 'ITEM', name: 'Re: the mail inside' }),
         ...Array.from({ length: 7 }, () => listed()),
       ],
       limits,
     );
     const rows = await all();
-    expect(rows.map(({ state }) => state)).toEqual(['TOO_LARGE', 'LINK', 'LINK', 'PENDING', 'FAILED']);
+    expect(rows.map(({ state }) => state)).toEqual([
+      'TOO_LARGE',
+      'LINK',
+      'LINK',
+      'LINK',
+      'PENDING',
+      'FAILED',
+    ]);
     expect(rows.map(({ link }) => link ?? null)).toEqual([
       null,
       'https://contoso.sharepoint.example/x',
       null,
+      null, // read by everybody on the way
       null,
       null,
     ]);
     expect(rows[0]?.problem).toMatchObject({ code: 'ATTACHMENT_TOO_LARGE' });
-    expect(rows[3]).toMatchObject({ name: 'Re_ the mail inside.eml', contentType: 'message/rfc822' });
-    expect(rows[4]).toMatchObject({ name: '7 more', problem: { code: 'TOO_MANY_ATTACHMENTS' } });
+    expect(rows[2]?.problem).toMatchObject({ code: 'ATTACHMENT_LINK_UNKNOWN' });
+    expect(rows[4]).toMatchObject({ name: 'Re_ the mail inside.eml', contentType: 'message/rfc822' });
+    expect(rows[5]).toMatchObject({ name: '7 more', problem: { code: 'TOO_MANY_ATTACHMENTS' } });
   });
 
   test('are the same after a repetition, and made anew when the message has other files now', async () => {

@@ -277,6 +277,29 @@ test(
 );
 
 test(
+  'a link to a file in the cloud is a link: there is nothing to download, and it says where to look',
+  async () => {
+    await deliver(app.emulator.url, {
+      to: address,
+      subject: 'Linked',
+      attachments: [{ name: 'plans.xlsx', contentBytes: '', kind: 'reference' }],
+    });
+    await desk.sync(mailboxId);
+    const { files } = await settled('Linked', 1);
+    expect(files).toMatchObject([
+      {
+        name: 'plans.xlsx',
+        state: 'LINK',
+        link: null, // version 1.0 of Graph does not tell it
+        downloadUrl: null,
+        problem: { code: 'ATTACHMENT_LINK_UNKNOWN' },
+      },
+    ]);
+  },
+  DEADLINE,
+);
+
+test(
   'a mail in a mail is an .eml file that holds all of it',
   async () => {
     const source = [
