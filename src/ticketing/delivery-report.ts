@@ -68,7 +68,10 @@ function headerBlock(text: string): { fields: string[]; rest: string } {
 }
 
 function unfolded(lines: string): string[] {
-  return lines.replaceAll(/\n[ \t]+/g, ' ').split('\n');
+  return lines
+    .replaceAll(/\n[ \t]+/g, ' ')
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 function fieldOf(lines: readonly string[], name: string): string {

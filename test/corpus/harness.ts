@@ -33,7 +33,13 @@ export async function playCase(app: TestApp, corpusCase: CorpusCase): Promise<st
   for (const [name, settings] of Object.entries(corpusCase.mailboxes)) {
     const mailbox = await desk.connectMailbox();
     run.mailboxes.set(name, mailbox);
-    await desk.enable(mailbox.mailboxId, await withFolders(desk, mailbox.mailboxId, settings));
+    await mutate(desk, 'updateIncomingSettings', {
+      mailboxId: mailbox.mailboxId,
+      enabled: true,
+      intervalMinutes: 'MINUTES_60',
+      ...(await withFolders(desk, mailbox.mailboxId, settings)),
+    });
+    await sync(desk, mailbox.mailboxId);
   }
   for (const step of corpusCase.steps) await play(run, step);
   return calmly(async () => {

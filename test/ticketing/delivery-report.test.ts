@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { readDeliveryReport } from '../../src/ticketing/delivery-report.ts';
+
+const report = (...parts: string[]) =>
+  [
+    'Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="b"',
+    '',
+    'For old programs.',
+    ...parts.flatMap((part) => ['--b', part]),
+    '--b--',
+    '',
+  ].join('\r\n');
+const STATUS = `Content-Type: message/delivery-status\r
+\r
+Reporting-MTA: dns; mx.example\r
+\r
+Final-Recipient: rfc822; reached@x.example\r
+Action: relayed\r
+\r
+Final-Recipient: rfc822; lost@x.example\r
+Action: failed\r
+Diagnostic-Code: smtp; 550 5.1.1 no such\r
+ person\r
+`;
+const RETURNED = `Content-Type: message/rfc822\r
+\r
+Message-ID:\r
+ <sent@x.example>\r
+\r
+Message-ID: <quoted-in-its-body@x.example>\r
+`;
+
+test('of several recipients the one that failed is told, its lines unfolded, and which mail it is about', () => {
+  expect(readDeliveryReport(report('\r\nHello', STATUS, RETURNED))).toEqual({
+    fields:
+      'Final-Recipient: rfc822; lost@x.example\nAction: failed\nDiagnostic-Code: smtp; 550 5.1.1 no such person',
+    originalIds: ['<sent@x.example>'],
+  });
+});
+
+test('what is cut off, has no boundary or is no report at all says nothing, and is read in no time', () => {
+  const nothing = { fields: '', originalIds: [] };
+  expect(readDeliveryReport('')).toEqual(nothing);
+  expect(readDeliveryReport('Content-Type: multipart/report\r\n\r\n--b\r\n')).toEqual(nothing);
+  expect(readDeliveryReport(report())).toEqual(nothing);
+  const startedAt = performance.now();
+  for (const text of ['\n', '\n ', '\n--b', '= ', 'boundary ', '\n \n']) {
+    readDeliveryReport(report(`Content-Type: message/delivery-status\n\n${text.repeat(60_000)}`));
+  }
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
