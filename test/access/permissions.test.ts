@@ -10,12 +10,17 @@ test('the matrix of roles and permissions is the one that was reviewed', () => {
   });
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "api-key:manage          OWNER  ADMIN  -      -
+    group:manage            OWNER  ADMIN  -      -
+    group:read              OWNER  ADMIN  AGENT  VIEWER
     inbound-message:read    OWNER  ADMIN  -      -
     inbound-message:retry   OWNER  ADMIN  -      -
     integration:manage      OWNER  ADMIN  -      -
     integration:read        OWNER  ADMIN  -      -
+    mail-rule:manage        OWNER  ADMIN  -      -
+    mail-rule:read          OWNER  ADMIN  -      -
     mailbox:manage          OWNER  ADMIN  -      -
     mailbox:read            OWNER  ADMIN  AGENT  VIEWER
+    organization:manage     OWNER  ADMIN  -      -
     organization:read       OWNER  ADMIN  AGENT  VIEWER
     sync:run                OWNER  ADMIN  -      -
     ticket:create           OWNER  ADMIN  AGENT  -
