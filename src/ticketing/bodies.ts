@@ -103,7 +103,8 @@ function readBody({ contentType, content }: MailBody): { html: string | null; ma
       .slice(0, MAX_TEXT_LENGTH)
       .replace(/<[^<>]*>/g, ' ')
       .replace(/\s+/g, ' ');
-    return { html: null, marked: `${boundedText(withoutMarks(bare))}\n\n[${TANGLED_NOTE}]` };
+    const cut = content.length > MAX_TEXT_LENGTH ? `\n\n[${CUT_NOTE}]` : '';
+    return { html: null, marked: `${boundedText(withoutMarks(bare))}\n\n[${TANGLED_NOTE}]${cut}` };
   }
 }
 
