@@ -395,7 +395,8 @@ test('what is due before the next minute is not left to the minute', async () =>
     return job;
   });
   const { deadline } = await probeBecomes(mailbox, 'WAITING');
-  expect(Date.parse(wake.run_at)).toBe(Date.parse(deadline ?? ''));
+  // The wait is counted by the database's clock, the deadline by the process's.
+  expect(Math.abs(Date.parse(wake.run_at) - Date.parse(deadline ?? ''))).toBeLessThan(2_000);
 });
 
 test('probePush makes a notification happen', async () => {
