@@ -4,7 +4,7 @@ import type { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailApi } from '../microsoft365/mail.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
-import { storeAttachmentsJob } from '../ticketing/attachments.jobs.ts';
+import { attachmentQueues, storeAttachmentsJob } from '../ticketing/attachments.jobs.ts';
 import type { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { placesOfMails } from './mail-places.ts';
 
@@ -62,7 +62,7 @@ async function readFiles(
        from graphile_worker._private_jobs as job
        join graphile_worker._private_tasks as task on task.id = job.task_id
        join graphile_worker._private_job_queues as queue on queue.id = job.job_queue_id
-       where task.identifier = ? and queue.queue_name = ? group by 1
+       where task.identifier = ? and queue.queue_name in (?) group by 1
      )
      select seen.id, coalesce(fetching.goes_on, false) or 'PENDING' = any(files.states) as waits,
        coalesce(not fetching.goes_on, false) or not files.states <@ array['STORED', 'LINK', 'PENDING'] as lacks
@@ -73,7 +73,12 @@ async function readFiles(
        where attachment.organization_id = seen.organization_id and attachment.message_id = seen.message_id
      ) as files
      where seen.organization_id = ? and seen.id in (?)`,
-    [storeAttachmentsJob.name, `attachments:${mailbox.id}`, organizationId, rows.map(({ id }) => id)],
+    [
+      storeAttachmentsJob.name,
+      Object.values(attachmentQueues(mailbox.id)),
+      organizationId,
+      rows.map(({ id }) => id),
+    ],
   );
   return {
     held: new Set(found.flatMap(({ id, waits, lacks }) => (waits && !lacks ? id : []))),

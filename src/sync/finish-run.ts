@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { attachmentQueues } from '../ticketing/attachments.jobs.ts';
 import { resumeArchiving } from './archive-again.ts';
 import { requestSync } from './request-sync.ts';
 import { syncMailboxJob } from './sync.jobs.ts';
@@ -83,9 +84,8 @@ export async function finishRun(
       if (state.consecutiveFailures > 0) {
         await resumeArchiving(em, organizationId, mailboxId);
         await hurryQueues(em, [
-          `attachments:${mailboxId}`,
+          ...Object.values(attachmentQueues(mailboxId)),
           `retry:${mailboxId}`,
-          `imported-attachments:${mailboxId}`,
           `import:${mailboxId}`,
         ]);
       }

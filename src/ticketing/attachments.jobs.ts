@@ -7,6 +7,11 @@ import type { ImportOption } from './imported-mail.ts';
 /** As many listings as one `$batch` holds. */
 const MAILS_PER_JOB = 20;
 
+/** The queues of the jobs that fetch a mailbox's attachments: who asks whether files are still to come asks both. */
+export function attachmentQueues(mailboxId: string): { ofNewMail: string; ofImports: string } {
+  return { ofNewMail: `attachments:${mailboxId}`, ofImports: `imported-attachments:${mailboxId}` };
+}
+
 /** Fetches the attachments of messages of one mailbox that became part of tickets. */
 export const storeAttachmentsJob = defineJob({
   name: 'ticketing.store-attachments',
@@ -19,7 +24,7 @@ export const storeAttachmentsJob = defineJob({
   }),
   // Batches of one mailbox only wait for each other, and its files shall not take every worker of the process.
   // Those of new mail do not wait behind the thousands of an import.
-  queue: ({ mailboxId, imported }) => `${imported ? 'imported-' : ''}attachments:${mailboxId}`,
+  queue: ({ mailboxId, imported }) => attachmentQueues(mailboxId)[imported ? 'ofImports' : 'ofNewMail'],
   key: ({ inboundMessageIds: [first = ''] }) => first,
 });
 
