@@ -57,7 +57,14 @@ export function writeImportRun(
 
 /** How an import stops for now, or for good. */
 export type ImportStop =
-  | { state: 'PAUSED'; problem: Problem; waitMilliseconds: number; isFailure: boolean }
+  | {
+      state: 'PAUSED';
+      problem: Problem;
+      waitMilliseconds: number;
+      isFailure: boolean;
+      /** The job will fail, and the queue comes back for it: another one would begin to count its tries anew. */
+      jobComesBack?: true;
+    }
   | { state: 'FAILED' | 'CANCELLED'; problem: Problem };
 
 /** What becomes of an import that Microsoft refused something. Being asked to slow down and the want of a sign-in are no failures. */
@@ -97,12 +104,10 @@ export async function stopImport(
     if (stop.state === 'PAUSED') {
       const resumesAt = new Date(now.getTime() + stop.waitMilliseconds);
       em.assign(current, { resumesAt, failures: current.failures + (stop.isFailure ? 1 : 0) });
-      await enqueue(
-        em,
-        importMailJob,
-        { organizationId, mailboxId },
-        { delayMilliseconds: stop.waitMilliseconds },
-      );
+      const delayMilliseconds = stop.waitMilliseconds;
+      if (!stop.jobComesBack) {
+        await enqueue(em, importMailJob, { organizationId, mailboxId }, { delayMilliseconds });
+      }
     } else {
       em.assign(current, { finishedAt: now });
       if (stop.state === 'FAILED') writeImportRun(em, current, 'FAILED', now);

@@ -49,7 +49,7 @@ export async function importMail(
     if (thrown instanceof SupersededError) return;
     if (signal.aborted) throw toError(thrown);
     if (!(thrown instanceof GraphError)) {
-      if (context.attempt >= ATTEMPTS_IN_SILENCE) await sayFailed(work, context.isLastAttempt);
+      if (context.attempt >= ATTEMPTS_IN_SILENCE) await sayFailed(work, context);
       throw toError(thrown);
     }
     const stop = afterRefusal(thrown, work.mailImport.failures, deps.clock.now());
@@ -131,10 +131,21 @@ async function estimate(work: ImportWork): Promise<void> {
   });
 }
 
-async function sayFailed({ deps, mailImport, counter }: ImportWork, isLastAttempt: boolean): Promise<void> {
+/** Told from a later try on: the queue comes back for it until the last one. */
+async function sayFailed(
+  { deps, mailImport, counter }: ImportWork,
+  { attempt, isLastAttempt }: Pick<JobContext, 'attempt' | 'isLastAttempt'>,
+): Promise<void> {
   const problem = importFailed(deps.clock.now());
-  // The queue comes back for it until the last attempt, sooner than this.
-  const pause = { state: 'PAUSED' as const, problem, waitMilliseconds: SECOND, isFailure: false };
+  // As graphile-worker reckons the next try: https://worker.graphile.org/docs/exponential-backoff
+  const waitMilliseconds = Math.round(Math.exp(Math.min(attempt, 10)) * SECOND);
+  const pause = {
+    state: 'PAUSED' as const,
+    problem,
+    waitMilliseconds,
+    isFailure: false,
+    jobComesBack: true as const,
+  };
   const stop = isLastAttempt ? { state: 'FAILED' as const, problem } : pause;
   await stopImport(deps, mailImport, stop, counter.requests);
 }

@@ -1,3 +1,4 @@
+import { LockMode } from '@mikro-orm/core';
 import { NotFoundError } from '../errors.ts';
 import { enqueue } from '../jobs/define-job.ts';
 import { checkWish, type ImportWish, keepWish } from '../mailboxes/existing-mail.ts';
@@ -13,7 +14,7 @@ import { IncomingDisabledError } from './sync-errors.ts';
 
 /**
  * Asks for an import of the mail that was there before incoming mail was enabled, and gives it back. Asked for the same
- * again while it is not over, it gives back that one. Throws `NotFoundError`, {@link IncomingDisabledError},
+ * again while it is not over, it gives back that one, unless incoming mail was off meanwhile: then a new one takes its place. Throws `NotFoundError`, {@link IncomingDisabledError},
  * {@link ImportRunningError}, and what {@link checkWish} throws.
  */
 export async function requestImport(
@@ -42,14 +43,16 @@ export async function startImport(
 ): Promise<MailImport> {
   const { folder, receiveFrom, incomingEnabled, organization } = mailbox;
   if (!incomingEnabled || !folder || !receiveFrom) throw new IncomingDisabledError();
-  const open = await em.findOne(MailImport, {
-    mailbox: mailbox.id,
-    state: { $in: [...OPEN_IMPORT_STATES] },
-  });
-  if (open) {
-    if (!isSameWish(open, wish, folder.id)) throw new ImportRunningError();
+  const open = await openImport(em, mailbox.id);
+  const isOfNow = open?.folderId === folder.id && open.until.getTime() === receiveFrom.getTime();
+  if (open && isOfNow && isSameWish(open, wish)) {
     await standInLine(em, open, clock);
     return open;
+  }
+  if (open) {
+    if (open.folderId === folder.id && !isSameWish(open, wish)) throw new ImportRunningError();
+    // It would leave out what came while incoming mail was off, or end by itself with the next page.
+    await endOutdated(em, open, clock);
   }
   const { mode, since, cutoff, targetStatus } = wish;
   const mailImport = em.create(MailImport, {
@@ -86,16 +89,8 @@ export async function importOnce(
   });
   if (known) return;
   // One from before incoming mail was last switched off has not noticed yet.
-  const open = await em.findOne(MailImport, {
-    mailbox: mailbox.id,
-    state: { $in: [...OPEN_IMPORT_STATES] },
-  });
-  if (open) {
-    const now = clock.now();
-    em.assign(open, { state: 'CANCELLED', finishedAt: now, resumesAt: null, problem: settingsChanged(now) });
-    await em.flush();
-    await tellOfImport(em, open);
-  }
+  const open = await openImport(em, mailbox.id);
+  if (open) await endOutdated(em, open, clock);
   await startImport(em, mailbox, checkWish(wish, clock.now()), clock);
 }
 
@@ -124,11 +119,7 @@ export async function resumeImport(em: EntityManager, id: string, clock: Clock):
     if (!mailbox.incomingEnabled) throw new IncomingDisabledError();
     if (mailbox.folder?.id !== mailImport.folderId) throw new ImportFolderChangedError();
     if (!isOpen(mailImport)) {
-      const other = await tx.findOne(MailImport, {
-        mailbox: mailbox.id,
-        state: { $in: [...OPEN_IMPORT_STATES] },
-      });
-      if (other) throw new ImportRunningError();
+      if (await openImport(tx, mailbox.id)) throw new ImportRunningError();
       tx.assign(mailImport, { state: 'QUEUED', finishedAt: null, problem: null, failures: 0 });
       await tx.flush();
       await tellOfImport(tx, mailImport);
@@ -138,7 +129,10 @@ export async function resumeImport(em: EntityManager, id: string, clock: Clock):
   });
 }
 
-/** The mailbox is locked first, as everywhere: a page that is being stored has it before it has the import. */
+/**
+ * The mailbox is locked first, as everywhere: a page that is being stored has it before it has the import. And the import
+ * as well: its worker begins and pauses it without the mailbox, and of two changes at once one would be refused.
+ */
 async function lockImport(
   em: EntityManager,
   id: string,
@@ -146,9 +140,27 @@ async function lockImport(
   const found = await em.findOne(MailImport, { id });
   if (!found) throw new NotFoundError('The import');
   const mailbox = await lockMailbox(em, found.mailbox.id);
-  const mailImport = await em.findOne(MailImport, { id }, { refresh: true });
+  const mailImport = await em.findOne(
+    MailImport,
+    { id },
+    { refresh: true, lockMode: LockMode.PESSIMISTIC_WRITE },
+  );
   if (!mailImport) throw new NotFoundError('The import');
   return { mailImport, mailbox };
+}
+
+/** The import that is not over, locked; null when there is none. The mailbox must be locked already. */
+function openImport(em: EntityManager, mailboxId: string): Promise<MailImport | null> {
+  const where = { mailbox: mailboxId, state: { $in: [...OPEN_IMPORT_STATES] } };
+  return em.findOne(MailImport, where, { refresh: true, lockMode: LockMode.PESSIMISTIC_WRITE });
+}
+
+/** Ends one from before the settings were changed, which has not noticed yet. */
+async function endOutdated(em: EntityManager, open: MailImport, clock: Clock): Promise<void> {
+  const now = clock.now();
+  em.assign(open, { state: 'CANCELLED', finishedAt: now, resumesAt: null, problem: settingsChanged(now) });
+  await em.flush();
+  await tellOfImport(em, open);
 }
 
 /** One that is paused keeps its time: Microsoft wants to be left alone until then. */
@@ -166,10 +178,9 @@ function isOpen({ state }: MailImport): boolean {
   return (OPEN_IMPORT_STATES as readonly string[]).includes(state);
 }
 
-function isSameWish(open: MailImport, wish: ImportWish, folderId: string): boolean {
+function isSameWish(open: MailImport, wish: ImportWish): boolean {
   return (
     open.mode === wish.mode &&
-    open.folderId === folderId &&
     (open.targetStatus ?? null) === wish.targetStatus &&
     isSameTime(open.since, wish.since) &&
     isSameTime(open.cutoff, wish.cutoff)
