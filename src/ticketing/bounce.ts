@@ -37,7 +37,7 @@ const MAX_REASON_LENGTH = 300;
 export function parseBounce({ headers, subject, text, to }: BounceReport): Bounce {
   const body = text.slice(0, MAX_TEXT_LENGTH);
   const status = statusIn(body);
-  const action = /^\s*action:\s*(failed|delayed)\b/im.exec(body)?.[1]?.toLowerCase();
+  const action = /^[ \t]*action:[ \t]*(failed|delayed)\b/im.exec(body)?.[1]?.toLowerCase();
   // What was tried for days and then given up has `failed` beside a status that calls it temporary.
   const isDelayed =
     action === undefined
@@ -59,14 +59,14 @@ export function parseBounce({ headers, subject, text, to }: BounceReport): Bounc
 export function bouncedMessageIds(text: string): string[] {
   const quoted = text
     .slice(0, MAX_TEXT_LENGTH)
-    .matchAll(/^[\s>]*(?:original-|x-original-)?message-id:\s*(<[^<>\s]{1,998}>)/gim);
+    .matchAll(/^[ \t>]*(?:original-|x-original-)?message-id:[ \t]*\n?[ \t]*(<[^<>\s]{1,998}>)/gim);
   return messageIdsIn([...quoted].slice(0, 5).map(([, id = '']) => id));
 }
 
 /** `Status:` of RFC 3464 before a status in an SMTP answer (`550 5.1.1`), before one that stands by itself. */
 function statusIn(body: string): string | null {
   return (
-    /^\s*status:\s*([245]\.\d{1,3}\.\d{1,3})\b/im.exec(body)?.[1] ??
+    /^[ \t]*status:[ \t]*([245]\.\d{1,3}\.\d{1,3})\b/im.exec(body)?.[1] ??
     /\b[245]\d\d[ -]#?([245]\.\d{1,3}\.\d{1,3})\b/.exec(body)?.[1] ??
     /[(#]([245]\.\d{1,3}\.\d{1,3})[)\s]/.exec(body)?.[1] ??
     null
@@ -75,7 +75,7 @@ function statusIn(body: string): string | null {
 
 const ADDRESS = '[^\\s<>()\\[\\]",;:]{1,64}@[^\\s<>()\\[\\]",;:]{1,255}';
 const FINAL_RECIPIENT = new RegExp(
-  `^\\s*(?:final|original)-recipient:\\s*(?:rfc822|utf-8);\\s*<?(${ADDRESS})>?`,
+  `^[ \\t]*(?:final|original)-recipient:[ \\t]*(?:rfc822|utf-8);[ \\t]*<?(${ADDRESS})>?`,
   'im',
 );
 /** Postfix and qmail begin a line with it, Exim stands it alone in one. */
@@ -115,8 +115,8 @@ function clean(address: string): string {
 /** The server's own words where there are some, else what the status code means. */
 function reasonIn(body: string, status: string | null): string {
   const said =
-    /^\s*diagnostic-code:\s*(?:smtp|x-[\w-]+)\s*;\s*(.+)$/im.exec(body)?.[1] ??
-    /^\s*(?:error|fehler|erreur|remote server returned|der remoteserver hat)\b[^:\n]{0,40}:?\s*['"]?(.*\b[45]\.\d{1,3}\.\d{1,3}.*)$/imu.exec(
+    /^[ \t]*diagnostic-code:[ \t]*(?:smtp|x-[\w-]{1,60})[ \t]*;[ \t]*(.+)$/im.exec(body)?.[1] ??
+    /^[ \t]*(?:error|fehler|erreur|remote server returned|der remoteserver hat)\b[^:\n]{0,40}:?\s*['"]?(.*\b[45]\.\d{1,3}\.\d{1,3}.*)$/imu.exec(
       body,
     )?.[1] ??
     /\b([45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}[^\n]*(?:\n[ \t]+\S[^\n]*)*)/.exec(body)?.[1] ??

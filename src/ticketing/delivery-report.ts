@@ -6,6 +6,8 @@ export interface DeliveryReport {
   fields: string;
   /** The Message-IDs of the mail that is returned with it. */
   originalIds: string[];
+  /** It tells of mail that arrived, and of none that failed or waits: asked for, and no bounce (RFC 3464, 2.3.3). */
+  isSuccess: boolean;
 }
 
 /** A report has three parts; more than this is not looked at. */
@@ -18,10 +20,12 @@ const MAX_GROUPS = 200;
  * headers. Never throws; what is not there is empty.
  */
 export function readDeliveryReport(source: string): DeliveryReport {
-  const report: DeliveryReport = { fields: '', originalIds: [] };
+  const report: DeliveryReport = { fields: '', originalIds: [], isSuccess: false };
   for (const { type, body } of partsOf(source)) {
     if (/^message\/(global-)?delivery-status/.test(type) && report.fields === '') {
       report.fields = recipientFields(body);
+      // Failures and delays come first there.
+      report.isSuccess = /^action:[ \t]*(?:delivered|relayed|expanded)\b/im.test(report.fields);
     } else if (/^(message\/(rfc822|global|global-headers)|text\/rfc822-headers)\b/.test(type)) {
       const returned = headerBlock(body.trimStart()).fields;
       const ids = returned.filter((line) => /^(x-)?(original-)?message-id:/i.test(line));

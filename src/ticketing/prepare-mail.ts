@@ -77,14 +77,16 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
   const bodies = prepareBodies(mail.body, mail.uniqueBody, {
     isForwarded: isNewlyForwarded(mail.subject),
   });
-  const machine = classifyMachineMail({
+  const found = classifyMachineMail({
     headers: mail.headers,
     senderAddress: summary.fromAddress,
     subject: summary.subject,
     messageClass: mail.messageClass ?? null,
   });
+  const report = readDeliveryReport(found.kind === 'BOUNCE' ? (mail.report ?? '') : '');
+  // Headers say only that delivery is reported about, and subjects of success are known in a few languages.
+  const machine: MachineFinding = report.isSuccess ? { ...found, kind: 'READ_RECEIPT' } : found;
   const isBounce = machine.kind === 'BOUNCE';
-  const report = readDeliveryReport(isBounce ? (mail.report ?? '') : '');
   return {
     summary,
     sender,

@@ -98,3 +98,13 @@ test('the mail that bounced is named by the headers that a report quotes', () =>
     bouncedMessageIds('> Message-Id: <quoted@x>\nOriginal-Message-ID: <b@y>\nnot message-id: <c@z>'),
   ).toEqual(['<quoted@x>', '<b@y>']);
 });
+
+test('no text keeps the reader busy: white space over many lines is read in no time', () => {
+  const startedAt = performance.now();
+  for (const unit of ['\n', '\r', ' \n', '>\n', '\u2028', 'Status:\n', '450 4.4.4\n ', 'a@b ']) {
+    const text = `x${unit.repeat(50_000 / unit.length)}x`;
+    parseBounce({ headers: [], subject: 'Undeliverable', text, to: TO });
+    bouncedMessageIds(text);
+  }
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
