@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { MINUTE } from './clock.ts';
+import { MINUTE, monotonicMilliseconds, SECOND } from './clock.ts';
 
 /** The work was cut off: it took longer than it may. */
 export class ThreadDeadlineError extends Error {
@@ -14,7 +14,10 @@ export interface ThreadPoolOptions {
   file: URL;
   /** Threads at most; they are started when they are needed. What comes while all of them work waits its turn. */
   most: number;
-  /** For one piece of work, in milliseconds, from when a thread has it; then the thread is ended, whatever it does. */
+  /**
+   * For one piece of work, in milliseconds of the thread's computing; then the thread is ended, whatever it does. By the
+   * clock on the wall it may take {@link MOST_TIMES} as long: a busy machine must not change what comes of the work.
+   */
   deadline: number;
   /** MiB of heap for each thread; one that needs more is ended, and not the process. */
   heapMegabytes: number;
@@ -23,9 +26,14 @@ export interface ThreadPoolOptions {
 /** A thread that nobody has asked anything for so long is ended: each costs some 30 MB. */
 const IDLE_MILLISECONDS = MINUTE;
 
+const MOST_TIMES = 4;
+/** Until a thread says how much it has computed. */
+const ANSWER_MILLISECONDS = SECOND;
+
 /** Work that waits for a thread. */
 interface Waiting {
   take(thread: Worker): void;
+  fail(reason: unknown): void;
 }
 
 /**
@@ -68,7 +76,7 @@ export class ThreadPool<Input, Output> {
   #take(signal: AbortSignal | undefined): Promise<Worker> {
     const idle = this.#idle.pop();
     if (idle) return Promise.resolve(idle);
-    if (this.#threads < this.#options.most) return Promise.resolve(this.#start());
+    if (this.#threads < this.#options.most) return (async () => this.#start())();
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
@@ -79,6 +87,10 @@ export class ThreadPool<Input, Output> {
           signal?.removeEventListener('abort', onAbort);
           resolve(thread);
         },
+        fail(reason) {
+          signal?.removeEventListener('abort', onAbort);
+          reject(reason);
+        },
       };
       this.#waiting.push(waiting);
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -86,13 +98,13 @@ export class ThreadPool<Input, Output> {
   }
 
   #start(): Worker {
-    this.#threads += 1;
     const thread = new Worker(this.#options.file, {
       // Nothing of the process: not its secrets, nor the flags of a test runner.
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMegabytes },
     });
+    this.#threads += 1; // not before: a thread that the machine refuses must not count for ever
     thread.unref();
     // Without a listener an error of an idle thread would end the process.
     thread.on('error', () => this.#forget(thread)).on('exit', () => this.#forget(thread));
@@ -101,8 +113,13 @@ export class ThreadPool<Input, Output> {
 
   #ask(thread: Worker, input: Input, signal: AbortSignal | undefined): Promise<Output> {
     const { deadline } = this.#options;
+    const startedAt = monotonicMilliseconds();
+    // Asked before the work is there: what the thread has computed for others does not count. A new one has nothing yet.
+    const before = computedBy(thread);
     return new Promise((resolve, reject) => {
+      let isSettled = false;
       const settle = (then: () => void) => {
+        isSettled = true;
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         thread
@@ -116,7 +133,14 @@ export class ThreadPool<Input, Output> {
       const onError = (error: Error) => settle(() => reject(error));
       const onExit = () => settle(() => reject(new Error('A thread ended in the middle of its work.')));
       const onAbort = () => settle(() => reject(signal?.reason));
-      const timer = setTimeout(() => settle(() => reject(new ThreadDeadlineError(deadline))), deadline);
+      const look = async () => {
+        const used = ((await computedBy(thread)) ?? 0) - ((await before) ?? 0);
+        if (isSettled) return;
+        const left = MOST_TIMES * deadline - (monotonicMilliseconds() - startedAt);
+        if (used >= deadline || left <= 0) settle(() => reject(new ThreadDeadlineError(deadline)));
+        else timer = setTimeout(look, Math.max(50, Math.min(left, deadline - used)));
+      };
+      let timer = setTimeout(look, deadline);
       thread.on('message', onMessage).on('error', onError).on('messageerror', onError).on('exit', onExit);
       signal?.addEventListener('abort', onAbort, { once: true });
       thread.postMessage(input);
@@ -140,7 +164,12 @@ export class ThreadPool<Input, Output> {
     await thread.terminate();
     this.#threads -= 1;
     const next = this.#waiting.shift();
-    next?.take(this.#start());
+    if (next === undefined) return;
+    try {
+      next.take(this.#start());
+    } catch (error) {
+      next.fail(error);
+    }
   }
 
   /** One that broke while it was idle. One that works is ended by who waits for it. */
@@ -149,5 +178,21 @@ export class ThreadPool<Input, Output> {
     if (at === -1) return;
     this.#idle.splice(at, 1);
     this.#threads -= 1;
+  }
+}
+
+/** Milliseconds that a thread has computed; null when it does not say in time, or has not begun or is over. */
+async function computedBy(thread: Worker): Promise<number | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ANSWER_MILLISECONDS);
+  });
+  try {
+    const usage = await Promise.race([thread.cpuUsage(), silence]);
+    return usage && (usage.user + usage.system) / 1_000;
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
   }
 }

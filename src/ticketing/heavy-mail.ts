@@ -1,6 +1,6 @@
 import type { IncomingMail, MailBody } from '../microsoft365/mail.ts';
 
-/** Characters of both bodies together; reading that much takes some 30 ms at worst, and 3 ms usually. */
+/** Characters of both bodies and a report's source together; reading that much takes some 30 ms at worst, and 3 ms usually. */
 const LIGHT_BODY_LENGTH = 20_000;
 /** Plain text of many lines is looked at line by line, and by the reply parser. */
 const LIGHT_TEXT_LENGTH = 8_000;
@@ -19,7 +19,7 @@ const BARE_NOTE =
 /** Whether reading a mail may take longer than everybody else should wait for: large ones, and those of odd dimensions. */
 export function isHeavyMail(mail: IncomingMail): boolean {
   const { body, uniqueBody, headers, subject } = mail;
-  const bodies = body.content.length + (uniqueBody?.content.length ?? 0);
+  const bodies = body.content.length + (uniqueBody?.content.length ?? 0) + (mail.report?.length ?? 0);
   if (bodies > (body.contentType === 'text' ? LIGHT_TEXT_LENGTH : LIGHT_BODY_LENGTH)) return true;
   const lists = [headers, mail.to, mail.cc, mail.replyTo, mail.references, mail.inReplyTo];
   if (lists.some(({ length }) => length > LIGHT_COUNT)) return true;
@@ -53,6 +53,7 @@ export function bareMail(mail: IncomingMail): IncomingMail {
       .filter(({ name, value }) => name.length + value.length <= BARE_HEADER_LENGTH),
     body: bareBody(mail.body),
     uniqueBody: null,
+    ...(mail.report === undefined ? {} : { report: mail.report.slice(0, 5 * BARE_TEXT_LENGTH) }),
   };
 }
 

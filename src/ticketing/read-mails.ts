@@ -12,8 +12,8 @@ export type { ReadMail } from './read-mail.ts';
 const threads = new ThreadPool<IncomingMail, ReadMail>({
   file: new URL('./read-mail.thread.ts', import.meta.url),
   most: 2,
-  // Twice what `bodies.ts` allows for the HTML of a mail, which cuts most of them off earlier and with more left of them.
-  deadline: 8 * SECOND,
+  // More than `bodies.ts` allows for the HTML of a mail, which cuts most of them off earlier and with more left of them.
+  deadline: 10 * SECOND,
   heapMegabytes: 512,
 });
 
@@ -29,11 +29,20 @@ export async function readMails(
 ): Promise<ReadonlyMap<IncomingMail, ReadMail>> {
   const read = new Map<IncomingMail, ReadMail>();
   for (const mail of mails) {
-    read.set(mail, isHeavyMail(mail) ? await readHeavyMail(mail, signal) : readMail(mail));
+    read.set(mail, isHeavy(mail) ? await readHeavyMail(mail, signal) : readMail(mail));
     await setImmediate();
     signal?.throwIfAborted();
   }
   return read;
+}
+
+/** What is not as its type says is poison, and reading it says so. */
+function isHeavy(mail: IncomingMail): boolean {
+  try {
+    return isHeavyMail(mail);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -12,3 +12,15 @@ test('ends a regular expression that would never end, and works again afterwards
   expect(performance.now() - begin).toBeLessThan(2_000);
   expect(withCpuDeadline(1_000, () => 'still here')).toBe('still here');
 });
+
+test('time that others have the processor does not count', () => {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const waitFor = (milliseconds: number) => {
+    for (let waited = 0; waited < milliseconds; waited += 10) Atomics.wait(cell, 0, 0, 10);
+    return 'done';
+  };
+  expect(withCpuDeadline(100, () => waitFor(250))).toBe('done');
+  const begin = performance.now();
+  expect(() => withCpuDeadline(100, () => waitFor(60_000))).toThrow(/timed out/);
+  expect(performance.now() - begin).toBeLessThan(5_000);
+});

@@ -7,6 +7,15 @@ const file = new URL(
     import { parentPort } from 'node:worker_threads';
     parentPort.on('message', (told) => {
       if (told === 'for ever') for (;;);
+      if (told === 'wait') {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+        return parentPort.postMessage(7);
+      }
+      if (told === 'half a second') {
+        const used = (of) => of.user + of.system;
+        const begin = used(process.threadCpuUsage());
+        for (;;) if (used(process.threadCpuUsage()) - begin > 500_000) return parentPort.postMessage(5);
+      }
       if (told === 'end') process.exit(0);
       if (told === 'throw') throw new TypeError('told to');
       if (told === 'memory') { const all = []; for (;;) all.push(new Array(100_000).fill({})); }
@@ -30,6 +39,28 @@ test('what takes longer than the deadline is ended for good, and what waited beh
   const behind = threads.run(21);
   await expect(slow).rejects.toThrow(ThreadDeadlineError);
   expect(await behind).toBe(42);
+});
+
+test('time in which a thread computes nothing, as on a busy machine, does not count, but has an end', async () => {
+  expect(await pool(1, 500).run('wait')).toBe(7);
+  await expect(pool(1, 100).run('wait')).rejects.toThrow(ThreadDeadlineError);
+});
+
+test('what the thread has computed for others does not count', async () => {
+  const threads = pool(1, 2_000);
+  for (let times = 0; times < 6; times += 1) expect(await threads.run('half a second')).toBe(5);
+}, 60_000);
+
+test('a thread that the machine refuses fails its own work alone, and takes no place', async () => {
+  const threads = new ThreadPool<number, number>({
+    file: new URL('https://not.a.file.example/'),
+    most: 1,
+    deadline: 1_000,
+    heapMegabytes: 32,
+  });
+  for (const times of [1, 2, 3]) {
+    await expect(threads.run(times), `${times}`).rejects.toThrow(/file|URL|protocol/i);
+  }
 });
 
 test('a thread that ends, throws or takes all memory fails its own work alone', async () => {

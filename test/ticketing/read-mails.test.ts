@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { IncomingMail } from '../../src/microsoft365/mail.ts';
-import { isHeavyMail } from '../../src/ticketing/heavy-mail.ts';
+import { bareMail, isHeavyMail } from '../../src/ticketing/heavy-mail.ts';
 import { readMail } from '../../src/ticketing/read-mail.ts';
 import { readMails } from '../../src/ticketing/read-mails.ts';
 import { mail as mailLike } from './fixtures.ts';
@@ -63,7 +63,7 @@ test('a mail that takes two seconds to read holds up nobody; read at once, it do
   const control = await longestHold(() => void readMail(mail));
   expect(control).toBeGreaterThan(1_500);
   expect(held).toBeLessThan(200);
-}, 60_000);
+}, 120_000);
 
 test('what a thread reads is what would have been read at once, down to the last property', async () => {
   const paragraph =
@@ -116,6 +116,19 @@ test('a poisonous mail is told apart in a thread as well', async () => {
   });
   const read = (await readMails([poison])).get(poison);
   expect(read && 'error' in read && read.error).toBeInstanceOf(Error);
+});
+
+test('one that is not even a mail stops no page', async () => {
+  const poison = mailOf({ to: null as unknown as [] });
+  const good = mailOf({});
+  const read = await readMails([poison, good]);
+  expect(read.get(poison)).toHaveProperty('error');
+  expect(read.get(good)).toHaveProperty('prepared');
+});
+
+test('a long report is read in a thread, as a long body is', () => {
+  expect(isHeavyMail(mailOf({ report: '\n'.repeat(100_000) }))).toBe(true);
+  expect(bareMail(mailOf({ report: 'x'.repeat(200_000) })).report?.length).toBeLessThan(50_000);
 });
 
 test('lines of dashes, as many as a mail may have, take no minutes', () => {
