@@ -1,6 +1,7 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { AfterProcessing } from './2026-11-21-after-processing.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
+import { Credentials } from './2026-11-21-credentials.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
@@ -26,4 +27,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-message-details', class: MessageDetails },
   { name: '2026-11-21-after-processing', class: AfterProcessing },
   { name: '2026-11-21-storms', class: Storms },
+  { name: '2026-11-21-credentials', class: Credentials },
 ];

@@ -8,6 +8,7 @@ import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
+import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
@@ -96,6 +97,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       await em.flush();
       await syncAccount(em, account);
     },
+    onHealed: syncAccount,
   });
   const { mail, push } = microsoft365;
 
@@ -116,6 +118,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         }),
         ...createAttachmentJobs({ database, mail, clock }),
         createPruneEvents({ database, clock }),
+        createWarnOfExpiry({ database, clock }),
       ],
       abandon: lifecycle.abandon,
       onAttempt: createJobMetrics(metrics.registry, database),
@@ -127,6 +130,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...syncSchedule,
         ...pushSchedule,
         ...reconcileSchedule,
+        ...credentialSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
       ],
       {

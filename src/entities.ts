@@ -3,6 +3,7 @@ import { OrganizationSchema } from './access/organization.entity.ts';
 import { UserSchema } from './access/user.entity.ts';
 import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
 import { AccountSchema } from './microsoft365/account.entity.ts';
+import { AdminConsentSchema } from './microsoft365/admin-consent.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
 import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
@@ -25,6 +26,7 @@ export const entities = [
   IntegrationSchema,
   AccountSchema,
   SignInAttemptSchema,
+  AdminConsentSchema,
   MailboxSchema,
   ContactSchema,
   TicketSchema,

@@ -2,6 +2,8 @@
 import '../access/access.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
+import '../microsoft365/credentials.graphql.ts';
+import '../microsoft365/credentials.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';
 import '../microsoft365/setup.graphql.ts';
 import '../sync/push.graphql.ts';

@@ -9,16 +9,17 @@ import {
   type OnConnected,
   type SignInAnswer,
 } from './complete-sign-in.ts';
+import type { CredentialInput } from './credential.ts';
 import { createOwnBudget, type GraphBudget } from './graph-budget.ts';
 import { createGraphClient, type GraphObserver } from './graph-client.ts';
 import { createGraphGate } from './graph-gate.ts';
 import { createGraphTransport } from './graph-transport.ts';
-import type { Integration } from './integration.entity.ts';
+import { healAccounts } from './heal-accounts.ts';
 import {
   createIntegration,
-  type NewCredential,
   type NewIntegration,
   rotateCredential,
+  type SavedIntegration,
 } from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
@@ -40,6 +41,8 @@ export interface Microsoft365Deps {
   graphUrl: string | null;
   /** Runs in the transaction that connects an account; `ensurePrimaryMailbox` belongs here. */
   onConnected: OnConnected;
+  /** Runs in a transaction of its own once a new credential has brought an account back; nothing when left out. */
+  onHealed?: OnConnected;
   /** What Microsoft grants per mailbox, shared with the other processes; this process alone when left out. */
   budget?: GraphBudget;
   /** For metrics. */
@@ -60,9 +63,17 @@ export interface Microsoft365 {
   /** What the app registration must list as a redirect URI of the platform Web. */
   readonly redirectUri: string;
   /** See `integrations.ts`. */
-  createIntegration(em: EntityManager, organizationId: string, input: NewIntegration): Promise<Integration>;
+  createIntegration(
+    em: EntityManager,
+    organizationId: string,
+    input: NewIntegration,
+  ): Promise<SavedIntegration>;
   /** See `integrations.ts`. */
-  rotateCredential(em: EntityManager, integrationId: string, input: NewCredential): Promise<Integration>;
+  rotateCredential(
+    em: EntityManager,
+    integrationId: string,
+    input: CredentialInput,
+  ): Promise<SavedIntegration>;
   /** See `sign-in.ts`. */
   startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
   /** See `complete-sign-in.ts`. Throws `SignInError`. */
@@ -74,6 +85,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   const { secretBox, clock, loginUrl, graphUrl, publicUrl } = deps;
   const overrides = { loginUrl, graphUrl };
   const random = deps.random ?? Math.random;
+  const integrationDeps = { secretBox, clock, overrides, logger: deps.logger };
   const transport = createGraphTransport(overrides);
   const tokens = createAccessTokens({ ...deps, overrides });
   const budget = deps.budget ?? createOwnBudget();
@@ -95,8 +107,13 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     push: createPushApi({ client, clock }),
     tokens,
     redirectUri: redirectUriOf(publicUrl),
-    createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),
-    rotateCredential: (em, integrationId, input) => rotateCredential(em, secretBox, integrationId, input),
+    createIntegration: (em, organizationId, input) =>
+      createIntegration(em, integrationDeps, organizationId, input),
+    rotateCredential: async (em, integrationId, input) => {
+      const saved = await rotateCredential(em, integrationDeps, integrationId, input);
+      await healAccounts({ ...deps, tokens }, saved.integration);
+      return saved;
+    },
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
   };

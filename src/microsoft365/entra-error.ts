@@ -10,6 +10,7 @@ export const ENTRA_OUTCOMES = [
   'REDIRECT_URI_MISMATCH',
   'SECRET_INVALID',
   'SECRET_EXPIRED',
+  'CERTIFICATE_REFUSED',
   'APP_NOT_FOUND',
   'ACCESS_BLOCKED',
   'UNAVAILABLE',
@@ -50,6 +51,10 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   7000215: 'SECRET_INVALID',
   7000218: 'SECRET_INVALID',
   7000222: 'SECRET_EXPIRED',
+  700023: 'CERTIFICATE_REFUSED',
+  700024: 'CERTIFICATE_REFUSED',
+  700027: 'CERTIFICATE_REFUSED',
+  700030: 'CERTIFICATE_REFUSED',
   50194: 'APP_NOT_FOUND',
   500011: 'APP_NOT_FOUND',
   650051: 'APP_NOT_FOUND',
@@ -59,6 +64,7 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   700016: 'APP_NOT_FOUND',
   70001: 'APP_NOT_FOUND',
   7000112: 'APP_NOT_FOUND',
+  7000229: 'APP_NOT_FOUND',
   90002: 'APP_NOT_FOUND',
   900023: 'APP_NOT_FOUND',
   // The tenant's administrator does not want it, or the account is not there.
@@ -132,6 +138,7 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
       return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
     case 'SECRET_INVALID':
     case 'SECRET_EXPIRED':
+    case 'CERTIFICATE_REFUSED':
     case 'APP_NOT_FOUND':
     case 'REDIRECT_URI_MISMATCH':
       return { status: 'CREDENTIAL_EXPIRED', code: 'CREDENTIAL_REFUSED' };

@@ -24,7 +24,7 @@ const REMEDIES = {
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
   CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
   CREDENTIAL_REFUSED:
-    'Make a new client secret in the app registration and enter it with rotateCredential; check client id, tenant id and cloud.',
+    'Make a new client secret or certificate in the app registration and enter it with rotateCredential; check client id, tenant id and cloud.',
   LOGIN_UNAVAILABLE:
     'Nothing to do: it is tried again. If it lasts, check the network between here and the login hosts of Microsoft.',
   REQUEST_REFUSED: 'Report this with the request id: Microsoft Graph did not accept a request.',

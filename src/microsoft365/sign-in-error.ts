@@ -31,6 +31,10 @@ const REASONS = {
     'The client secret has expired.',
     'Make a new client secret in the app registration and enter it with rotateCredential.',
   ],
+  CERTIFICATE_REFUSED: [
+    'Microsoft does not accept the certificate.',
+    'Upload the certificate of the integration to the app registration, or enter another one with rotateCredential; check that the clock of this server is right.',
+  ],
   APP_NOT_FOUND: [
     'Microsoft does not know the app registration in this tenant.',
     'Check cloud, tenant id and client id of the integration, and which accounts the app registration supports.',

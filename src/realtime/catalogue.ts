@@ -7,7 +7,8 @@ export type DomainEvent =
   | { type: 'ticket.updated'; ticketId: string }
   | { type: 'message.added'; ticketId: string; messageId: string }
   | { type: 'sync-status.changed'; mailboxId: string }
-  | { type: 'account-status.changed'; accountId: string };
+  | { type: 'account-status.changed'; accountId: string }
+  | { type: 'credential.expiring'; integrationId: string };
 
 export type EventType = DomainEvent['type'];
 

@@ -21,7 +21,7 @@ import { cloneDatabase, createTestOrganization, type TestDatabase } from '../sup
 export const CONTOSO = 'contoso.example';
 export const PUBLIC_URL = 'http://localhost:4000';
 export const CLIENT_SECRET = 'correct-horse-battery-staple';
-const secretBox = createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]);
+export const secretBox = createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]);
 
 /** A clock that tests move. */
 export class TestClock implements Clock {
@@ -131,7 +131,8 @@ class RunningStage implements Stage {
   async tenancy({ tenantId = CONTOSO, clientSecret = CLIENT_SECRET } = {}): Promise<Tenancy> {
     serial += 1;
     const clientId = `aaaaaaaa-0000-4000-8000-${String(serial).padStart(12, '0')}`;
-    await this.control('POST', '/apps', { clientId, secret: CLIENT_SECRET });
+    // What is saved must be right at that moment; a wrong secret is one that was changed at Microsoft since.
+    await this.control('POST', '/apps', { clientId, secret: clientSecret });
     const organization = await createTestOrganization(this.database);
     const em = forkFor(this.database, organization.id);
     const user = em.create(User, {
@@ -140,13 +141,16 @@ class RunningStage implements Stage {
       role: 'OWNER',
     });
     await em.flush();
-    const integration = await this.microsoft365.createIntegration(em, organization.id, {
+    const { integration } = await this.microsoft365.createIntegration(em, organization.id, {
       cloud: 'GLOBAL',
+      authorizationMode: 'DELEGATED',
       tenantId,
       clientId,
       clientSecret,
+      certificate: null,
       credentialExpiresAt: null,
     });
+    await this.control('POST', '/apps', { clientId, secret: CLIENT_SECRET });
     return { organizationId: organization.id, userId: user.id, integration };
   }
 
