@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { attachmentRoutes } from './attachment-routes.ts';
 import { batchRoutes } from './batch-routes.ts';
+import { pathAtHost } from './cloud-hosts.ts';
 import { controlRoutes } from './control-routes.ts';
 import { deltaRoutes } from './delta-routes.ts';
 import { directoryRoutes } from './directory.ts';
@@ -52,7 +53,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   return app;
 }
 
-/** The path of a URL, still percent-encoded. */
+/** The path of a URL as the host it is meant for sees it, still percent-encoded. */
 function pathOf(url: string): string {
-  return new URL(url).pathname;
+  return pathAtHost(new URL(url).pathname);
 }

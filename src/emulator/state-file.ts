@@ -7,7 +7,7 @@ import { restoreSignInState, type SavedSignInState, saveSignInState } from './si
 import type { EmulatorState } from './state.ts';
 
 /** Grows when the shape of the state changes; a file of another version is refused, not guessed at. */
-const VERSION = 2;
+const VERSION = 3;
 
 interface SavedState {
   version: typeof VERSION;

@@ -2,6 +2,7 @@
 import '../access/access.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
+import '../microsoft365/admin-consent.graphql.ts';
 import '../microsoft365/credentials.graphql.ts';
 import '../microsoft365/credentials.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';

@@ -4,6 +4,13 @@ import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessTokens } from './access-token.ts';
 import {
+  type AdminConsentAnswer,
+  type AdminConsentRequest,
+  type CompletedAdminConsent,
+  completeAdminConsent,
+  startAdminConsent,
+} from './admin-consent.ts';
+import {
   type CompletedSignIn,
   completeSignIn,
   type OnConnected,
@@ -76,6 +83,10 @@ export interface Microsoft365 {
   ): Promise<SavedIntegration>;
   /** See `sign-in.ts`. */
   startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
+  /** See `admin-consent.ts`. */
+  startAdminConsent(em: EntityManager, request: AdminConsentRequest): Promise<{ authorizationUrl: string }>;
+  /** See `admin-consent.ts`. Throws `SignInError`. */
+  completeAdminConsent(answer: AdminConsentAnswer): Promise<CompletedAdminConsent>;
   /** See `complete-sign-in.ts`. Throws `SignInError`. */
   completeSignIn(answer: SignInAnswer): Promise<CompletedSignIn>;
 }
@@ -115,6 +126,8 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
       return saved;
     },
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
+    startAdminConsent: (em, request) => startAdminConsent(em, { clock, overrides, publicUrl }, request),
+    completeAdminConsent: (answer) => completeAdminConsent({ ...deps, overrides, tokens }, answer),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
   };
 }

@@ -51,9 +51,10 @@ async function warnBatch(database: Database, now: Date): Promise<Warned[]> {
   return await forkAcrossOrganizations(database).transactional(async (em) => {
     const rows = await em.execute<{ id: string; organization_id: string; credential_expires_at: string }[]>(
       `select id, organization_id, credential_expires_at from integration
-        where ${reached.map(() => '(credential_expires_at <= ? and coalesce(credential_warned_days, 999) > ?)').join(' or ')}
+        where exists (select from json_to_recordset(?::json) as reached(days int, until timestamptz)
+          where credential_expires_at <= reached.until and coalesce(credential_warned_days, 999) > reached.days)
         order by id limit ${BATCH_SIZE} for no key update skip locked`,
-      reached.flatMap(({ until, days }) => [until, days]),
+      [JSON.stringify(reached)],
     );
     const warned = rows.map((row) => ({
       organizationId: row.organization_id,

@@ -1,6 +1,8 @@
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { ExpectedError } from '../errors.ts';
 import type { Services } from '../graphql/services.ts';
+import type { Account } from '../microsoft365/account.entity.ts';
+import { isAdminConsentState } from '../microsoft365/admin-consent.ts';
 import { currentCorrelationId } from '../platform/logger.ts';
 import type { Routes } from './http-app.ts';
 
@@ -30,28 +32,40 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
       context.header('Cache-Control', 'no-store');
       context.header('Referrer-Policy', 'no-referrer');
       try {
-        const { account, returnTo } = await microsoft365.completeSignIn({
+        const answer = {
           state: query('state'),
-          code: query('code'),
           error: query('error'),
           errorDescription: query('error_description'),
-        });
-        const target = returnTo === null ? null : pathBelow(returnTo, publicUrl);
-        if (target !== null) return context.redirect(target, 303);
-        return page({
-          status: 200,
-          title: 'Connected',
-          lines: [
-            ['Account', account.emailAddress],
-            ['Status', account.status],
-            ['Next', 'You can close this window.'],
-          ],
-        });
+        };
+        if (isAdminConsentState(answer.state)) {
+          const consented = await microsoft365.completeAdminConsent(answer);
+          return welcome(context, consented.returnTo, 'Consent granted', [
+            ['App', consented.integration.clientId],
+            ...(consented.account ? accountLines(consented.account) : []),
+          ]);
+        }
+        const { account, returnTo } = await microsoft365.completeSignIn({ ...answer, code: query('code') });
+        return welcome(context, returnTo, 'Connected', [
+          ['Account', account.emailAddress],
+          ['Status', account.status],
+        ]);
       } catch (thrown) {
         return page(failure(thrown));
       }
     });
   };
+
+  /** Sends the browser where it wanted to go, or says what came about. */
+  function welcome(
+    context: Context,
+    returnTo: string | null,
+    title: string,
+    lines: Outcome['lines'],
+  ): Response {
+    const target = returnTo === null ? null : pathBelow(returnTo, publicUrl);
+    if (target !== null) return context.redirect(target, 303);
+    return page({ status: 200, title, lines: [...lines, ['Next', 'You can close this window.']] });
+  }
 
   function failure(thrown: unknown): Outcome {
     if (thrown instanceof ExpectedError) {
@@ -98,6 +112,20 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
 const STYLE =
   ':root{color-scheme:light dark;font:1rem/1.5 system-ui,sans-serif}main{max-width:36rem;margin:4rem auto;padding:0 1rem}' +
   'dt{font-weight:600}dd{margin:0 0 1rem;overflow-wrap:anywhere}';
+
+/** What an administrator's consent has made of the tenant's account. */
+function accountLines({ displayName, status, problem }: Account): Outcome['lines'] {
+  return [
+    ['Tenant', displayName],
+    ['Status', status],
+    ...(problem
+      ? ([
+          ['What is missing', problem.message],
+          ['What to do', problem.remedy],
+        ] as Outcome['lines'])
+      : []),
+  ];
+}
 
 /** The target as a whole URL if it is a page of ours, else null: an open redirect would lend our name to anybody. */
 function pathBelow(returnTo: string, publicUrl: string): string | null {
