@@ -7,6 +7,7 @@ import '../microsoft365/credentials.graphql.ts';
 import '../microsoft365/credentials.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';
 import '../microsoft365/setup.graphql.ts';
+import '../sync/delete-integration.graphql.ts';
 import '../sync/push.graphql.ts';
 import '../sync/request-budget.graphql.ts';
 import '../sync/reconciliation.graphql.ts';

@@ -82,6 +82,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     recordEvents(em, em.getReference(Organization, desk.organizationId).id, [
       { type: 'ticket.updated', ticketId: rowId(ids.Ticket) },
       { type: 'account-status.changed', accountId: rowId(ids.Account) },
+      { type: 'credential.expiring', integrationId: rowId(ids.Integration) },
     ]),
   );
   return { desk, ids };

@@ -122,6 +122,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  // Nothing is there under this id: the rows that follow need the integration.
+  'Mutation.deleteIntegration': mutation('deleteIntegration', () => ({ integrationId: 'gone' })),
   // It is refused whatever the version: the rows that follow need the ticket.
   'Mutation.deleteTicket': mutation(
     'deleteTicket',
@@ -155,6 +157,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ),
   'Mutation.probePush': mutation('probePush', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
   'Mutation.runSyncNow': mutation('runSyncNow', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
+  'Mutation.startAdminConsent': mutation(
+    'startAdminConsent',
+    ({ Integration }) => ({ integrationId: Integration }),
+    ['Integration'],
+  ),
   'Mutation.startSignIn': mutation('startSignIn', ({ Integration }) => ({ integrationId: Integration }), [
     'Integration',
   ]),
@@ -172,6 +179,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 
   'Subscription.accountStatusChanged': subscription(
     'accountStatusChanged(after: $after) { cursor account { id } }',
+  ),
+  'Subscription.credentialExpiring': subscription(
+    'credentialExpiring(after: $after) { cursor integration { id } }',
   ),
   'Subscription.messageAdded': subscription(
     'messageAdded(after: $after, ticketId: $id) { cursor message { id } }',

@@ -201,6 +201,7 @@ async function recordOneOfEach({ desk: { organizationId }, ids }: FilledDesk): P
       { type: 'message.added', ticketId, messageId: rowId(ids.Message) },
       { type: 'sync-status.changed', mailboxId: rowId(ids.Mailbox) },
       { type: 'account-status.changed', accountId: rowId(ids.Account) },
+      { type: 'credential.expiring', integrationId: rowId(ids.Integration) },
     ]),
   );
 }

@@ -15,6 +15,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/organizations.ts select pg_advisory_xact_lock': 'a lock, no row',
   'access/session-watch.ts select pg_notify': 'a wake-up, no row',
   'access/users.ts select from organization where id': 'the organization itself',
+  'microsoft365/credential-expiry.jobs.ts update integration set credential_warned_days':
+    'by the ids of rows that were found by their date, of every organization',
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',

@@ -54,12 +54,14 @@ export interface TestAppOptions {
   logger?: Logger;
   /** More environment variables. */
   env?: Record<string, string>;
+  /** Sends the requests for every cloud of Microsoft to the emulator, and not those for the global one alone. */
+  allClouds?: boolean;
 }
 
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {} }: TestAppOptions = {},
+  { logger, env = {}, allClouds = false }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
@@ -68,8 +70,8 @@ export async function startTestApp(
     DATABASE_URL: db.url,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
     DESKGRAPH_ADMIN_KEY: ADMIN_KEY,
-    MICROSOFT_LOGIN_URL: emulator.loginUrl,
-    MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    MICROSOFT_LOGIN_URL: `${emulator.loginUrl}${allClouds ? '/_hosts/{host}' : ''}`,
+    MICROSOFT_GRAPH_URL: `${emulator.graphUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     ...env,
   });
   const app = await createApp(config, logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'));

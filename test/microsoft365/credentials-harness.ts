@@ -1,0 +1,109 @@
+import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
+import type { TestCertificate } from '../support/certificate.ts';
+
+/** Whatever a mutation of integrations answers: the payload's fields, or the error's. */
+export interface Answered {
+  __typename: string;
+  integration?: IntegrationView;
+  isCredentialVerified?: boolean;
+  authorizationUrl?: string;
+  deletedIntegrationId?: string;
+  code?: string;
+  message?: string;
+  remedy?: string;
+  field?: string;
+}
+
+export interface IntegrationView {
+  id: string;
+  cloud: string;
+  tenantId: string;
+  authorizationMode: string;
+  credential: {
+    kind: string;
+    expiresAt: string | null;
+    warning: string | null;
+    thumbprint: string | null;
+    lastAcceptedAt: string | null;
+  };
+  accounts: { edges: { node: AccountView }[] };
+}
+
+export interface AccountView {
+  id: string;
+  kind: string;
+  status: string;
+  emailAddress: string | null;
+  grantedScopes: string[];
+  problem: { code: string; message: string; remedy: string } | null;
+}
+
+const INTEGRATION = `id cloud tenantId clientId authorizationMode
+  credential { kind expiresAt warning thumbprint lastAcceptedAt }
+  accounts { edges { node { id kind status emailAddress grantedScopes problem { code message remedy } } } }`;
+const FIELDS: Readonly<Record<string, string>> = {
+  createIntegration: `integration { ${INTEGRATION} } isCredentialVerified`,
+  rotateCredential: `integration { ${INTEGRATION} } isCredentialVerified`,
+  startAdminConsent: 'authorizationUrl',
+  startSignIn: 'authorizationUrl',
+  deleteIntegration: 'deletedIntegrationId',
+};
+
+/** A desk that administers integrations, and Microsoft as far as the tests say what it knows. */
+export interface CredentialsDesk {
+  app: TestApp;
+  desk: Desk;
+  /** Runs a mutation of integrations, by another key than the owner's when one is given. */
+  run(name: keyof typeof FIELDS, input: Record<string, unknown>, apiKey?: string): Promise<Answered>;
+  integration(id: string): Promise<IntegrationView | null>;
+  /** Describes an app registration, or changes it, and gives its client id. */
+  register(settings: Record<string, unknown>, clientId?: string): Promise<string>;
+  /** Opens a page of Microsoft as somebody, decides, and gives where the browser ends up with what it shows. */
+  visit(url: string, address: string, decision?: string): Promise<{ status: number; page: string }>;
+  microsoft<Answer>(path: string, body?: unknown): Promise<Answer>;
+}
+
+export async function startCredentialsDesk(): Promise<CredentialsDesk & AsyncDisposable> {
+  const app = await startTestApp({}, { allClouds: true });
+  const desk = await app.newDesk();
+  const microsoft = <Answer>(path: string, body?: unknown) => control<Answer>(app.emulator.url, path, body);
+  return {
+    app,
+    desk,
+    microsoft,
+    async run(name, input, apiKey = desk.apiKey) {
+      const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+      const answer = await graphqlRequest<Record<string, Answered>>(
+        app.url,
+        apiKey,
+        `mutation ($input: ${type}Input!) { ${name}(input: $input) { __typename
+           ... on ${type}Payload { ${FIELDS[name]} } ... on Error { code message remedy } } }`,
+        { input },
+      );
+      const answered = answer[name];
+      if (!answered) throw new Error(`${name} answered nothing.`);
+      return answered;
+    },
+    async integration(id) {
+      const { node } = await desk.request<{ node: IntegrationView | null }>(
+        `query ($id: ID!) { node(id: $id) { ... on Integration { ${INTEGRATION} } } }`,
+        { id },
+      );
+      return node;
+    },
+    async register(settings, clientId = crypto.randomUUID()) {
+      await microsoft('apps', { clientId, ...settings });
+      return clientId;
+    },
+    async visit(url, address, decision = 'accept') {
+      const response = await fetch(`${url}&_account=${encodeURIComponent(address)}&_decision=${decision}`);
+      return { status: response.status, page: await response.text() };
+    },
+    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
+  };
+}
+
+/** A certificate as a mutation takes it. */
+export function asInput({ certificate, privateKey }: TestCertificate) {
+  return { certificate, privateKey };
+}
