@@ -1,3 +1,7 @@
+import { createMicrosoft365, type Microsoft365 } from '../../src/microsoft365/create-microsoft365.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createSecretBox } from '../../src/platform/secrets.ts';
 import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import type { TestCertificate } from '../support/certificate.ts';
 
@@ -61,6 +65,8 @@ export interface CredentialsDesk {
   /** Opens a page of Microsoft as somebody, decides, and gives where the browser ends up with what it shows. */
   visit(url: string, address: string, decision?: string): Promise<{ status: number; page: string }>;
   microsoft<Answer>(path: string, body?: unknown): Promise<Answer>;
+  /** Microsoft 365 as a process that has just started sees it: on the same database, with nothing in memory. */
+  anotherProcess(): Microsoft365;
 }
 
 export async function startCredentialsDesk(): Promise<CredentialsDesk & AsyncDisposable> {
@@ -99,6 +105,17 @@ export async function startCredentialsDesk(): Promise<CredentialsDesk & AsyncDis
       const response = await fetch(`${url}&_account=${encodeURIComponent(address)}&_decision=${decision}`);
       return { status: response.status, page: await response.text() };
     },
+    anotherProcess: () =>
+      createMicrosoft365({
+        database: app.database,
+        secretBox: createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]),
+        logger: createLogger('silent'),
+        clock: systemClock,
+        publicUrl: app.url,
+        loginUrl: `${app.emulator.loginUrl}/_hosts/{host}`,
+        graphUrl: `${app.emulator.graphUrl}/_hosts/{host}`,
+        onConnected: async () => undefined,
+      }),
     [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   };
 }
