@@ -3,7 +3,9 @@ import { createSessionWatch } from './access/session-watch.ts';
 import type { Config } from './config.ts';
 import { openIntakeDatabase, prepareDatabase } from './database.ts';
 import { schema } from './graphql/schema.ts';
+import { enqueue } from './jobs/define-job.ts';
 import { createJobMetrics } from './jobs/job-metrics.ts';
+import { createReseal, createSealingMetrics, resealJob, resealSchedule } from './jobs/reseal.jobs.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
@@ -12,14 +14,17 @@ import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credentia
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
+import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { checkEncryptionKeys } from './platform/key-check.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import { createLinkSigner } from './platform/link-signing.ts';
 import type { Logger } from './platform/logger.ts';
 import { createNotifications } from './platform/notifications.ts';
-import { createSecretBox, loadOrCreateKeyFile } from './platform/secrets.ts';
+import { createSecretBox, keyFileIn, loadOrCreateKeyFile } from './platform/secrets.ts';
 import { createEventBus } from './realtime/event-bus.ts';
 import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
+import { sealedColumns } from './sealed-columns.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
@@ -65,7 +70,17 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   lifecycle.defer('database pool', () => database.close(true));
   const mintedKey = await ensureFirstOrganization(database, { adminKey: config.adminKey, logger });
   const keys = config.encryptionKeys ?? (await loadOrCreateKeyFile(config.dataDirectory));
+  const secretBox = createSecretBox(keys);
+  // Before anything is served: over all organizations, since the keys are the installation's.
+  const sealedUnderOlderKeys = await checkEncryptionKeys(
+    forkAcrossOrganizations(database),
+    secretBox,
+    sealedColumns,
+    { isConfigured: config.encryptionKeys !== null, keyFile: keyFileIn(config.dataDirectory) },
+  );
   const metrics = createMetrics();
+  const sealing = { database, secretBox, columns: sealedColumns };
+  createSealingMetrics(metrics.registry, sealing);
 
   const notifications = createNotifications({ databaseUrl, logger });
   lifecycle.defer('notifications', () => notifications.close());
@@ -79,7 +94,6 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
   const pushEnvironment = { publicUrl: config.publicUrl, graphUrl: config.microsoftGraphUrl };
   createPushMetrics({ registry: metrics.registry, database, clock, environment: pushEnvironment });
-  const secretBox = createSecretBox(keys);
   const budget = createSharedBudget({ databaseUrl, logger, registry: metrics.registry });
   lifecycle.defer('request budget', () => budget[Symbol.asyncDispose]());
   const microsoft365 = createMicrosoft365({
@@ -119,18 +133,24 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...createAttachmentJobs({ database, mail, clock }),
         createPruneEvents({ database, clock }),
         createWarnOfExpiry({ database, clock }),
+        createReseal(sealing),
       ],
       abandon: lifecycle.abandon,
       onAttempt: createJobMetrics(metrics.registry, database),
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();
+    if (sealedUnderOlderKeys > 0) {
+      logger.info({ count: sealedUnderOlderKeys, key: keys[0]?.name }, 'sealing secrets of older keys anew');
+      await enqueue(forkAcrossOrganizations(database), resealJob, {});
+    }
     const schedule = startSchedule(
       [
         ...syncSchedule,
         ...pushSchedule,
         ...reconcileSchedule,
         ...credentialSchedule,
+        ...resealSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
       ],
       {

@@ -118,6 +118,8 @@ const TICKETING_CODES = {
 const PROCESS_CODES = {
   INVALID_CONFIGURATION: 'The environment of the server has faults.',
   DATA_DIRECTORY_IN_USE: 'Another process uses the data directory.',
+  ENCRYPTION_KEY_MISSING: 'Stored secrets are sealed under an encryption key that the process was not given.',
+  ENCRYPTION_KEY_WRONG: 'An encryption key is not the one of its name that stored secrets are sealed under.',
   EMBEDDED_DATABASE_UNAVAILABLE: 'The embedded database cannot run on this machine.',
 } as const;
 

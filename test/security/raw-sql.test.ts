@@ -20,6 +20,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'platform/sealed-values.ts':
+    'encryption keys are the installation’s: values of every organization are sealed anew',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
   'realtime/event-log.ts select ${COLUMNS}, transaction <':
     'the one reader of the process, which hands each event to its own organization',
