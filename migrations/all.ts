@@ -6,10 +6,12 @@ import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
+import { MailboxAccess } from './2026-11-21-mailbox-access.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
+import { SignIns } from './2026-11-21-sign-ins.ts';
 import { Storms } from './2026-11-21-storms.ts';
 import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
 
@@ -28,4 +30,6 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-after-processing', class: AfterProcessing },
   { name: '2026-11-21-storms', class: Storms },
   { name: '2026-11-21-credentials', class: Credentials },
+  { name: '2026-11-21-sign-ins', class: SignIns },
+  { name: '2026-11-21-mailbox-access', class: MailboxAccess },
 ];

@@ -1,5 +1,6 @@
 // The one place that imports the types of every domain: each adds itself to the builder. A forgotten line fails a test.
 import '../access/access.graphql.ts';
+import '../mailboxes/mailbox-access.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
 import '../microsoft365/admin-consent.graphql.ts';
@@ -7,6 +8,8 @@ import '../microsoft365/credentials.graphql.ts';
 import '../microsoft365/credentials.subscriptions.graphql.ts';
 import '../microsoft365/integrations.graphql.ts';
 import '../microsoft365/setup.graphql.ts';
+import '../microsoft365/sign-in.graphql.ts';
+import '../microsoft365/sign-in-attempt.graphql.ts';
 import '../sync/delete-integration.graphql.ts';
 import '../sync/push.graphql.ts';
 import '../sync/request-budget.graphql.ts';

@@ -18,8 +18,9 @@ import { Integration } from './integration.entity.ts';
 import { getIntegration, type IntegrationDeps, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes } from './msal.ts';
 import { checkReturnTo } from './return-to.ts';
-import { PERMISSIONS_ASKED, redirectUriOf, SIGN_IN_MILLISECONDS } from './sign-in.ts';
+import { redirectUriOf, SIGN_IN_MILLISECONDS } from './sign-in.ts';
 import { SignInError, signInErrorCode } from './sign-in-error.ts';
+import { permissionsFor } from './sign-in-purpose.ts';
 import { lockTokens } from './token-lock.ts';
 
 /** Tells the answers to an admin consent from those to a sign-in, which come back to the same redirect URI. */
@@ -107,7 +108,7 @@ export async function startAdminConsent(
   const scopes =
     authorizationMode === 'APPLICATION'
       ? [`${CLOUDS[cloud].graphUrl}/.default`]
-      : graphScopes(cloud, Object.keys(PERMISSIONS_ASKED));
+      : graphScopes(cloud, permissionsFor('SHARED_MAILBOXES'));
   // The page does not take `common`: an administrator is one of an organization.
   const segment = tenantId === 'common' ? 'organizations' : tenantId;
   const query = new URLSearchParams({

@@ -30,9 +30,18 @@ import {
 } from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
+import { createMailboxInspection, type MailboxInspection } from './mailbox-inspection.ts';
+import { type OpenedSignIn, openSignIn, type ReadCookie } from './open-sign-in.ts';
 import type { PushApi } from './push.ts';
 import { createPushApi } from './push-api.ts';
-import { redirectUriOf, type SignInRequest, startSignIn } from './sign-in.ts';
+import {
+  type ReauthenticationRequest,
+  reauthenticate,
+  redirectUriOf,
+  type SignInRequest,
+  type StartedSignIn,
+  startSignIn,
+} from './sign-in.ts';
 import { createAccessTokens } from './tokens.ts';
 
 export interface Microsoft365Deps {
@@ -66,6 +75,8 @@ export interface Microsoft365Deps {
 export interface Microsoft365 {
   readonly mail: MailApi;
   readonly push: PushApi;
+  /** Looks at what an account may do with a mailbox. */
+  readonly inspection: MailboxInspection;
   readonly tokens: AccessTokens;
   /** What the app registration must list as a redirect URI of the platform Web. */
   readonly redirectUri: string;
@@ -82,7 +93,11 @@ export interface Microsoft365 {
     input: CredentialInput,
   ): Promise<SavedIntegration>;
   /** See `sign-in.ts`. */
-  startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
+  startSignIn(em: EntityManager, request: SignInRequest): Promise<StartedSignIn>;
+  /** See `sign-in.ts`. */
+  reauthenticate(em: EntityManager, request: ReauthenticationRequest): Promise<StartedSignIn>;
+  /** See `open-sign-in.ts`. Throws `SignInError`. */
+  openSignIn(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
   /** See `admin-consent.ts`. */
   startAdminConsent(em: EntityManager, request: AdminConsentRequest): Promise<{ authorizationUrl: string }>;
   /** See `admin-consent.ts`. Throws `SignInError`. */
@@ -116,6 +131,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   return {
     mail: createMailApi({ client, clock, random }),
     push: createPushApi({ client, clock }),
+    inspection: createMailboxInspection(client),
     tokens,
     redirectUri: redirectUriOf(publicUrl),
     createIntegration: (em, organizationId, input) =>
@@ -125,7 +141,9 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
       await healAccounts({ ...deps, tokens }, saved.integration);
       return saved;
     },
-    startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
+    startSignIn: (em, request) => startSignIn(em, { secretBox, clock, publicUrl }, request),
+    reauthenticate: (em, request) => reauthenticate(em, { secretBox, clock, publicUrl }, request),
+    openSignIn: (link, readCookie) => openSignIn({ ...deps, overrides }, link, readCookie),
     startAdminConsent: (em, request) => startAdminConsent(em, { clock, overrides, publicUrl }, request),
     completeAdminConsent: (answer) => completeAdminConsent({ ...deps, overrides, tokens }, answer),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),

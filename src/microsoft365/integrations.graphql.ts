@@ -1,9 +1,6 @@
-import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder, enumType, errorType } from '../graphql/builder.ts';
 import { connectionType } from '../graphql/connection.ts';
-import { decodeId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
-import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Account } from './account.entity.ts';
 import { AuthorizationModeEnum, CloudEnum } from './credentials.graphql.ts';
@@ -128,31 +125,3 @@ builder.queryField('integrations', (t) =>
     IntegrationConnection,
   ),
 );
-
-mutation('startSignIn', {
-  description:
-    'Starts a sign-in to Microsoft 365, also of an account that has to sign in again. Open the URL in a browser within ten minutes; it works once.',
-  permission: 'integration:manage',
-  input: (t) => ({
-    integrationId: t.id({ required: true, description: 'Which integration to sign in through.' }),
-    sharedMailboxes: t.boolean({
-      required: true,
-      defaultValue: false,
-      description: 'Whether to ask for the right to open shared mailboxes as well.',
-    }),
-    loginHint: t.string({ description: 'The address that the page of Microsoft suggests.' }),
-    returnTo: t.string({
-      description: 'Where the browser goes afterwards: a path on this server, such as /settings.',
-    }),
-  }),
-  payload: { authorizationUrl: { type: 'String', description: 'The page to open in a browser.' } },
-  errors: [NotFoundError, InvalidInputError],
-  resolve: ({ integrationId, loginHint, returnTo, sharedMailboxes }, { em, actor, services }) =>
-    services.microsoft365.startSignIn(em, {
-      integrationId: decodeId('Integration', integrationId),
-      userId: actor.userId,
-      loginHint: loginHint ?? null,
-      returnTo: returnTo ?? null,
-      sharedMailboxes,
-    }),
-});

@@ -5,6 +5,7 @@ import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
 import { Account, type AccountStatus } from './account.entity.ts';
+import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import { setAccountStatus } from './account-status.ts';
 import { takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
@@ -39,6 +40,11 @@ type Visit = { token: AccessToken } | { error: GraphError };
 
 const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   SIGN_IN_REQUIRED: 'Microsoft asks the account to sign in again.',
+  MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[0],
+  ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[0],
+  ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[0],
+  APP_NOT_ASSIGNED: ACCOUNT_REFUSALS.APP_NOT_ASSIGNED[0],
+  CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[0],
   CONSENT_REQUIRED: 'The account or its organization no longer grants the permissions that are needed.',
   CREDENTIAL_REFUSED: 'Microsoft does not accept the app registration or its client secret.',
   LOGIN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached, or did not answer as expected.',

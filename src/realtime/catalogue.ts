@@ -8,6 +8,7 @@ export type DomainEvent =
   | { type: 'message.added'; ticketId: string; messageId: string }
   | { type: 'sync-status.changed'; mailboxId: string }
   | { type: 'account-status.changed'; accountId: string }
+  | { type: 'sign-in.ended'; signInAttemptId: string }
   | { type: 'credential.expiring'; integrationId: string };
 
 export type EventType = DomainEvent['type'];

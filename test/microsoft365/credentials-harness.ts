@@ -3,6 +3,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
 import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
+import { openLink } from '../support/browser.ts';
 import type { TestCertificate } from '../support/certificate.ts';
 
 /** Whatever a mutation of integrations answers: the payload's fields, or the error's. */
@@ -102,7 +103,11 @@ export async function startCredentialsDesk(): Promise<CredentialsDesk & AsyncDis
       return clientId;
     },
     async visit(url, address, decision = 'accept') {
-      const response = await fetch(`${url}&_account=${encodeURIComponent(address)}&_decision=${decision}`);
+      const { microsoftUrl, cookie } = await openLink(url);
+      const choice = `&_account=${encodeURIComponent(address)}&_decision=${decision}`;
+      const answer = await fetch(microsoftUrl + choice, { redirect: 'manual' });
+      const location = answer.headers.get('location');
+      const response = location === null ? answer : await fetch(location, { headers: { cookie } });
       return { status: response.status, page: await response.text() };
     },
     anotherProcess: () =>

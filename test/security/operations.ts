@@ -5,6 +5,7 @@ export interface Ids {
   ApiKey: string;
   Integration: string;
   Account: string;
+  SignInAttempt: string;
   Mailbox: string;
   SyncRun: string;
   Reconciliation: string;
@@ -79,6 +80,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Query.node': query('node(id: $id) { __typename id }', ({ Ticket }) => ({ id: Ticket }), '($id: ID!)', [
     'Ticket',
   ]),
+  'Query.signInAttempt': query(
+    'signInAttempt(id: $id) { id status }',
+    ({ SignInAttempt }) => ({ id: SignInAttempt }),
+    '($id: ID!)',
+    ['SignInAttempt'],
+  ),
   'Query.organization': query('organization { id name }'),
   'Query.syncRuns': query(
     'syncRuns(first: 100, mailboxId: $id) { edges { node { id } } }',
@@ -162,6 +169,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Integration }) => ({ integrationId: Integration }),
     ['Integration'],
   ),
+  'Mutation.reauthenticate': mutation('reauthenticate', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
   'Mutation.startSignIn': mutation('startSignIn', ({ Integration }) => ({ integrationId: Integration }), [
     'Integration',
   ]),
@@ -183,6 +193,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Subscription.credentialExpiring': subscription(
     'credentialExpiring(after: $after) { cursor integration { id } }',
   ),
+  'Subscription.signInEnded': subscription('signInEnded(after: $after) { cursor signInAttempt { id } }'),
   'Subscription.messageAdded': subscription(
     'messageAdded(after: $after, ticketId: $id) { cursor message { id } }',
     ({ Ticket }) => ({ id: Ticket }),

@@ -6,6 +6,7 @@ import type { EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { type Database, forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
+import { signInAs } from './browser.ts';
 import { cloneDatabase } from './database.ts';
 import { eventually } from './wait.ts';
 
@@ -138,10 +139,7 @@ export function createDesk(
         { input: { integrationId } },
       );
       if (!startSignIn.authorizationUrl) throw new Error(createIntegration.message ?? startSignIn.message);
-      const answer = await fetch(
-        `${startSignIn.authorizationUrl}&_account=${encodeURIComponent(address)}&_decision=accept`,
-      );
-      if (!answer.ok) throw new Error(`Signing in failed: ${answer.status} ${await answer.text()}`);
+      await signInAs(startSignIn.authorizationUrl, address);
       const { mailboxes } = await request<{
         mailboxes: { edges: { node: { id: string; emailAddress: string } }[] };
       }>('{ mailboxes(first: 100) { edges { node { id emailAddress } } } }');
