@@ -9,6 +9,7 @@ import { folderRoutes } from './folder-routes.ts';
 import { gate } from './gate.ts';
 import { faultResponse, GraphFault, requestIdsOf } from './graph-fault.ts';
 import { canonicalPath } from './graph-path.ts';
+import { mailTipsRoutes } from './mail-tips-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { sendRoutes } from './send-routes.ts';
 import { signInRoutes } from './sign-in.ts';
@@ -33,6 +34,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   app.route('/', deltaRoutes(world));
   app.route('/', folderRoutes(world));
   app.route('/', sendRoutes(world));
+  app.route('/', mailTipsRoutes(world));
   app.route('/', attachmentRoutes(world));
   app.route('/', messageRoutes(world));
   app.route('/', subscriptionRoutes(world));

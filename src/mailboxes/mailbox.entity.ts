@@ -7,8 +7,8 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 
-/** The account's own mailbox, or one that is shared with it. */
-export const MAILBOX_KINDS = ['PRIMARY', 'SHARED'] as const;
+/** The account's own mailbox, one that is shared with it, or in application mode any of the tenant. */
+export const MAILBOX_KINDS = ['PRIMARY', 'SHARED', 'TENANT'] as const;
 export type MailboxKind = (typeof MAILBOX_KINDS)[number];
 
 /** What happens to a message in the mailbox once it has become part of a ticket. */
@@ -47,6 +47,12 @@ export const MailboxSchema = defineEntity({
     archiveFolder: p.json<FolderChoice>().nullable(),
     /** Every incoming mail is copied to it; null: no copies. */
     copyFolder: p.json<FolderChoice>().nullable(),
+    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
+    microsoftUserId: p.text().nullable(),
+    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
+    inboxFolderId: p.text().nullable(),
+    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
+    removedAt: p.datetime().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

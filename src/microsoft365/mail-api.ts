@@ -30,7 +30,8 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     withCounter: (own) => createMailApi(deps, own),
     listFolders: (mailbox, signal) => listFolders(deps, scopeOf(mailbox, signal)),
     getFolder: (mailbox, id, signal) => getFolder(deps, scopeOf(mailbox, signal), id),
-    createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
+    createFolder: (mailbox, displayName, signal, parentFolderId) =>
+      createFolder(deps, scopeOf(mailbox, signal), displayName, parentFolderId ?? null),
     readDelta: (mailbox, request, signal) => readDelta(deps, scopeOf(mailbox, signal), request),
     getMail: (mailbox, id, signal) => getMail(client, scopeOf(mailbox, signal), id),
     getMails: (mailbox, ids, signal) => fetchMails(deps, scopeOf(mailbox, signal), ids),
