@@ -14,6 +14,7 @@ import type { OnConnected } from './complete-sign-in.ts';
 import { loginUrlOf } from './endpoints.ts';
 import { aadstsNumber, classifyEntraError } from './entra-error.ts';
 import { GraphError } from './graph-error.ts';
+import { healAccounts } from './heal-accounts.ts';
 import { Integration } from './integration.entity.ts';
 import { getIntegration, type IntegrationDeps, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes } from './msal.ts';
@@ -140,7 +141,9 @@ export async function completeAdminConsent(
   if (answer.error !== null) throw refusalOf(answer.error, answer.errorDescription);
   const integration = await getIntegration(em, consent.integration.id);
   deps.logger.info({ organizationId, integrationId: integration.id }, 'an administrator has consented');
-  const account = integration.authorizationMode === 'APPLICATION' ? await connect(deps, integration) : null;
+  const isApplication = integration.authorizationMode === 'APPLICATION';
+  const account = isApplication ? await connect(deps, integration) : null;
+  if (!isApplication) await healAccounts(deps, integration, 'NEEDS_CONSENT');
   return { organizationId, integration, account, returnTo: consent.returnTo ?? null };
 }
 

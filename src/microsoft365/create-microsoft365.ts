@@ -138,7 +138,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
       createIntegration(em, integrationDeps, organizationId, input),
     rotateCredential: async (em, integrationId, input) => {
       const saved = await rotateCredential(em, integrationDeps, integrationId, input);
-      await healAccounts({ ...deps, tokens }, saved.integration);
+      await healAccounts({ ...deps, tokens }, saved.integration, 'CREDENTIAL_EXPIRED');
       return saved;
     },
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, publicUrl }, request),

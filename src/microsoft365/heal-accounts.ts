@@ -7,9 +7,9 @@ import type { OnConnected } from './complete-sign-in.ts';
 import { GraphError } from './graph-error.ts';
 import type { Integration } from './integration.entity.ts';
 
-/** How long the request that brought the new credential waits; who takes longer heals at the next use. */
+/** How long the request that brought the cure waits; who takes longer heals at the next use. */
 const HEAL_MILLISECONDS = 10 * SECOND;
-/** More accounts behind one credential heal at their next use. */
+/** More accounts of one integration heal at their next use. */
 const MOST_ACCOUNTS = 50;
 
 export interface HealDeps {
@@ -20,15 +20,19 @@ export interface HealDeps {
 }
 
 /**
- * Tries the accounts again that Microsoft refused for want of a good credential. Nobody has to wait for the next poll,
- * which may be an hour away. What fails is left as it is: its status says why.
+ * Tries the accounts again that Microsoft refused for a reason (`ailing`) which has just gone. Nobody has to wait for the
+ * next poll, which may be an hour away. What fails is left as it is: its status says why.
  */
-export async function healAccounts(deps: HealDeps, integration: Integration): Promise<void> {
+export async function healAccounts(
+  deps: HealDeps,
+  integration: Integration,
+  ailing: 'CREDENTIAL_EXPIRED' | 'NEEDS_CONSENT',
+): Promise<void> {
   const { database, logger, tokens, onHealed } = deps;
   const organizationId = integration.organization.id;
   const accounts = await forkFor(database, organizationId).find(
     Account,
-    { integration: integration.id, status: 'CREDENTIAL_EXPIRED' },
+    { integration: integration.id, status: ailing },
     { fields: ['id'], orderBy: { id: 'asc' }, limit: MOST_ACCOUNTS },
   );
   const signal = AbortSignal.timeout(HEAL_MILLISECONDS);
@@ -38,7 +42,7 @@ export async function healAccounts(deps: HealDeps, integration: Integration): Pr
         await tokens.get({ organizationId, accountId }, signal);
       } catch (error) {
         if (!(error instanceof GraphError) && !signal.aborted) throw error;
-        logger.warn({ organizationId, accountId }, 'an account did not heal with the new credential');
+        logger.warn({ organizationId, accountId }, 'an account did not heal');
         return;
       }
       await forkFor(database, organizationId).transactional(async (em) => {

@@ -160,9 +160,12 @@ describe('National clouds', () => {
     });
     expect(saved).toMatchObject({ isCredentialVerified: true, integration: { cloud } });
     const integrationId = saved.integration?.id;
+    const opened = await stage.run('startSignIn', { integrationId });
+    const onwards = await fetch(opened.authorizationUrl ?? '', { redirect: 'manual' });
+    const microsoftUrl = decodeURIComponent(onwards.headers.get('location') ?? '');
+    expect(microsoftUrl).toContain(`/_hosts/${login}/${domain}/oauth2/v2.0/authorize`);
+    expect(microsoftUrl).toContain(`https://${graph}/Mail.ReadWrite`);
     const { authorizationUrl = '' } = await stage.run('startSignIn', { integrationId });
-    expect(authorizationUrl).toContain(`/_hosts/${login}/${domain}/oauth2/v2.0/authorize`);
-    expect(decodeURIComponent(authorizationUrl)).toContain(`https://${graph}/Mail.ReadWrite`);
     expect((await stage.visit(authorizationUrl, address)).page).toMatch(/Connected/);
     const { mailboxes } = await stage.desk.request<{
       mailboxes: { edges: { node: { emailAddress: string; folders: { wellKnownName: string }[] } }[] };

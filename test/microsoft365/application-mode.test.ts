@@ -194,6 +194,13 @@ describe('An admin consent', () => {
     expect(page).toMatch(/Consent granted/);
     const { authorizationUrl = '' } = await stage.run('startSignIn', { integrationId });
     expect((await stage.visit(authorizationUrl, 'mia@contoso.example')).page).toMatch(/Connected/);
+    // Whom Microsoft refused for want of consent is back at once when it is given again.
+    const connected = await accountOf(integrationId);
+    const em = forkFor(stage.app.database, stage.desk.organizationId);
+    (await em.findOneOrFail(Account, { id: rowId(connected?.id ?? '') })).status = 'NEEDS_CONSENT';
+    await em.flush();
+    await stage.visit(await consentPage(integrationId), 'ada@contoso.example');
+    expect(await accountOf(integrationId)).toMatchObject({ status: 'ACTIVE' });
     await stage.microsoft('tenants/contoso.example/settings', { userConsentAllowed: true });
   });
 
