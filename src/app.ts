@@ -3,23 +3,29 @@ import { createSessionWatch } from './access/session-watch.ts';
 import type { Config } from './config.ts';
 import { openIntakeDatabase, prepareDatabase } from './database.ts';
 import { schema } from './graphql/schema.ts';
+import { enqueue } from './jobs/define-job.ts';
 import { createJobMetrics } from './jobs/job-metrics.ts';
+import { createReseal, createSealingMetrics, resealJob, resealSchedule } from './jobs/reseal.jobs.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
+import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
+import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { checkEncryptionKeys } from './platform/key-check.ts';
 import { Lifecycle } from './platform/lifecycle.ts';
 import { createLinkSigner } from './platform/link-signing.ts';
 import type { Logger } from './platform/logger.ts';
 import { createNotifications } from './platform/notifications.ts';
 import { openStorages } from './platform/open-storages.ts';
-import { createSecretBox, loadOrCreateKeyFile } from './platform/secrets.ts';
+import { createSecretBox, keyFileIn, loadOrCreateKeyFile } from './platform/secrets.ts';
 import { createEventBus } from './realtime/event-bus.ts';
 import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
+import { sealedColumns } from './sealed-columns.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
@@ -67,7 +73,17 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   lifecycle.defer('database pool', () => database.close(true));
   const mintedKey = await ensureFirstOrganization(database, { adminKey: config.adminKey, logger });
   const keys = config.encryptionKeys ?? (await loadOrCreateKeyFile(config.dataDirectory));
+  const secretBox = createSecretBox(keys);
+  // Before anything is served: over all organizations, since the keys are the installation's.
+  const sealedUnderOlderKeys = await checkEncryptionKeys(
+    forkAcrossOrganizations(database),
+    secretBox,
+    sealedColumns,
+    { isConfigured: config.encryptionKeys !== null, keyFile: keyFileIn(config.dataDirectory) },
+  );
   const metrics = createMetrics();
+  const sealing = { database, secretBox, columns: sealedColumns };
+  createSealingMetrics(metrics.registry, sealing);
 
   const storages = await openStorages({ database, s3: config.s3, logger, registry: metrics.registry });
 
@@ -83,7 +99,6 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     config.publicUrl ?? `http://${config.host === '0.0.0.0' ? 'localhost' : config.host}:${config.port}`;
   const pushEnvironment = { publicUrl: config.publicUrl, graphUrl: config.microsoftGraphUrl };
   createPushMetrics({ registry: metrics.registry, database, clock, environment: pushEnvironment });
-  const secretBox = createSecretBox(keys);
   const budget = createSharedBudget({ databaseUrl, logger, registry: metrics.registry });
   lifecycle.defer('request budget', () => budget[Symbol.asyncDispose]());
   const microsoft365 = createMicrosoft365({
@@ -101,6 +116,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       await em.flush();
       await syncAccount(em, account);
     },
+    onHealed: syncAccount,
   });
   const { mail, push } = microsoft365;
 
@@ -123,17 +139,25 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...createAttachmentJobs({ database, mail, storages, clock, limits: config.attachmentLimits }),
         createContentSweep({ database, storages, clock }),
         createPruneEvents({ database, clock }),
+        createWarnOfExpiry({ database, clock }),
+        createReseal(sealing),
       ],
       abandon: lifecycle.abandon,
       onAttempt: createJobMetrics(metrics.registry, database),
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();
+    if (sealedUnderOlderKeys > 0) {
+      logger.info({ count: sealedUnderOlderKeys, key: keys[0]?.name }, 'sealing secrets of older keys anew');
+      await enqueue(forkAcrossOrganizations(database), resealJob, {});
+    }
     const schedule = startSchedule(
       [
         ...syncSchedule,
         ...pushSchedule,
         ...reconcileSchedule,
+        ...credentialSchedule,
+        ...resealSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
         { job: sweepContentsJob, pattern: '0 37 * * * *' },
       ],

@@ -3,6 +3,7 @@ import { OrganizationSchema } from './access/organization.entity.ts';
 import { UserSchema } from './access/user.entity.ts';
 import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
 import { AccountSchema } from './microsoft365/account.entity.ts';
+import { AdminConsentSchema } from './microsoft365/admin-consent.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
 import { MailImportSchema } from './sync/mail-import.entity.ts';
@@ -29,6 +30,7 @@ export const entities = [
   IntegrationSchema,
   AccountSchema,
   SignInAttemptSchema,
+  AdminConsentSchema,
   MailboxSchema,
   GroupSchema,
   MailRuleSchema,

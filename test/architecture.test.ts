@@ -26,6 +26,7 @@ const RANK_OF_FILE: Readonly<Record<string, number>> = {
   'errors.ts': -1,
   'config.ts': 0.5,
   'entities.ts': 8,
+  'sealed-columns.ts': 8,
   'database.ts': 8,
   'app.ts': 9,
   'main.ts': 9,

@@ -61,12 +61,19 @@ async function waitForPush(client: DemoClient, mailboxId: string): Promise<void>
   }
 }
 
-/** What a browser does on the sign-in pages, with the emulator's short cut for the account picker and the consent. */
+/**
+ * What a browser does with the link and on the sign-in pages, with the emulator's short cut for the account picker and the
+ * consent: `fetch` keeps no cookies, and the sign-in is bound to one.
+ */
 async function signIn(authorizationUrl: string, address: string): Promise<void> {
-  const url = new URL(authorizationUrl);
-  url.searchParams.set('_account', address);
-  url.searchParams.set('_decision', 'accept');
   const signal = AbortSignal.timeout(SET_UP_TIMEOUT_MILLISECONDS);
-  const answer = await fetch(url, { signal });
+  const link = await fetch(authorizationUrl, { redirect: 'manual', signal });
+  const cookie = link.headers.getSetCookie().map((line) => line.split(';')[0]);
+  const page = new URL(link.headers.get('location') ?? authorizationUrl);
+  page.searchParams.set('_account', address);
+  page.searchParams.set('_decision', 'accept');
+  const back = await fetch(page, { redirect: 'manual', signal });
+  const callback = back.headers.get('location') ?? authorizationUrl;
+  const answer = await fetch(callback, { headers: { cookie: cookie.join('; ') }, signal });
   if (!answer.ok) throw new Error(`Signing in failed: HTTP ${answer.status}`);
 }

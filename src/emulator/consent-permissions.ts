@@ -1,3 +1,4 @@
+import { EMULATED_CLOUDS, graphRootOf } from './cloud-hosts.ts';
 import { OAuthFault } from './oauth-fault.ts';
 import type { UserConsentPolicy } from './sign-in-state.ts';
 
@@ -8,7 +9,10 @@ export interface Permission {
   readonly adminOnly: boolean;
 }
 
-const GRAPH_RESOURCES = ['https://graph.microsoft.com/', '00000003-0000-0000-c000-000000000000/'];
+const GRAPH_RESOURCES = [
+  ...EMULATED_CLOUDS.map((cloud) => `${graphRootOf(cloud)}/`),
+  '00000003-0000-0000-c000-000000000000/',
+];
 
 /** Scopes that are about signing in, and belong to no resource. */
 export const OPENID_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access'];

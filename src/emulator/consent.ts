@@ -87,11 +87,13 @@ export function revokeConsent(tenant: Tenant, appId: string, userId: string | nu
 
 /**
  * The application permissions that client credentials get in a tenant: what an administrator granted there, and
- * otherwise what the app is registered with, so that a first try needs no administrator.
+ * otherwise what the app is registered with, so that a first try needs no administrator; not in a tenant whose settings
+ * say `rolesNeedConsent`.
  */
 export function grantedRoles(state: EmulatorState, tenant: Tenant, appId: string): readonly string[] {
   const granted = tenant.appConsents.get(appId)?.roles ?? [];
-  return granted.length > 0 ? granted : rolesOf(state, appId);
+  if (granted.length > 0 || settingsOf(state.signIn, tenant.id).rolesNeedConsent) return granted;
+  return rolesOf(state, appId);
 }
 
 function rolesOf(state: EmulatorState, appId: string): readonly string[] {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { graphDateTime } from './clock.ts';
+import { EMULATED_CLOUDS } from './cloud-hosts.ts';
 import { ControlFault, controlFaultResponse, readControlBody } from './control-answer.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import type { Folder, Mailbox } from './mailbox.ts';
@@ -25,6 +26,7 @@ const tenantSchema = z.strictObject({
     .toLowerCase(),
   displayName: z.string().min(1).max(200).optional(),
   id: z.uuid().toLowerCase().optional(),
+  cloud: z.enum(EMULATED_CLOUDS).default('GLOBAL'),
 });
 const mailboxSchema = z.strictObject({
   address: addressSchema,
@@ -47,11 +49,11 @@ export function controlMailboxRoutes(world: World): Hono {
 
   routes.get('/tenants', (c) => c.json([...state.tenants.values()].map(tenantJson)));
   routes.post('/tenants', async (c) => {
-    const { domain, displayName, id } = await readControlBody(c, tenantSchema);
+    const { domain, displayName, id, cloud } = await readControlBody(c, tenantSchema);
     if (findTenant(state, domain) !== undefined || (id !== undefined && state.tenants.has(id))) {
       throw new ControlFault(409, 'exists', `There already is a tenant ${domain}.`);
     }
-    const tenant = newTenant(id ?? randomUUID(), domain, displayName ?? domain);
+    const tenant = newTenant(id ?? randomUUID(), domain, displayName ?? domain, cloud);
     state.tenants.set(tenant.id, tenant);
     return c.json(tenantJson(tenant), 201);
   });

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { graphDateTime } from './clock.ts';
 import { ControlFault, controlFaultResponse, readControlBody } from './control-answer.ts';
+import { controlExchangeRoutes } from './control-exchange.ts';
 import { controlMailRoutes } from './control-mail.ts';
 import { controlMailboxRoutes } from './control-mailboxes.ts';
 import { faultSchema } from './faults.ts';
@@ -41,6 +42,7 @@ export function controlRoutes(world: World): Hono {
   routes.onError(controlFaultResponse);
   routes.route('/', controlMailRoutes(world));
   routes.route('/', controlMailboxRoutes(world));
+  routes.route('/', controlExchangeRoutes(world));
   routes.route('/', controlSignInRoutes(world.state, world.push));
   routes.route('/', pushControlRoutes(world));
 

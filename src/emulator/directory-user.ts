@@ -1,3 +1,5 @@
+import type { EmulatedCloud } from './cloud-hosts.ts';
+
 /** A user, shared mailbox or guest of an emulated tenant. Shared mailboxes are users too, as in Entra ID. */
 export interface DirectoryUser {
   id: string;
@@ -38,6 +40,8 @@ export interface Tenant {
   /** Its domain, which sign-in paths accept in place of the id. */
   domain: string;
   displayName: string;
+  /** Which of Microsoft's clouds it belongs to. */
+  cloud: EmulatedCloud;
   users: Map<string, DirectoryUser>;
   appConsents: Map<string, AppConsent>;
 }

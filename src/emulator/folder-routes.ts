@@ -22,6 +22,8 @@ import type { GraphEnv, World } from './world.ts';
 const newFolderSchema = z.object({
   displayName: z.string().trim().min(1).max(255),
   isHidden: z.boolean().optional(),
+  /** A search folder; see learn.microsoft.com/graph/api/mailsearchfolder-post. */
+  '@odata.type': z.literal('#microsoft.graph.mailSearchFolder').optional(),
 });
 
 const PROPERTIES: Readonly<Record<string, (mailbox: Mailbox, folder: Folder) => unknown>> = {
@@ -44,12 +46,8 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
   });
   routes.post(base, async (c) => {
     const { mailbox } = openMailbox(c, world, 'write');
-    const { displayName, isHidden } = await readBody(c, newFolderSchema);
-    const parent = folderOf(mailbox, 'msgfolderroot');
-    return c.json(
-      folderJson(mailbox, createFolder(mailbox, parent, displayName, isHidden ?? false), null),
-      201,
-    );
+    const input = await readBody(c, newFolderSchema);
+    return c.json(makeFolder(mailbox, folderOf(mailbox, 'msgfolderroot'), input), 201);
   });
   routes.get(`${base}/:folder`, (c) => {
     const { mailbox } = openMailbox(c, world, 'read');
@@ -81,13 +79,15 @@ export function folderRoutes(world: World): Hono<GraphEnv> {
   routes.post(`${base}/:folder/childFolders`, async (c) => {
     const { mailbox } = openMailbox(c, world, 'write');
     const parent = folderOf(mailbox, c.req.param('folder'));
-    const { displayName, isHidden } = await readBody(c, newFolderSchema);
-    return c.json(
-      folderJson(mailbox, createFolder(mailbox, parent, displayName, isHidden ?? false), null),
-      201,
-    );
+    return c.json(makeFolder(mailbox, parent, await readBody(c, newFolderSchema)), 201);
   });
   return routes;
+}
+
+function makeFolder(mailbox: Mailbox, parent: Folder, input: z.infer<typeof newFolderSchema>): MailFolder {
+  const folder = createFolder(mailbox, parent, input.displayName, input.isHidden ?? false);
+  if (input['@odata.type'] !== undefined) folder.isSearch = true;
+  return folderJson(mailbox, folder, null);
 }
 
 function destroyTree(mailbox: Mailbox, folder: Folder): void {
@@ -128,7 +128,10 @@ function isFolderProperty(name: string): boolean {
 
 /** The folder as Graph would send it. */
 export function folderJson(mailbox: Mailbox, folder: Folder, select: readonly string[] | null): MailFolder {
-  const json: MailFolder & Record<string, unknown> = { id: folder.id };
+  const json: MailFolder & Record<string, unknown> = {
+    ...(folder.isSearch ? { '@odata.type': '#microsoft.graph.mailSearchFolder' } : {}),
+    id: folder.id,
+  };
   for (const [name, property] of Object.entries(PROPERTIES)) {
     if (select === null || select.includes(name)) json[name] = property(mailbox, folder);
   }

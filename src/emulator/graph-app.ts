@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { attachmentRoutes } from './attachment-routes.ts';
 import { batchRoutes } from './batch-routes.ts';
+import { pathAtHost } from './cloud-hosts.ts';
 import { controlRoutes } from './control-routes.ts';
 import { deltaRoutes } from './delta-routes.ts';
 import { directoryRoutes } from './directory.ts';
@@ -8,6 +9,7 @@ import { folderRoutes } from './folder-routes.ts';
 import { gate } from './gate.ts';
 import { faultResponse, GraphFault, requestIdsOf } from './graph-fault.ts';
 import { canonicalPath } from './graph-path.ts';
+import { mailTipsRoutes } from './mail-tips-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { sendRoutes } from './send-routes.ts';
 import { signInRoutes } from './sign-in.ts';
@@ -32,6 +34,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   app.route('/', deltaRoutes(world));
   app.route('/', folderRoutes(world));
   app.route('/', sendRoutes(world));
+  app.route('/', mailTipsRoutes(world));
   app.route('/', attachmentRoutes(world));
   app.route('/', messageRoutes(world));
   app.route('/', subscriptionRoutes(world));
@@ -52,7 +55,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   return app;
 }
 
-/** The path of a URL, still percent-encoded. */
+/** The path of a URL as the host it is meant for sees it, still percent-encoded. */
 function pathOf(url: string): string {
-  return new URL(url).pathname;
+  return pathAtHost(new URL(url).pathname);
 }

@@ -11,7 +11,7 @@ export function canonicalPath(pathname: string): string {
     .replace(/\/([A-Za-z]+)\('((?:[^']|%27%27|'')*)'\)/g, '/$1/$2')
     .replace(/\/(messages|users)\/delta\(\)/, '/$1/delta')
     .replace(/^\/(v1\.0|beta)\//, '/v1.0/')
-    .replace(/^\/v1\.0\/me\/(mailFolders|messages|sendMail)(?=\/|$)/i, `/v1.0/users/${ME}/$1`);
+    .replace(/^\/v1\.0\/me\/(mailFolders|messages|sendMail|getMailTips)(?=\/|$)/i, `/v1.0/users/${ME}/$1`);
   if (!path.startsWith('/v1.0/users/')) return path;
   return path
     .replace(/\/mailFolders\/(?:[^/]+\/childFolders\/)+(?=[^/$])/i, '/mailFolders/')

@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import type { Caller } from './caller.ts';
 import type { DirectoryUser } from './directory-user.ts';
+import { applicationMay, type ExchangeState } from './exchange.ts';
 import { requireCaller } from './gate.ts';
 import { GraphFault } from './graph-fault.ts';
 import { ME } from './graph-path.ts';
@@ -29,15 +30,14 @@ const PERMISSIONS: Readonly<Record<MailNeed, readonly string[]>> = {
 
 /**
  * The mailbox that the path names, when the caller may use it: its own, one it has Full Access to (with a `.Shared`
- * permission), or as an application any of its tenant.
+ * permission), or as an application any of its tenant that Exchange does not keep it out of. In Microsoft's order: what
+ * the token may do at all, whether there is a mailbox, and whether it lets this caller in.
  * Throws 401, 403 `ErrorAccessDenied`, 404 `ErrorInvalidUser`, or 404 `MailboxNotEnabledForRESTAPI`.
  */
 export function openMailbox(c: Context<GraphEnv>, world: World, need: MailNeed): OpenMailbox {
   const caller = requireCaller(c);
   const owner = ownerOf(world, caller, c.req.param('user') ?? ME);
-  if (!mayUse(caller, owner, need)) {
-    throw new GraphFault(403, 'ErrorAccessDenied', 'Access is denied. Check credentials and try again.');
-  }
+  if (caller.userId !== null && !holdsScope(caller, owner, need)) throw accessDenied();
   const mailbox = world.state.mailboxes.get(owner.id);
   if (owner.mailbox === null || mailbox === undefined) {
     throw new GraphFault(
@@ -46,6 +46,15 @@ export function openMailbox(c: Context<GraphEnv>, world: World, need: MailNeed):
       'The mailbox is either inactive, soft-deleted, or is hosted on-premise.',
     );
   }
+  if (caller.userId === null) {
+    const answer = applicationMay(world.state.exchange, caller, owner, PERMISSIONS[need]);
+    if (answer === 'BLOCKED') {
+      throw accessDenied(
+        'Access to OData is disabled: [RAOP] : Blocked by tenant configured AppOnly AccessPolicy settings.',
+      );
+    }
+    if (answer === 'NO') throw accessDenied();
+  } else if (!mayUse(world.state.exchange, caller, owner, need)) throw accessDenied();
   const preferences = readPreferences(c.req.header('prefer'));
   if (preferences.applied !== '') c.header('Preference-Applied', preferences.applied);
   return { mailbox, owner, caller, preferences };
@@ -63,13 +72,27 @@ function ownerOf(world: World, caller: Caller, user: string): DirectoryUser {
 }
 
 /** Whether the token's permissions, and for delegated ones the rights in Exchange, allow the need. */
-export function mayUse(caller: Caller, owner: DirectoryUser, need: MailNeed): boolean {
+export function mayUse(
+  exchange: ExchangeState,
+  caller: Caller,
+  owner: DirectoryUser,
+  need: MailNeed,
+): boolean {
+  if (caller.userId === null) return applicationMay(exchange, caller, owner, PERMISSIONS[need]) === 'YES';
+  const isOwnOrOpen = caller.userId === owner.id || owner.fullAccess.includes(caller.userId);
+  return isOwnOrOpen && holdsScope(caller, owner, need);
+}
+
+/** Whether a person's token carries the permission, for mailboxes of others its `.Shared` form. */
+function holdsScope(caller: Caller, owner: DirectoryUser, need: MailNeed): boolean {
   const allowed = PERMISSIONS[need];
-  if (caller.userId === null) return caller.roles.some((role) => allowed.includes(role.toLowerCase()));
   const scopes = caller.scopes.map((scope) => scope.toLowerCase());
   const shared = scopes.some(
     (scope) => scope.endsWith('.shared') && allowed.includes(scope.slice(0, -'.shared'.length)),
   );
-  if (caller.userId === owner.id) return shared || scopes.some((scope) => allowed.includes(scope));
-  return shared && owner.fullAccess.includes(caller.userId);
+  return shared || (caller.userId === owner.id && scopes.some((scope) => allowed.includes(scope)));
+}
+
+function accessDenied(message = 'Access is denied. Check credentials and try again.'): GraphFault {
+  return new GraphFault(403, 'ErrorAccessDenied', message);
 }

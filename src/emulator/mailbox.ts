@@ -78,6 +78,8 @@ export interface Folder {
   /** Such as `inbox`; `null` for folders people made. */
   wellKnownName: string | null;
   isHidden: boolean;
+  /** A search folder: it is listed, and holds what its search finds (here nothing). */
+  isSearch?: boolean;
   childFolderIds: string[];
   /** Ascending by `receivedAt`, then `serial`. */
   messages: StoredMessage[];

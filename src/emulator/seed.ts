@@ -1,3 +1,4 @@
+import type { EmulatedCloud } from './cloud-hosts.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 
 /** A tenant of the seed with the people in it. */
@@ -55,8 +56,13 @@ function fabrikam(): SeedTenant {
 }
 
 /** A tenant without users or consents. */
-export function newTenant(id: string, domain: string, displayName: string): Tenant {
-  return { id, domain, displayName, users: new Map(), appConsents: new Map() };
+export function newTenant(
+  id: string,
+  domain: string,
+  displayName: string,
+  cloud: EmulatedCloud = 'GLOBAL',
+): Tenant {
+  return { id, domain, displayName, cloud, users: new Map(), appConsents: new Map() };
 }
 
 /** An ordinary user with a mailbox at the given address. */

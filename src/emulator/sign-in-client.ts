@@ -1,6 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
+import { checkAssertion } from './client-assertion.ts';
 import { OAuthFault } from './oauth-fault.ts';
-import { type Parameters, required } from './sign-in-request.ts';
+import { type Audience, type Parameters, required } from './sign-in-request.ts';
+import { appSettingsOf, settingsOf } from './sign-in-state.ts';
 import type { EmulatorState } from './state.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
@@ -15,21 +17,25 @@ const EXPIRED_SECRET = 'expired-secret';
  * (RFC 6749, section 2.3.1), or an assertion takes its place (RFC 7523). An app with a configured secret must send
  * that one; any other app may send whatever it likes, so that a first try needs no registration.
  *
- * The signature of an assertion is not verified, since nobody uploads a certificate here; its claims are.
+ * The same holds for certificates: see `client-assertion.ts`. In a tenant that knows only described apps
+ * (`knownAppsOnly`), any other is refused first.
  *
- * @throws OAuthFault 900144 without a client id, 7000218 without any credential, 7000215 for a wrong secret, 7000222
- * for an expired one, 700027 or 700023 for an assertion that could not have been accepted.
+ * @throws OAuthFault 900144 without a client id, 700016 for an unknown app, 7000218 without any credential, 7000215 for a
+ * wrong secret, 7000222 for an expired one, what `checkAssertion` throws for an assertion.
  */
 export function authenticateClient(
   state: EmulatorState,
+  audience: Audience,
   parameters: Parameters,
   authorization: string | undefined,
 ): string {
   const basic = readBasic(authorization);
   const appId = (basic?.appId ?? required(parameters, 'client_id')).toLowerCase();
+  checkAppIsKnown(state, audience, appId);
   const assertion = parameters.get('client_assertion');
   if (assertion !== undefined && parameters.get('client_assertion_type') === ASSERTION_TYPE) {
-    checkAssertion(state, appId, assertion);
+    const { certificates } = appSettingsOf(state.signIn, appId);
+    checkAssertion(appId, assertion, certificates, state.clock.now() / 1_000);
     return appId;
   }
   const secret = basic?.secret ?? parameters.get('client_secret') ?? '';
@@ -50,8 +56,11 @@ function checkSecret(state: EmulatorState, appId: string, secret: string): void 
       `The provided client secret keys for app '${appId}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.`,
     );
   }
+  const { certificates, otherSecrets } = appSettingsOf(state.signIn, appId);
   const configured = state.appSecrets.get(appId);
-  if (secret === WRONG_SECRET || (configured !== undefined && !equal(secret, configured))) {
+  const isChecked = configured !== undefined || certificates !== null;
+  const isGood = [configured, ...otherSecrets].some((good) => good !== undefined && equal(secret, good));
+  if (secret === WRONG_SECRET || (isChecked && !isGood)) {
     throw new OAuthFault(
       7000215,
       `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${appId}'.`,
@@ -59,44 +68,14 @@ function checkSecret(state: EmulatorState, appId: string, secret: string): void 
   }
 }
 
-interface AssertionClaims {
-  iss?: unknown;
-  sub?: unknown;
-  aud?: unknown;
-  exp?: unknown;
-}
-
-/** The claims Entra asks of an assertion: see "certificate credentials" in its documentation. */
-function checkAssertion(state: EmulatorState, appId: string, assertion: string): void {
-  const claims = readClaims(assertion);
-  if (claims === null || claims.iss !== claims.sub || String(claims.sub).toLowerCase() !== appId) {
-    throw new OAuthFault(
-      700027,
-      'The certificate with identifier used to sign the client assertion is not registered on application, or the assertion is malformed. Its iss and sub must be the client id.',
-    );
-  }
-  const nowSeconds = state.clock.now() / 1_000;
-  const clockSkewSeconds = 5 * 60;
-  if (!(Number(claims.exp) > nowSeconds - clockSkewSeconds)) {
-    throw new OAuthFault(
-      700027,
-      'Client assertion is not within its valid time range. Check the clock of the client and the exp claim.',
-    );
-  }
-  if (!String(claims.aud).startsWith('https://login.microsoftonline.com/')) {
-    throw new OAuthFault(700023, 'Client assertion audience claim does not match Realm issuer.');
-  }
-}
-
-function readClaims(jwt: string): AssertionClaims | null {
-  const [, payload, signature] = jwt.split('.');
-  if (payload === undefined || signature === undefined || signature === '') return null;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    return typeof claims === 'object' && claims !== null ? { ...claims } : null;
-  } catch {
-    return null; // not JSON: no assertion of anybody
-  }
+/** Throws 700016 where the tenant takes only apps that were described through the control API. */
+export function checkAppIsKnown(state: EmulatorState, audience: Audience, appId: string): void {
+  if (audience.kind !== 'tenant' || !settingsOf(state.signIn, audience.tenant.id).knownAppsOnly) return;
+  if (state.signIn.apps.has(appId)) return;
+  throw new OAuthFault(
+    700016,
+    `Application with identifier '${appId}' was not found in the directory '${audience.tenant.displayName}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
+  );
 }
 
 function readBasic(authorization: string | undefined): { appId: string; secret: string } | null {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
@@ -25,13 +26,25 @@ const tenantSettings = z.strictObject({
   userConsentAllowed: z.union([z.boolean(), z.literal('microsoft-managed')]).optional(),
   accessTokenSeconds: z.int().min(1).max(LONGEST_TOKEN_SECONDS).nullable().optional(),
   refreshTokenReuse: z.enum(['allow', 'reject']).optional(),
+  knownAppsOnly: z.boolean().optional(),
+  rolesNeedConsent: z.boolean().optional(),
 });
+const certificate = z.string().refine((pem) => {
+  try {
+    return new X509Certificate(pem).publicKey.asymmetricKeyType === 'rsa';
+  } catch {
+    return false;
+  }
+}, 'must be a certificate in PEM with an RSA key');
 const app = z.strictObject({
   clientId: z.string().min(1).max(100),
   secret: z.string().min(1).nullable().optional(),
   redirectUris: z.array(z.url()).max(100).nullable().optional(),
   displayName: z.string().min(1).max(200).nullable().optional(),
   roles: z.array(z.string().min(1)).max(100).nullable().optional(),
+  /** In PEM. */
+  certificates: z.array(certificate).max(20).nullable().optional(),
+  otherSecrets: z.array(z.string().min(1)).max(20).optional(),
 });
 
 const smallBody = bodyLimit({
@@ -89,11 +102,14 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (tenant === undefined) throw unknown(`There is no tenant ${c.req.param('id')}.`);
     const input = await readControlBody(c, tenantSettings);
     const before = settingsOf(state.signIn, tenant.id);
-    const { userConsentAllowed, accessTokenSeconds, refreshTokenReuse } = input;
+    const { userConsentAllowed, accessTokenSeconds, refreshTokenReuse, knownAppsOnly, rolesNeedConsent } =
+      input;
     const settings = {
       userConsentAllowed: userConsentAllowed ?? before.userConsentAllowed,
       accessTokenSeconds: accessTokenSeconds === undefined ? before.accessTokenSeconds : accessTokenSeconds,
       refreshTokenReuse: refreshTokenReuse ?? before.refreshTokenReuse,
+      knownAppsOnly: knownAppsOnly ?? before.knownAppsOnly,
+      rolesNeedConsent: rolesNeedConsent ?? before.rolesNeedConsent,
     };
     state.signIn.settings.set(tenant.id, settings);
     return c.json({ tenantId: tenant.id, ...settings });
@@ -103,17 +119,20 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
   routes.post('/apps', smallBody, async (c) => {
     const input = await readControlBody(c, app);
     const appId = input.clientId.toLowerCase();
-    const { secret, redirectUris, displayName, roles } = input;
+    const { secret, redirectUris, displayName, roles, certificates, otherSecrets } = input;
     const before = appSettingsOf(state.signIn, appId);
     const settings = {
       displayName: displayName === undefined ? before.displayName : displayName,
       redirectUris: redirectUris === undefined ? before.redirectUris : redirectUris,
       roles: roles === undefined ? before.roles : roles,
+      certificates: certificates === undefined ? before.certificates : certificates,
+      otherSecrets: otherSecrets ?? before.otherSecrets,
     };
     state.signIn.apps.set(appId, settings);
     if (secret === null) state.appSecrets.delete(appId);
     else if (secret !== undefined) state.appSecrets.set(appId, secret);
-    return c.json({ clientId: appId, ...settings, hasSecret: state.appSecrets.has(appId) });
+    const { otherSecrets: _, ...shown } = settings;
+    return c.json({ clientId: appId, ...shown, hasSecret: state.appSecrets.has(appId) });
   });
 
   return routes;

@@ -1,3 +1,4 @@
+import { CLOUD_HOSTS } from './cloud-hosts.ts';
 import { type RequestedScope, readScopes } from './consent-permissions.ts';
 import type { Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
@@ -45,16 +46,25 @@ export interface SignInChoice {
 }
 
 /**
- * Reads a tenant segment of a sign-in path: a tenant id, a domain, `common`, `organizations` or `consumers`.
+ * Reads a tenant segment of a sign-in path: a tenant id, a domain, `common`, `organizations` or `consumers`. Of the tenants
+ * only those of the host's cloud exist there; for their metadata the global host knows the American ones too.
  *
  * @throws OAuthFault 90002 when there is no such tenant.
  */
-export function readAudience(state: EmulatorState, segment: string): Audience {
+export function readAudience(
+  state: EmulatorState,
+  segment: string,
+  host: string = CLOUD_HOSTS.GLOBAL.login,
+  purpose: 'metadata' | 'tokens' = 'tokens',
+): Audience {
   const wanted = segment.toLowerCase();
   if (wanted === 'common' || wanted === 'organizations') return { kind: 'any' };
   if (wanted === 'consumers') return { kind: 'personal' };
   const tenant = findTenant(state, wanted);
-  if (tenant !== undefined) return { kind: 'tenant', tenant };
+  const home = tenant && CLOUD_HOSTS[tenant.cloud].login;
+  const isShown =
+    purpose === 'metadata' && host === CLOUD_HOSTS.GLOBAL.login && tenant?.cloud.startsWith('US_') === true;
+  if (tenant !== undefined && (home === host || isShown)) return { kind: 'tenant', tenant };
   throw new OAuthFault(
     90002,
     `Tenant '${segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.`,

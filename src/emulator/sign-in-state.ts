@@ -55,6 +55,10 @@ export interface AppSettings {
   redirectUris: string[] | null;
   /** Application permissions that client credentials get; `null`: see `consent.ts`. */
   roles: string[] | null;
+  /** Certificates in PEM that may sign its assertions; `null`: any. */
+  certificates: string[] | null;
+  /** Client secrets that are good beside the one that was set last, as while one is rotated. */
+  otherSecrets: string[];
 }
 
 /**
@@ -71,6 +75,10 @@ export interface SignInSettings {
   accessTokenSeconds: number | null;
   /** Entra lets a refresh token be used again; `reject` makes lost rotations visible. */
   refreshTokenReuse: 'allow' | 'reject';
+  /** Apps that nobody described through the control API are not found (AADSTS700016). */
+  knownAppsOnly: boolean;
+  /** Client credentials carry only roles that an administrator granted. */
+  rolesNeedConsent: boolean;
 }
 
 /** The pair that signs every token of this emulator. */
@@ -110,6 +118,16 @@ const DEFAULT_SETTINGS: SignInSettings = {
   userConsentAllowed: true,
   accessTokenSeconds: null,
   refreshTokenReuse: 'allow',
+  knownAppsOnly: false,
+  rolesNeedConsent: false,
+};
+
+const UNDESCRIBED: AppSettings = {
+  displayName: null,
+  redirectUris: null,
+  roles: null,
+  certificates: null,
+  otherSecrets: [],
 };
 
 /** An empty sign-in state with a fresh RSA key (which takes about a tenth of a second to make). */
@@ -176,7 +194,7 @@ export function settingsOf(state: SignInState, tenantId: string): SignInSettings
 
 /** The settings of an app, set or default. */
 export function appSettingsOf(state: SignInState, appId: string): AppSettings {
-  return state.apps.get(appId) ?? { displayName: null, redirectUris: null, roles: null };
+  return state.apps.get(appId) ?? UNDESCRIBED;
 }
 
 /** Keeps a code, and drops those that expired more than their own lifetime ago. `now` in milliseconds since 1970. */

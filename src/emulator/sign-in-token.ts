@@ -4,7 +4,7 @@ import { OPENID_SCOPES, readScopes } from './consent-permissions.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
 import { authenticateClient } from './sign-in-client.ts';
-import { type Audience, type Parameters, readAudience, required } from './sign-in-request.ts';
+import { type Audience, type Parameters, required } from './sign-in-request.ts';
 import { type AuthorizationCode, settingsOf } from './sign-in-state.ts';
 import type { EmulatorState } from './state.ts';
 import { clientInfo, issueAccessToken, issueIdToken, issueRefreshToken } from './tokens.ts';
@@ -38,13 +38,12 @@ interface Grant {
  */
 export function answerTokenRequest(
   state: EmulatorState,
-  tenantSegment: string,
+  audience: Audience,
   parameters: Parameters,
   authorization: string | undefined,
 ): TokenAnswer {
-  const audience = readAudience(state, tenantSegment);
   const grantType = required(parameters, 'grant_type');
-  const appId = authenticateClient(state, parameters, authorization);
+  const appId = authenticateClient(state, audience, parameters, authorization);
   switch (grantType) {
     case 'authorization_code':
       return redeemCode(state, audience, appId, parameters);

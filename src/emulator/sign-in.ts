@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { cloudAt, loginHostOf } from './cloud-hosts.ts';
 import { answerAdminConsent, readAdminConsent } from './consent-admin.ts';
 import { OAuthFault } from './oauth-fault.ts';
 import {
@@ -15,6 +16,7 @@ import {
   startSession,
 } from './sign-in-answer.ts';
 import { type Account, accountsOf, authorize, isAccountFault } from './sign-in-authorize.ts';
+import { checkAppIsKnown } from './sign-in-client.ts';
 import { instanceDiscovery, openidConfiguration } from './sign-in-metadata.ts';
 import {
   adminConsentPage,
@@ -59,9 +61,12 @@ export function signInRoutes(state: EmulatorState): Hono {
   routes.get('/common/discovery/instance', (c) => c.json(instanceDiscovery('common')));
   routes.get('/:tenant/v2.0/.well-known/openid-configuration', (c) =>
     withFaultJson(c, state, () => {
-      const audience = readAudience(state, c.req.param('tenant'));
+      const host = loginHostOf(c.req.url);
+      // The global host knows the American tenants, and tells where they are.
+      const audience = readAudience(state, c.req.param('tenant'), host, 'metadata');
       const tenantId = audience.kind === 'tenant' ? audience.tenant.id : null;
-      return c.json(openidConfiguration(tenantId ?? c.req.param('tenant').toLowerCase(), tenantId));
+      const cloud = audience.kind === 'tenant' ? audience.tenant.cloud : cloudAt(host);
+      return c.json(openidConfiguration(tenantId ?? c.req.param('tenant').toLowerCase(), tenantId, cloud));
     }),
   );
   routes.get('/:tenant/discovery/v2.0/keys', (c) => c.json(publicKeys(state)));
@@ -73,7 +78,7 @@ export function signInRoutes(state: EmulatorState): Hono {
     return withFaultJson(c, state, () => {
       const answer = answerTokenRequest(
         state,
-        c.req.param('tenant'),
+        readAudience(state, c.req.param('tenant'), loginHostOf(c.req.url)),
         parameters,
         c.req.header('authorization'),
       );
@@ -95,8 +100,9 @@ export function signInRoutes(state: EmulatorState): Hono {
 async function answerAuthorize(c: Context, state: EmulatorState, tenantSegment: string): Promise<Response> {
   const parameters = await readParameters(c);
   return withFaultPage(c, state, () => {
-    const audience = readAudience(state, tenantSegment);
+    const audience = readAudience(state, tenantSegment, loginHostOf(c.req.url));
     const asked = readReplyTo(state, parameters);
+    checkAppIsKnown(state, audience, asked.appId);
     return withFaultToApp(c, state, asked.replyTo, {}, () =>
       takeAuthorizeStep(c, state, readAuthorizeRequest(audience, asked, parameters), parameters),
     );
@@ -135,8 +141,9 @@ async function answerAdminConsentRequest(
 ): Promise<Response> {
   const parameters = await readParameters(c);
   return withFaultPage(c, state, () => {
-    const audience = readAudience(state, tenantSegment);
+    const audience = readAudience(state, tenantSegment, loginHostOf(c.req.url));
     const { appId, replyTo } = readReplyTo(state, parameters);
+    checkAppIsKnown(state, audience, appId);
     return withFaultToApp(c, state, replyTo, { admin_consent: 'True' }, () => {
       const scopes = readAdminConsent(audience, tenantSegment, parameters);
       const context = pageContext(c, state, appId);

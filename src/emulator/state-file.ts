@@ -7,7 +7,7 @@ import { restoreSignInState, type SavedSignInState, saveSignInState } from './si
 import type { EmulatorState } from './state.ts';
 
 /** Grows when the shape of the state changes; a file of another version is refused, not guessed at. */
-const VERSION = 2;
+const VERSION = 4;
 
 interface SavedState {
   version: typeof VERSION;
@@ -17,6 +17,7 @@ interface SavedState {
   addresses: EmulatorState['addresses'];
   appSecrets: Map<string, string>;
   signIn: SavedSignInState;
+  exchange: EmulatorState['exchange'];
   subscriptions: EmulatorState['subscriptions'];
   deltaGeneration: number;
 }
@@ -31,6 +32,7 @@ export async function saveState(state: EmulatorState, path: string): Promise<voi
     addresses: state.addresses,
     appSecrets: state.appSecrets,
     signIn: saveSignInState(state.signIn),
+    exchange: state.exchange,
     subscriptions: state.subscriptions,
     deltaGeneration: state.deltaGeneration,
   };

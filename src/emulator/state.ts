@@ -1,5 +1,6 @@
 import { createEmulatorClock, type EmulatorClock } from './clock.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
+import { createExchangeState, type ExchangeState } from './exchange.ts';
 import type { Mailbox } from './mailbox.ts';
 import { createMailbox } from './mailbox-folders.ts';
 import { seedTenants } from './seed.ts';
@@ -18,6 +19,8 @@ export interface EmulatorState {
   /** Client secrets that are checked, by app id; an app without one here may use any. */
   appSecrets: Map<string, string>;
   signIn: SignInState;
+  /** Groups, and what Exchange says of apps. */
+  exchange: ExchangeState;
   /** Subscriptions to change notifications, by id, in order of creation. */
   subscriptions: Map<string, StoredSubscription>;
   /** Delta links issued before this log generation answer 410. */
@@ -33,6 +36,7 @@ export function createState(): EmulatorState {
     addresses: new Map(),
     appSecrets: new Map(),
     signIn: createSignInState(),
+    exchange: createExchangeState(),
     subscriptions: new Map(),
     deltaGeneration: 0,
   };
@@ -49,6 +53,7 @@ export function resetState(state: EmulatorState): void {
   state.addresses.clear();
   state.appSecrets.clear();
   resetSignInState(state.signIn);
+  state.exchange = createExchangeState();
   state.deltaGeneration += 1;
   fillWithSeed(state);
 }

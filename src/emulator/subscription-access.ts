@@ -1,5 +1,6 @@
 import type { Caller } from './caller.ts';
 import type { DirectoryUser } from './directory-user.ts';
+import { applicationMay } from './exchange.ts';
 import { GraphFault } from './graph-fault.ts';
 import { ME } from './graph-path.ts';
 import { mayUse } from './mail-access.ts';
@@ -42,7 +43,7 @@ export function subscribedResource(
   const owner = findUser(state, caller.tenantId, user === ME ? (caller.userId ?? '') : user);
   const mailbox = owner === undefined ? undefined : state.mailboxes.get(owner.id);
   if (owner === undefined || mailbox === undefined) throw extensionError(404, 'NotFound', 'Not Found');
-  const isSilent = maySubscribe(caller, owner, sharedMailboxes) === 'silent';
+  const isSilent = maySubscribe(state, caller, owner, sharedMailboxes) === 'silent';
   return { mailbox, folderId: folder === null ? null : folderIdOf(mailbox, folder), isSilent };
 }
 
@@ -62,6 +63,7 @@ export function extensionError(status: number, name: string, reason: string): Gr
 }
 
 function maySubscribe(
+  { exchange }: EmulatorState,
   caller: Caller,
   owner: DirectoryUser,
   sharedMailboxes: SharedMailboxAnswer,
@@ -70,10 +72,11 @@ function maySubscribe(
     held.some((name) => permissions.includes(name.toLowerCase()));
   const isServed =
     caller.userId === null
-      ? holds(PERMISSIONS, caller.roles)
+      ? applicationMay(exchange, caller, owner, PERMISSIONS) === 'YES'
       : caller.userId === owner.id && holds(DELEGATED_PERMISSIONS, caller.scopes);
   if (isServed) return 'served';
-  const isShared = caller.userId !== null && caller.userId !== owner.id && mayUse(caller, owner, 'read');
+  const isShared =
+    caller.userId !== null && caller.userId !== owner.id && mayUse(exchange, caller, owner, 'read');
   if (isShared && sharedMailboxes === 'silent') return 'silent';
   throw extensionError(403, 'Forbidden', 'Access to the requested resource is denied.');
 }

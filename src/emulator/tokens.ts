@@ -1,11 +1,11 @@
 import { createHash, randomBytes, randomInt, randomUUID, sign, verify } from 'node:crypto';
 import type { Caller } from './caller.ts';
+import { CLOUD_HOSTS, type EmulatedCloud, graphRootOf } from './cloud-hosts.ts';
 import type { DirectoryUser } from './directory-user.ts';
 import { GraphFault } from './graph-fault.ts';
 import { rememberRefreshToken, type SigningKey, settingsOf } from './sign-in-state.ts';
 import type { EmulatorState } from './state.ts';
 
-const GRAPH_AUDIENCE = 'https://graph.microsoft.com';
 /** Entra gives access tokens a random life between these two; see the page on access tokens. */
 const SHORTEST_ACCESS_SECONDS = 60 * 60;
 const LONGEST_ACCESS_SECONDS = 90 * 60;
@@ -47,7 +47,7 @@ export function issueAccessToken(
   const issuedAt = secondsNow(state);
   const { user } = grant;
   const token = signJwt(state.signIn.signingKey, {
-    aud: GRAPH_AUDIENCE,
+    aud: graphRootOf(cloudOf(state, grant.tenantId)),
     iss: `https://sts.windows.net/${grant.tenantId}/`,
     iat: issuedAt,
     nbf: issuedAt,
@@ -82,7 +82,7 @@ export function issueIdToken(
   const issuedAt = secondsNow(state);
   return signJwt(state.signIn.signingKey, {
     aud: appId,
-    iss: `https://login.microsoftonline.com/${tenantId}/v2.0`,
+    iss: `https://${CLOUD_HOSTS[cloudOf(state, tenantId)].login}/${tenantId}/v2.0`,
     iat: issuedAt,
     nbf: issuedAt,
     exp: issuedAt + SHORTEST_ACCESS_SECONDS,
@@ -135,13 +135,13 @@ export function authenticate(state: EmulatorState, authorization: string | null 
   const token = /^Bearer +(\S+)$/i.exec((authorization ?? '').trim())?.[1];
   if (token === undefined) throw invalidToken('Access token is empty.');
   const claims = readJwt(state.signIn.signingKey, token);
-  if (claims.aud !== GRAPH_AUDIENCE) {
+  const tenantId = String(claims.tid);
+  if (claims.aud !== graphRootOf(cloudOf(state, tenantId))) {
     throw invalidToken('Access token validation failure. Invalid audience.');
   }
   if (Number(claims.exp) <= secondsNow(state)) {
     throw invalidToken('Lifetime validation failed, the token is expired.');
   }
-  const tenantId = String(claims.tid);
   const tenant = state.tenants.get(tenantId);
   if (tenant === undefined) throw invalidToken('The tenant of the token was not found.');
   const appId = String(claims.appid);
@@ -157,6 +157,10 @@ export function authenticate(state: EmulatorState, authorization: string | null 
   }
   const scopes = String(claims.scp).split(' ');
   return { tenantId, userId, appId, scopes: scopes.filter((scope) => scope !== ''), roles: [] };
+}
+
+function cloudOf(state: EmulatorState, tenantId: string): EmulatedCloud {
+  return state.tenants.get(tenantId)?.cloud ?? 'GLOBAL';
 }
 
 function readJwt(key: SigningKey, token: string): AccessClaims {

@@ -1,3 +1,4 @@
+import type { AccountRefusal } from '../microsoft365/account-refusals.ts';
 import type { GraphErrorCode } from '../microsoft365/graph-error.ts';
 import type { SignInErrorCode } from '../microsoft365/sign-in-error.ts';
 
@@ -35,18 +36,32 @@ const ACCESS_CODES = {
   USER_DISABLED: 'The user is disabled.',
 } as const;
 
+/** Microsoft does not let an account in. */
+const ACCOUNT_CODES = {
+  MFA_REQUIRED: 'Microsoft asks the account for a second factor.',
+  ACCOUNT_NOT_FOUND: 'The account does not exist in the tenant.',
+  ACCOUNT_DISABLED: 'The account is disabled or locked at Microsoft.',
+  APP_NOT_ASSIGNED: 'The tenant lets only assigned accounts use the app, and the account is not.',
+  CONDITIONAL_ACCESS: 'A Conditional Access policy of the tenant does not let the account use the app.',
+} as const satisfies Record<AccountRefusal, string>;
+
 /** Integrations and signing in at Microsoft. */
 const SIGN_IN_CODES = {
   INTEGRATION_EXISTS: 'The organization already has an integration for this app registration.',
-  INVALID_STATE: 'The sign-in was not started here, or it was completed already.',
+  INVALID_STATE: 'The sign-in was not started here, belongs to another browser, or was completed already.',
+  ACCOUNT_DISCONNECTED: 'The account was disconnected; it has to sign in again first.',
   SIGN_IN_EXPIRED: 'The sign-in took too long.',
   CONSENT_DECLINED: 'The permissions were not granted.',
   ADMIN_APPROVAL_NEEDED: 'Only an administrator at Microsoft can grant these permissions.',
   REDIRECT_URI_MISMATCH: 'The app registration does not know the redirect URI of this server.',
+  TENANT_NOT_FOUND: 'Microsoft knows no tenant of this id or domain.',
+  WRONG_CLOUD: 'The tenant belongs to another cloud of Microsoft.',
+  CERTIFICATE_REFUSED: 'Microsoft does not accept the certificate.',
   SECRET_INVALID: 'Microsoft does not accept the client secret.',
   SECRET_EXPIRED: 'The client secret has expired.',
   APP_NOT_FOUND: 'Microsoft does not know the app registration in this tenant.',
-  ACCESS_BLOCKED: 'Microsoft does not let this account use the app.',
+  USER_MISMATCH: 'Another account signed in than the one that was to; the message names both.',
+  ...ACCOUNT_CODES,
   TOKEN_EXCHANGE_FAILED: 'Microsoft did not give out tokens for the sign-in.',
   SIGN_IN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached.',
   PROFILE_FETCH_FAILED: 'The profile of the account could not be read.',
@@ -54,7 +69,9 @@ const SIGN_IN_CODES = {
 
 /** Mailboxes at Microsoft 365. */
 const GRAPH_CODES = {
+  ...ACCOUNT_CODES,
   MAILBOX_ACCESS_DENIED: 'The account may not use the mailbox.',
+  SEND_AS_DENIED: 'The account may not send as the mailbox.',
   MAILBOX_NOT_FOUND: 'Microsoft knows no mailbox of this address.',
   MAILBOX_NOT_ENABLED: 'The mailbox is not an Exchange Online mailbox.',
   FOLDER_NOT_FOUND: 'The folder does not exist any more.',
@@ -68,7 +85,7 @@ const GRAPH_CODES = {
   PAGE_UNREADABLE: 'A damaged mail keeps a part of the folder from being read.',
   SIGN_IN_REQUIRED: 'The account must sign in again.',
   CONSENT_REQUIRED: 'Permissions must be granted again.',
-  CREDENTIAL_REFUSED: 'Microsoft refuses the client secret of the integration.',
+  CREDENTIAL_REFUSED: 'Microsoft refuses the app registration, its client secret or its certificate.',
   LOGIN_UNAVAILABLE: 'The login service of Microsoft could not be reached; it is tried again.',
   ANSWER_TOO_LARGE: 'Microsoft Graph answered with more than can be held; pages are read in smaller parts.',
   REQUEST_REFUSED: 'Microsoft Graph did not accept a request of ours.',
@@ -84,6 +101,9 @@ const GRAPH_CODES = {
 
 /** Mailboxes and their settings here, and reading them. */
 const MAILBOX_CODES = {
+  ALREADY_CONNECTED: 'The organization has connected the mailbox already, through another account.',
+  MAILBOX_IS_GROUP: 'The address belongs to a group or distribution list, which has no mailbox to read.',
+  ACCESS_NOT_LIMITED: 'A mailbox that must not be reachable can be reached.',
   UNKNOWN_FOLDER: 'The mailbox has no such folder.',
   INVALID_FOLDER_NAME: 'The name of the folder is empty, too long or has characters that are refused.',
   ARCHIVE_FOLDER_REQUIRED: 'Archiving was asked for without a folder to archive to.',
@@ -136,6 +156,8 @@ const PROCESS_CODES = {
   INVALID_CONFIGURATION: 'The environment of the server has faults.',
   DATA_DIRECTORY_IN_USE: 'Another process uses the data directory.',
   OBJECT_STORAGE_REFUSED: 'The S3 bucket of the configuration cannot be used.',
+  ENCRYPTION_KEY_MISSING: 'Stored secrets are sealed under an encryption key that the process was not given.',
+  ENCRYPTION_KEY_WRONG: 'An encryption key is not the one of its name that stored secrets are sealed under.',
   EMBEDDED_DATABASE_UNAVAILABLE: 'The embedded database cannot run on this machine.',
 } as const;
 

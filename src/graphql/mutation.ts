@@ -3,8 +3,8 @@ import type {
   InputFieldMap,
   InputShapeFromFields,
   MaybePromise,
-  OutputType,
   ShapeFromTypeParam,
+  TypeParam,
 } from '@pothos/core';
 import type { Permission } from '../access/permissions.ts';
 import type { ExpectedError } from '../errors.ts';
@@ -13,7 +13,7 @@ import type { GraphQLContext } from './context.ts';
 
 /** One field of a mutation's payload. */
 interface PayloadField {
-  type: OutputType<SchemaTypes>;
+  type: TypeParam<SchemaTypes>;
   description: string;
   nullable?: boolean;
 }

@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../errors.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailApi, MailFolder } from '../microsoft365/mail.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
@@ -160,13 +161,14 @@ function chooseExistingMail(
 }
 
 /**
- * Makes a folder at the top of the mailbox, such as `processed-by-deskgraph`. Idempotent: an existing one of that name is
- * given back. Throws `NotFoundError`, `InvalidFolderNameError`, `GraphError`.
+ * Makes a folder, such as `processed-by-deskgraph`, at the top of the mailbox or below `parentFolderId`. Idempotent: an
+ * existing one of that name is given back. Throws `NotFoundError`, `InvalidFolderNameError`, `UnknownFolderError` for the
+ * parent, `GraphError`.
  */
 export async function createMailFolder(
   em: EntityManager,
   mailboxId: string,
-  displayName: string,
+  { displayName, parentFolderId }: { displayName: string; parentFolderId: string | null },
   { mail, signal }: Pick<IncomingSettingsDependencies, 'mail' | 'signal'>,
 ): Promise<MailFolder> {
   const mailbox = await getMailbox(em, mailboxId);
@@ -175,7 +177,12 @@ export async function createMailFolder(
   if (name.length === 0 || name.length > 200 || /[\u0000-\u001f\u007f/\\]/.test(name)) {
     throw new InvalidFolderNameError();
   }
-  return mail.createFolder(accessOf(mailbox), name, signal);
+  try {
+    return await mail.createFolder(accessOf(mailbox), name, signal, parentFolderId);
+  } catch (error) {
+    if (error instanceof GraphError && error.code === 'FOLDER_NOT_FOUND') throw new UnknownFolderError();
+    throw error;
+  }
 }
 
 function wholeSecond(time: Date): Date {

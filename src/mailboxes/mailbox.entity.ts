@@ -8,8 +8,8 @@ import { Account } from '../microsoft365/account.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import type { ExistingMail } from './existing-mail.ts';
 
-/** The account's own mailbox, or one that is shared with it. */
-export const MAILBOX_KINDS = ['PRIMARY', 'SHARED'] as const;
+/** The account's own mailbox, one that is shared with it, or in application mode any of the tenant. */
+export const MAILBOX_KINDS = ['PRIMARY', 'SHARED', 'TENANT'] as const;
 export type MailboxKind = (typeof MAILBOX_KINDS)[number];
 
 /** What happens to a message in the mailbox once it has become part of a ticket. */
@@ -54,6 +54,12 @@ export const MailboxSchema = defineEntity({
     timeZone: p.text().default('UTC'),
     /** What was last chosen for the mail that was already there; null: it is left alone. */
     existingMail: p.json<ExistingMail>().nullable(),
+    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
+    microsoftUserId: p.text().nullable(),
+    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
+    inboxFolderId: p.text().nullable(),
+    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
+    removedAt: p.datetime().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

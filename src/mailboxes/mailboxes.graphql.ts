@@ -42,6 +42,7 @@ errorType(
 const MailboxKindEnum = enumType('MailboxKind', 'How a mailbox belongs to its account.', {
   PRIMARY: "The account's own mailbox.",
   SHARED: 'A mailbox that is shared with the account.',
+  TENANT: 'A mailbox of the tenant, read by the app itself (application mode).',
 });
 
 const AfterProcessingEnum = enumType(
@@ -77,7 +78,12 @@ const MailFolderType = builder.objectRef<MailFolder>('MailFolder').implement({
       nullable: true,
       description: 'The name that Exchange knows it by in every language, such as inbox.',
     }),
+    depth: t.exposeInt('depth', { description: 'How many folders are above it: 0 at the top.' }),
+    childFolderCount: t.exposeInt('childFolderCount', {
+      description: 'How many folders lie directly below it, without hidden ones.',
+    }),
     totalItemCount: t.exposeInt('totalItemCount', { description: 'How many items lie in it.' }),
+    unreadItemCount: t.exposeInt('unreadItemCount', { description: 'How many of them are unread.' }),
   }),
 });
 
@@ -174,7 +180,8 @@ builder.node(Mailbox, {
     }),
     folders: t.field({
       type: [MailFolderType],
-      description: 'The folders of the mailbox, asked of Microsoft now; at most 1,000.',
+      description:
+        'The tree of folders, asked of Microsoft now: each folder is followed by those below it. At most 1,000; hidden folders and search folders are left out.',
       complexity: 50,
       authScopes: { permission: 'mailbox:manage' },
       resolve: (mailbox, _args, { services, signal }) => services.mail.listFolders(accessOf(mailbox), signal),
@@ -297,7 +304,7 @@ mutation('updateIncomingSettings', {
 
 mutation('createMailFolder', {
   description:
-    'Makes a folder at the top of the mailbox, such as processed-by-deskgraph. An existing folder of that name is given back.',
+    'Makes a folder in the mailbox, such as processed-by-deskgraph: at the top, or below another one. An existing folder of that name is given back.',
   permission: 'mailbox:manage',
   input: (t) => ({
     mailboxId: t.id({ required: true, description: 'Which mailbox.' }),
@@ -306,13 +313,19 @@ mutation('createMailFolder', {
       required: true,
       description: 'The name of the folder, 1 to 200 characters.',
     }),
+    parentFolderId: t.id({
+      description:
+        'The folder to make it in: an id from `Mailbox.folders`, or a well-known name such as inbox. Left out: the top.',
+    }),
   }),
   payload: { folder: { type: MailFolderType, description: 'The folder.' } },
-  errors: [NotFoundError, InvalidFolderNameError, GraphError],
-  resolve: async ({ mailboxId, displayName }, { em, services, signal }) => ({
-    folder: await createMailFolder(em, decodeId('Mailbox', mailboxId), displayName, {
-      mail: services.mail,
-      signal,
-    }),
+  errors: [NotFoundError, InvalidFolderNameError, UnknownFolderError, GraphError],
+  resolve: async ({ mailboxId, displayName, parentFolderId }, { em, services, signal }) => ({
+    folder: await createMailFolder(
+      em,
+      decodeId('Mailbox', mailboxId),
+      { displayName, parentFolderId: parentFolderId ?? null },
+      { mail: services.mail, signal },
+    ),
   }),
 });

@@ -5,13 +5,23 @@ import type { EntityManager } from '../platform/database.ts';
 import { Mailbox } from './mailbox.entity.ts';
 
 /**
- * Gives the account its own mailbox. Idempotent: an account that signs in again keeps the mailbox it has, and a mailbox
- * of the same address that was connected through another account goes over to this one, settings and all.
+ * Gives the account its own mailbox. Idempotent: an account that signs in again keeps the mailbox it has, also as a removed
+ * one. A mailbox of the same address that another account reads goes over to this one, settings and all, and a removed one
+ * is connected again; only one that is read in application mode stays there: that needs nobody's sign-in.
  */
 export async function ensurePrimaryMailbox(em: EntityManager, account: Account): Promise<Mailbox> {
   const known = await em.findOne(Mailbox, { emailAddress: account.emailAddress });
   if (known) {
-    em.assign(known, { account, displayName: account.displayName, kind: 'PRIMARY' });
+    const reader = await known.account.loadOrFail();
+    const isOwn = reader.id === account.id;
+    const isServed = reader.kind === 'TENANT' && reader.status !== 'DISCONNECTED' && !known.removedAt;
+    if (!isOwn && isServed) return known;
+    em.assign(known, {
+      account,
+      displayName: account.displayName,
+      kind: 'PRIMARY',
+      ...(isOwn ? {} : { removedAt: null, microsoftUserId: account.microsoftUserId || null }),
+    });
     return known;
   }
   return em.create(Mailbox, {
@@ -20,28 +30,43 @@ export async function ensurePrimaryMailbox(em: EntityManager, account: Account):
     kind: 'PRIMARY',
     emailAddress: account.emailAddress,
     displayName: account.displayName,
+    microsoftUserId: account.microsoftUserId || null,
   });
 }
 
-/** The mailbox with this id. Throws `NotFoundError`, also for one of another organization. */
+/** The connected mailbox with this id. Throws `NotFoundError`, also for a removed one and one of another organization. */
 export async function getMailbox(em: EntityManager, id: string): Promise<Mailbox> {
+  const mailbox = await getAnyMailbox(em, id);
+  if (mailbox.removedAt) throw new NotFoundError('The mailbox');
+  return mailbox;
+}
+
+/** As {@link getMailbox}, removed or not. Throws `NotFoundError`. */
+export async function getAnyMailbox(em: EntityManager, id: string): Promise<Mailbox> {
   const mailbox = await em.findOne(Mailbox, { id });
   if (!mailbox) throw new NotFoundError('The mailbox');
   return mailbox;
 }
 
 /**
- * As {@link getMailbox}, as it is now and locked until the transaction ends. `for no key update` and not `for update`: a
+ * As {@link getAnyMailbox}, as it is now and locked until the transaction ends. `for no key update` and not `for update`: a
  * new run, ticket or message takes `for key share` on its mailbox, and would wait for the stronger lock in a circle.
  */
-export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbox> {
-  const { organization } = await getMailbox(em, id);
+export async function lockAnyMailbox(em: EntityManager, id: string): Promise<Mailbox> {
+  const { organization } = await getAnyMailbox(em, id);
   await em.execute('select from mailbox where organization_id = ? and id = ? for no key update', [
     organization.id,
     id,
   ]);
   const mailbox = await em.findOne(Mailbox, { id }, { refresh: true });
   if (!mailbox) throw new NotFoundError('The mailbox');
+  return mailbox;
+}
+
+/** As {@link lockAnyMailbox}, of connected mailboxes only. Throws `NotFoundError`. */
+export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbox> {
+  const mailbox = await lockAnyMailbox(em, id);
+  if (mailbox.removedAt) throw new NotFoundError('The mailbox');
   return mailbox;
 }
 
@@ -52,5 +77,6 @@ export function accessOf(mailbox: Mailbox): MailboxAccess {
     accountId: mailbox.account.id,
     emailAddress: mailbox.emailAddress,
     kind: mailbox.kind,
+    microsoftUserId: mailbox.microsoftUserId,
   };
 }

@@ -15,7 +15,11 @@ export const ACCOUNT_STATUSES = [
 ] as const;
 export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
 
-/** The Microsoft account that an integration acts as. */
+/** `USER`: somebody who signed in. `TENANT`: the tenant itself, in application mode. */
+export const ACCOUNT_KINDS = ['USER', 'TENANT'] as const;
+export type AccountKind = (typeof ACCOUNT_KINDS)[number];
+
+/** Whom an integration acts as: a Microsoft account, or in application mode the tenant. */
 export const AccountSchema = defineEntity({
   name: 'Account',
   tableName: 'account',
@@ -24,15 +28,24 @@ export const AccountSchema = defineEntity({
     ...baseProperties,
     organization: organizationProperty(),
     integration: () => p.manyToOne(Integration).ref(),
-    /** MSAL's key of the account: `<object id>.<tenant id>`. Addresses change, this does not. */
+    kind: p.string().$type<AccountKind>().default('USER'),
+    /** MSAL's key of the account: `<object id>.<tenant id>`. Addresses change, this does not. `tenant` for a tenant. */
     homeAccountId: p.string(),
+    /** Empty for a tenant. */
     microsoftUserId: p.string(),
     microsoftTenantId: p.string(),
+    /** Empty for a tenant. */
     emailAddress: p.string(),
     displayName: p.string(),
     status: p.string().$type<AccountStatus>(),
     problem: p.json<Problem>().nullable(),
+    /** Delegated permissions, for a tenant application permissions (`roles`). */
     grantedScopes: p.array(),
+    /**
+     * When a mailbox was reached although Entra has granted the tenant's app no permission for mail: Exchange's RBAC for
+     * Applications has, which no token shows. Null otherwise.
+     */
+    accessProvenAt: p.datetime().nullable(),
     /** MSAL's token cache of this one account, sealed for `account:<id>`. */
     sealedTokenCache: p.text().hidden().lazy(),
   },

@@ -4,27 +4,44 @@ import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessTokens } from './access-token.ts';
 import {
+  type AdminConsentAnswer,
+  type AdminConsentRequest,
+  type CompletedAdminConsent,
+  completeAdminConsent,
+  startAdminConsent,
+} from './admin-consent.ts';
+import {
   type CompletedSignIn,
   completeSignIn,
   type OnConnected,
   type SignInAnswer,
 } from './complete-sign-in.ts';
+import type { CredentialInput } from './credential.ts';
 import { createOwnBudget, type GraphBudget } from './graph-budget.ts';
 import { createGraphClient, type GraphObserver } from './graph-client.ts';
 import { createGraphGate } from './graph-gate.ts';
 import { createGraphTransport } from './graph-transport.ts';
-import type { Integration } from './integration.entity.ts';
+import { healAccounts } from './heal-accounts.ts';
 import {
   createIntegration,
-  type NewCredential,
   type NewIntegration,
   rotateCredential,
+  type SavedIntegration,
 } from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
+import { createMailboxInspection, type MailboxInspection } from './mailbox-inspection.ts';
+import { type OpenedSignIn, openSignIn, type ReadCookie } from './open-sign-in.ts';
 import type { PushApi } from './push.ts';
 import { createPushApi } from './push-api.ts';
-import { redirectUriOf, type SignInRequest, startSignIn } from './sign-in.ts';
+import {
+  type ReauthenticationRequest,
+  reauthenticate,
+  redirectUriOf,
+  type SignInRequest,
+  type StartedSignIn,
+  startSignIn,
+} from './sign-in.ts';
 import { createAccessTokens } from './tokens.ts';
 
 export interface Microsoft365Deps {
@@ -40,6 +57,8 @@ export interface Microsoft365Deps {
   graphUrl: string | null;
   /** Runs in the transaction that connects an account; `ensurePrimaryMailbox` belongs here. */
   onConnected: OnConnected;
+  /** Runs in a transaction of its own once a new credential has brought an account back; nothing when left out. */
+  onHealed?: OnConnected;
   /** What Microsoft grants per mailbox, shared with the other processes; this process alone when left out. */
   budget?: GraphBudget;
   /** For metrics. */
@@ -56,15 +75,33 @@ export interface Microsoft365Deps {
 export interface Microsoft365 {
   readonly mail: MailApi;
   readonly push: PushApi;
+  /** Looks at what an account may do with a mailbox. */
+  readonly inspection: MailboxInspection;
   readonly tokens: AccessTokens;
   /** What the app registration must list as a redirect URI of the platform Web. */
   readonly redirectUri: string;
   /** See `integrations.ts`. */
-  createIntegration(em: EntityManager, organizationId: string, input: NewIntegration): Promise<Integration>;
+  createIntegration(
+    em: EntityManager,
+    organizationId: string,
+    input: NewIntegration,
+  ): Promise<SavedIntegration>;
   /** See `integrations.ts`. */
-  rotateCredential(em: EntityManager, integrationId: string, input: NewCredential): Promise<Integration>;
+  rotateCredential(
+    em: EntityManager,
+    integrationId: string,
+    input: CredentialInput,
+  ): Promise<SavedIntegration>;
   /** See `sign-in.ts`. */
-  startSignIn(em: EntityManager, request: SignInRequest): Promise<{ authorizationUrl: string }>;
+  startSignIn(em: EntityManager, request: SignInRequest): Promise<StartedSignIn>;
+  /** See `sign-in.ts`. */
+  reauthenticate(em: EntityManager, request: ReauthenticationRequest): Promise<StartedSignIn>;
+  /** See `open-sign-in.ts`. Throws `SignInError`. */
+  openSignIn(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
+  /** See `admin-consent.ts`. */
+  startAdminConsent(em: EntityManager, request: AdminConsentRequest): Promise<{ authorizationUrl: string }>;
+  /** See `admin-consent.ts`. Throws `SignInError`. */
+  completeAdminConsent(answer: AdminConsentAnswer): Promise<CompletedAdminConsent>;
   /** See `complete-sign-in.ts`. Throws `SignInError`. */
   completeSignIn(answer: SignInAnswer): Promise<CompletedSignIn>;
 }
@@ -74,6 +111,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   const { secretBox, clock, loginUrl, graphUrl, publicUrl } = deps;
   const overrides = { loginUrl, graphUrl };
   const random = deps.random ?? Math.random;
+  const integrationDeps = { secretBox, clock, overrides, logger: deps.logger };
   const transport = createGraphTransport(overrides);
   const tokens = createAccessTokens({ ...deps, overrides });
   const budget = deps.budget ?? createOwnBudget();
@@ -93,11 +131,21 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   return {
     mail: createMailApi({ client, clock, random }),
     push: createPushApi({ client, clock }),
+    inspection: createMailboxInspection(client),
     tokens,
     redirectUri: redirectUriOf(publicUrl),
-    createIntegration: (em, organizationId, input) => createIntegration(em, secretBox, organizationId, input),
-    rotateCredential: (em, integrationId, input) => rotateCredential(em, secretBox, integrationId, input),
-    startSignIn: (em, request) => startSignIn(em, { secretBox, clock, overrides, publicUrl }, request),
+    createIntegration: (em, organizationId, input) =>
+      createIntegration(em, integrationDeps, organizationId, input),
+    rotateCredential: async (em, integrationId, input) => {
+      const saved = await rotateCredential(em, integrationDeps, integrationId, input);
+      await healAccounts({ ...deps, tokens }, saved.integration, 'CREDENTIAL_EXPIRED');
+      return saved;
+    },
+    startSignIn: (em, request) => startSignIn(em, { secretBox, clock, publicUrl }, request),
+    reauthenticate: (em, request) => reauthenticate(em, { secretBox, clock, publicUrl }, request),
+    openSignIn: (link, readCookie) => openSignIn({ ...deps, overrides }, link, readCookie),
+    startAdminConsent: (em, request) => startAdminConsent(em, { clock, overrides, publicUrl }, request),
+    completeAdminConsent: (answer) => completeAdminConsent({ ...deps, overrides, tokens }, answer),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
   };
 }

@@ -1,8 +1,9 @@
 import { CLOUDS, type CloudName } from './clouds.ts';
 
 /**
- * Where requests go instead of the global cloud, for the emulator or a proxy; null where they go to Microsoft. Without a
- * trailing slash. The other clouds keep their own hosts.
+ * Where requests go instead of Microsoft, for the emulator or a proxy; null where they go to Microsoft. Without a trailing
+ * slash. One that holds `{host}` stands for every cloud, with the name of Microsoft's host in that place; any other
+ * stands for the global cloud, and the other clouds keep their own hosts.
  */
 export interface EndpointOverrides {
   loginUrl: string | null;
@@ -37,7 +38,7 @@ export function swapRoot(url: string, root: string, replacement: string): string
  */
 export function graphUrlOf(cloud: CloudName, overrides: EndpointOverrides, target: string): string | null {
   const root = CLOUDS[cloud].graphUrl;
-  const actual = (cloud === 'GLOBAL' ? overrides.graphUrl : null) ?? root;
+  const actual = replacementOf(overrides.graphUrl, root, CLOUDS.GLOBAL.graphUrl) ?? root;
   if (target.startsWith('/')) return `${actual}/v1.0${target}`;
   // The emulator, like Graph behind a proxy, hands out links under either root.
   if (isUnder(target, actual)) return target;
@@ -49,6 +50,21 @@ export function loginUrlOf(overrides: EndpointOverrides, url: string): string | 
   // MSAL asks the global host about the others (instance discovery), so any of them may appear.
   const root = Object.values(CLOUDS).find(({ loginUrl }) => isUnder(url, loginUrl))?.loginUrl;
   if (root === undefined) return null;
-  const replacement = root === CLOUDS.GLOBAL.loginUrl ? overrides.loginUrl : null;
+  const replacement = replacementOf(overrides.loginUrl, root, CLOUDS.GLOBAL.loginUrl);
   return replacement === null ? url : swapRoot(url, root, replacement);
+}
+
+/**
+ * Whether requests for the sign-in host of this cloud go where those of the global cloud go: to Microsoft, or all through
+ * the same proxy. Where they do not, nobody expects a request that was not asked for.
+ */
+export function reachesLoginOf({ loginUrl }: EndpointOverrides, cloud: CloudName): boolean {
+  return loginUrl === null || loginUrl.includes(HOST) || CLOUDS[cloud].loginUrl === CLOUDS.GLOBAL.loginUrl;
+}
+
+const HOST = '{host}';
+
+function replacementOf(override: string | null, root: string, globalRoot: string): string | null {
+  if (override?.includes(HOST)) return override.replace(HOST, new URL(root).host);
+  return root === globalRoot ? override : null;
 }

@@ -10,8 +10,13 @@ export const ENTRA_OUTCOMES = [
   'REDIRECT_URI_MISMATCH',
   'SECRET_INVALID',
   'SECRET_EXPIRED',
+  'CERTIFICATE_REFUSED',
   'APP_NOT_FOUND',
-  'ACCESS_BLOCKED',
+  'MFA_REQUIRED',
+  'ACCOUNT_NOT_FOUND',
+  'ACCOUNT_DISABLED',
+  'APP_NOT_ASSIGNED',
+  'CONDITIONAL_ACCESS',
   'UNAVAILABLE',
   'TOKEN_EXCHANGE_FAILED',
 ] as const;
@@ -19,13 +24,8 @@ export type EntraOutcome = (typeof ENTRA_OUTCOMES)[number];
 
 /** https://learn.microsoft.com/entra/identity-platform/reference-error-codes */
 const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
-  // A person has to sign in again: refresh token expired, revoked or unusable, or a second factor is asked for.
+  // A person has to sign in again: refresh token expired, revoked or unusable.
   50058: 'SIGN_IN_REQUIRED',
-  50072: 'SIGN_IN_REQUIRED',
-  50074: 'SIGN_IN_REQUIRED',
-  50076: 'SIGN_IN_REQUIRED',
-  50078: 'SIGN_IN_REQUIRED',
-  50079: 'SIGN_IN_REQUIRED',
   50089: 'SIGN_IN_REQUIRED',
   50132: 'SIGN_IN_REQUIRED',
   50133: 'SIGN_IN_REQUIRED',
@@ -36,6 +36,13 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   70043: 'SIGN_IN_REQUIRED',
   700082: 'SIGN_IN_REQUIRED',
   700084: 'SIGN_IN_REQUIRED',
+  // A second factor is asked for, or has to be registered.
+  50072: 'MFA_REQUIRED',
+  50074: 'MFA_REQUIRED',
+  50076: 'MFA_REQUIRED',
+  50078: 'MFA_REQUIRED',
+  50079: 'MFA_REQUIRED',
+  50158: 'MFA_REQUIRED',
   // Somebody has to agree.
   65001: 'CONSENT_REQUIRED',
   65004: 'CONSENT_DECLINED',
@@ -50,6 +57,10 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   7000215: 'SECRET_INVALID',
   7000218: 'SECRET_INVALID',
   7000222: 'SECRET_EXPIRED',
+  700023: 'CERTIFICATE_REFUSED',
+  700024: 'CERTIFICATE_REFUSED',
+  700027: 'CERTIFICATE_REFUSED',
+  700030: 'CERTIFICATE_REFUSED',
   50194: 'APP_NOT_FOUND',
   500011: 'APP_NOT_FOUND',
   650051: 'APP_NOT_FOUND',
@@ -59,21 +70,27 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   700016: 'APP_NOT_FOUND',
   70001: 'APP_NOT_FOUND',
   7000112: 'APP_NOT_FOUND',
+  7000229: 'APP_NOT_FOUND',
   90002: 'APP_NOT_FOUND',
   900023: 'APP_NOT_FOUND',
-  // The tenant's administrator does not want it, or the account is not there.
-  50020: 'ACCESS_BLOCKED',
-  50034: 'ACCESS_BLOCKED',
-  50053: 'ACCESS_BLOCKED',
-  50057: 'ACCESS_BLOCKED',
-  50105: 'ACCESS_BLOCKED',
-  51004: 'ACCESS_BLOCKED',
-  53000: 'ACCESS_BLOCKED',
-  53001: 'ACCESS_BLOCKED',
-  53002: 'ACCESS_BLOCKED',
-  53003: 'ACCESS_BLOCKED',
-  530032: 'ACCESS_BLOCKED',
-  530035: 'ACCESS_BLOCKED',
+  // The account is not there, is not let in, or not on these conditions: an administrator of the tenant decides.
+  50020: 'ACCOUNT_NOT_FOUND',
+  50034: 'ACCOUNT_NOT_FOUND',
+  50128: 'ACCOUNT_NOT_FOUND',
+  51004: 'ACCOUNT_NOT_FOUND',
+  50053: 'ACCOUNT_DISABLED',
+  50057: 'ACCOUNT_DISABLED',
+  50105: 'APP_NOT_ASSIGNED',
+  53000: 'CONDITIONAL_ACCESS',
+  53001: 'CONDITIONAL_ACCESS',
+  53002: 'CONDITIONAL_ACCESS',
+  53003: 'CONDITIONAL_ACCESS',
+  53004: 'CONDITIONAL_ACCESS',
+  53011: 'CONDITIONAL_ACCESS',
+  530031: 'CONDITIONAL_ACCESS',
+  530032: 'CONDITIONAL_ACCESS',
+  530034: 'CONDITIONAL_ACCESS',
+  530035: 'CONDITIONAL_ACCESS',
   // It passes by itself. Never a reason to ask a person.
   50087: 'UNAVAILABLE',
   50196: 'UNAVAILABLE',
@@ -124,14 +141,20 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
 } {
   switch (outcome) {
     case 'SIGN_IN_REQUIRED':
-    case 'ACCESS_BLOCKED':
       return { status: 'NEEDS_SIGN_IN', code: 'SIGN_IN_REQUIRED' };
+    case 'MFA_REQUIRED':
+    case 'ACCOUNT_NOT_FOUND':
+    case 'ACCOUNT_DISABLED':
+    case 'APP_NOT_ASSIGNED':
+    case 'CONDITIONAL_ACCESS':
+      return { status: 'NEEDS_SIGN_IN', code: outcome };
     case 'CONSENT_REQUIRED':
     case 'CONSENT_DECLINED':
     case 'ADMIN_APPROVAL_NEEDED':
       return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
     case 'SECRET_INVALID':
     case 'SECRET_EXPIRED':
+    case 'CERTIFICATE_REFUSED':
     case 'APP_NOT_FOUND':
     case 'REDIRECT_URI_MISMATCH':
       return { status: 'CREDENTIAL_EXPIRED', code: 'CREDENTIAL_REFUSED' };

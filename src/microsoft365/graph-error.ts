@@ -1,5 +1,6 @@
 import { ExpectedError } from '../errors.ts';
 import type { Problem } from '../platform/problem.ts';
+import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 
 /** What can go wrong with Microsoft Graph, as codes of our public API, each with what a person can do about it. */
 const REMEDIES = {
@@ -8,6 +9,8 @@ const REMEDIES = {
   MAILBOX_NOT_FOUND: 'Check the address of the mailbox and that it exists in the tenant of the account.',
   MAILBOX_NOT_ENABLED:
     'The mailbox is not an Exchange Online mailbox: give it a licence, or move it from the on-premises server.',
+  SEND_AS_DENIED:
+    'Give the connected account the right Send As for the mailbox in Exchange; it takes up to an hour to work.',
   FOLDER_NOT_FOUND: 'Choose another folder: the one that was chosen no longer exists.',
   ITEM_NOT_FOUND: 'Nothing to do: somebody moved or deleted it.',
   FOLDER_EXISTS: 'Choose another name, or use the folder that exists.',
@@ -22,9 +25,14 @@ const REMEDIES = {
   ANSWER_TOO_LARGE:
     'Nothing to do for a page of mail: it is read in smaller parts. A single mail stays out: it is too large.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
+  MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[1],
+  ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[1],
+  ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[1],
+  APP_NOT_ASSIGNED: ACCOUNT_REFUSALS.APP_NOT_ASSIGNED[1],
+  CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[1],
   CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
   CREDENTIAL_REFUSED:
-    'Make a new client secret in the app registration and enter it with rotateCredential; check client id, tenant id and cloud.',
+    'Make a new client secret or certificate in the app registration and enter it with rotateCredential; check client id, tenant id and cloud.',
   LOGIN_UNAVAILABLE:
     'Nothing to do: it is tried again. If it lasts, check the network between here and the login hosts of Microsoft.',
   REQUEST_REFUSED: 'Report this with the request id: Microsoft Graph did not accept a request.',

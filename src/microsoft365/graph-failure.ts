@@ -19,6 +19,7 @@ const BY_MICROSOFT_CODE: Readonly<Record<string, GraphErrorCode>> = {
   erroraccessdenied: 'MAILBOX_ACCESS_DENIED',
   accessdenied: 'MAILBOX_ACCESS_DENIED',
   authorization_requestdenied: 'MAILBOX_ACCESS_DENIED',
+  errorsendasdenied: 'SEND_AS_DENIED',
   mailboxnotenabledforrestapi: 'MAILBOX_NOT_ENABLED',
   mailboxnotsupportedforrestapi: 'MAILBOX_NOT_ENABLED',
   mailboxnothostedinexchangeonline: 'MAILBOX_NOT_ENABLED',
@@ -48,6 +49,7 @@ const EXPIRED_CURSOR_CODES: ReadonlySet<string> = new Set([
 
 const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   MAILBOX_ACCESS_DENIED: 'Microsoft 365 does not let the connected account into the mailbox.',
+  SEND_AS_DENIED: 'The connected account may not send as the mailbox.',
   MAILBOX_NOT_FOUND: 'Microsoft 365 does not know the mailbox.',
   MAILBOX_NOT_ENABLED: 'The mailbox is not in Exchange Online.',
   FOLDER_NOT_FOUND: 'The folder does not exist in the mailbox.',

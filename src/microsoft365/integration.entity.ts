@@ -7,8 +7,8 @@ import { organizationProperty } from '../access/organization.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
 import type { CloudName } from './clouds.ts';
 
-/** `DELEGATED`: a person signs in. `APPLICATION` (client credentials) is not offered yet. */
-export const AUTHORIZATION_MODES = ['DELEGATED'] as const;
+/** `DELEGATED`: a person signs in. `APPLICATION`: the app acts as itself, for the whole tenant (client credentials). */
+export const AUTHORIZATION_MODES = ['DELEGATED', 'APPLICATION'] as const;
 export type AuthorizationMode = (typeof AUTHORIZATION_MODES)[number];
 
 /** One Microsoft Entra app registration of an organization. */
@@ -24,9 +24,17 @@ export const IntegrationSchema = defineEntity({
     tenantId: p.string(),
     clientId: p.string(),
     authorizationMode: p.string().$type<AuthorizationMode>(),
-    /** The client secret, sealed for `integration:<id>`. */
-    sealedClientSecret: p.text().hidden(),
+    /** The client secret, sealed for `integration:<id>`; null when a certificate takes its place. */
+    sealedClientSecret: p.text().hidden().nullable(),
+    /** The private key of the certificate (PKCS #8, PEM), sealed for `integration:<id>`; null for a client secret. */
+    sealedPrivateKey: p.text().hidden().nullable(),
+    /** The certificate in PEM, which is no secret; null for a client secret. */
+    certificate: p.text().nullable(),
     credentialExpiresAt: p.datetime().nullable(),
+    /** When Microsoft last took the credential; null when it was never tried. */
+    credentialAcceptedAt: p.datetime().nullable(),
+    /** The smallest threshold of `credential-expiry.ts` that was warned of, in days; null before the first. */
+    credentialWarnedDays: p.integer().nullable(),
   },
 });
 

@@ -1,37 +1,15 @@
-import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder, enumType, errorType } from '../graphql/builder.ts';
 import { connectionType } from '../graphql/connection.ts';
-import { decodeId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
-import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Account } from './account.entity.ts';
+import { AuthorizationModeEnum, CloudEnum } from './credentials.graphql.ts';
 import { GraphError } from './graph-error.ts';
 import { Integration } from './integration.entity.ts';
 import { listAccounts, listIntegrations } from './integration-lists.ts';
-import { IntegrationExistsError } from './integrations.ts';
 import { type IntegrationPermission, permissionsOfIntegration } from './setup.ts';
 
 errorType(GraphError, 'Microsoft 365 did not do what was asked; the code says why, the remedy what to do.');
-errorType(
-  IntegrationExistsError,
-  'The organization has an integration with this cloud, tenant and client id.',
-);
-
-const CloudEnum = enumType(
-  'MicrosoftCloud',
-  "Microsoft's clouds. An app registration belongs to one of them.",
-  {
-    GLOBAL: 'The worldwide cloud, GCC included.',
-    US_GOVERNMENT_GCC_HIGH: 'The cloud of the United States government, GCC High.',
-    US_GOVERNMENT_DOD: 'The cloud of the United States Department of Defense.',
-    CHINA: 'The cloud that 21Vianet runs in China.',
-  },
-);
-
-const AuthorizationModeEnum = enumType('AuthorizationMode', 'In whose name an integration acts.', {
-  DELEGATED: 'A person signs in, and it acts as that account.',
-});
 
 const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.', {
   ACTIVE: 'It can.',
@@ -44,31 +22,7 @@ const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.
 
 const AccountKindEnum = enumType('AccountKind', 'What an account is.', {
   USER: 'A person who signed in, or somebody who signed in for a team.',
-});
-
-const CredentialKindEnum = enumType(
-  'CredentialKind',
-  'How an integration proves to Microsoft that it is itself.',
-  {
-    CLIENT_SECRET: 'With a client secret.',
-  },
-);
-
-const CredentialType = builder.objectRef<Integration>('Credential').implement({
-  description: 'What an integration proves itself with. The secret itself is never shown.',
-  authScopes: { permission: 'integration:read' },
-  fields: (t) => ({
-    kind: t.field({
-      type: CredentialKindEnum,
-      description: 'What it is.',
-      resolve: () => 'CLIENT_SECRET' as const,
-    }),
-    expiresAt: t.expose('credentialExpiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it expires; null when nobody said.',
-    }),
-  }),
+  TENANT: 'The tenant itself, which an integration in application mode acts as.',
 });
 
 const IntegrationPermissionType = builder
@@ -88,14 +42,21 @@ const IntegrationPermissionType = builder
 
 builder.node(Account, {
   name: 'Account',
-  description: 'A Microsoft account that signed in, and that an integration acts as.',
+  description:
+    'Whom an integration acts as: a Microsoft account that signed in, or in application mode the tenant.',
   authScopes: { permission: 'integration:read' },
   id: { resolve: ({ id }) => id },
   loadMany: loadByIds(Account),
   fields: (t) => ({
-    kind: t.field({ type: AccountKindEnum, description: 'What it is.', resolve: () => 'USER' as const }),
-    emailAddress: t.exposeString('emailAddress', { description: 'Its address, in lower case.' }),
-    displayName: t.exposeString('displayName', { description: 'Its name in Microsoft 365.' }),
+    kind: t.expose('kind', { type: AccountKindEnum, description: 'What it is.' }),
+    emailAddress: t.string({
+      nullable: true,
+      description: 'Its address, in lower case; null for a tenant.',
+      resolve: ({ emailAddress }) => emailAddress || null,
+    }),
+    displayName: t.exposeString('displayName', {
+      description: 'Its name in Microsoft 365; for a tenant its id or domain.',
+    }),
     status: t.expose('status', { type: AccountStatusEnum, description: 'Whether it can act.' }),
     problem: t.field({
       type: ProblemType,
@@ -104,7 +65,8 @@ builder.node(Account, {
       resolve: ({ problem }) => problem ?? null,
     }),
     grantedScopes: t.exposeStringList('grantedScopes', {
-      description: 'The permissions of Microsoft Graph that were granted at the last sign-in.',
+      description:
+        'The permissions of Microsoft Graph that were granted at the last sign-in; for a tenant the application permissions that an administrator granted.',
     }),
     integration: t.field({
       type: Integration,
@@ -133,11 +95,6 @@ builder.node(Integration, {
     authorizationMode: t.expose('authorizationMode', {
       type: AuthorizationModeEnum,
       description: 'In whose name it acts.',
-    }),
-    credential: t.field({
-      type: CredentialType,
-      description: 'What it proves itself with.',
-      resolve: (integration) => integration,
     }),
     permissions: t.field({
       type: [IntegrationPermissionType],
@@ -168,92 +125,3 @@ builder.queryField('integrations', (t) =>
     IntegrationConnection,
   ),
 );
-
-mutation('createIntegration', {
-  description:
-    'Makes an integration from an app registration. Nothing is asked of Microsoft yet: the first sign-in shows whether it is right.',
-  permission: 'integration:manage',
-  input: (t) => ({
-    cloud: t.field({
-      type: CloudEnum,
-      required: true,
-      defaultValue: 'GLOBAL',
-      description: 'Which cloud the app registration belongs to.',
-    }),
-    tenantId: t.string({
-      required: true,
-      description:
-        'The id or domain of the tenant; common, organizations or consumers for apps of many tenants.',
-    }),
-    clientId: t.string({ required: true, description: 'The id of the app registration, a UUID.' }),
-    clientSecret: t.string({
-      required: true,
-      description: 'The value of a client secret. It is sealed, and never shown again.',
-    }),
-    credentialExpiresAt: t.field({
-      type: 'DateTime',
-      description: 'When the client secret expires, as Microsoft shows beside it.',
-    }),
-  }),
-  payload: { integration: { type: Integration, description: 'The integration.' } },
-  errors: [InvalidInputError, IntegrationExistsError],
-  resolve: async ({ credentialExpiresAt, ...input }, { em, actor, services }) => ({
-    integration: await services.microsoft365.createIntegration(em, actor.organizationId, {
-      ...input,
-      credentialExpiresAt: credentialExpiresAt ?? null,
-    }),
-  }),
-});
-
-mutation('rotateCredential', {
-  description:
-    'Replaces the client secret of an integration. Accounts that Microsoft refused because of the old one heal by themselves.',
-  permission: 'integration:manage',
-  input: (t) => ({
-    integrationId: t.id({ required: true, description: 'Which integration.' }),
-    clientSecret: t.string({
-      required: true,
-      description: 'The value of the new client secret. It is sealed, and never shown again.',
-    }),
-    credentialExpiresAt: t.field({
-      type: 'DateTime',
-      description: 'When the new client secret expires, as Microsoft shows beside it.',
-    }),
-  }),
-  payload: { integration: { type: Integration, description: 'The integration.' } },
-  errors: [NotFoundError, InvalidInputError],
-  resolve: async ({ integrationId, clientSecret, credentialExpiresAt }, { em, services }) => ({
-    integration: await services.microsoft365.rotateCredential(em, decodeId('Integration', integrationId), {
-      clientSecret,
-      credentialExpiresAt: credentialExpiresAt ?? null,
-    }),
-  }),
-});
-
-mutation('startSignIn', {
-  description:
-    'Starts a sign-in to Microsoft 365, also of an account that has to sign in again. Open the URL in a browser within ten minutes; it works once.',
-  permission: 'integration:manage',
-  input: (t) => ({
-    integrationId: t.id({ required: true, description: 'Which integration to sign in through.' }),
-    sharedMailboxes: t.boolean({
-      required: true,
-      defaultValue: false,
-      description: 'Whether to ask for the right to open shared mailboxes as well.',
-    }),
-    loginHint: t.string({ description: 'The address that the page of Microsoft suggests.' }),
-    returnTo: t.string({
-      description: 'Where the browser goes afterwards: a path on this server, such as /settings.',
-    }),
-  }),
-  payload: { authorizationUrl: { type: 'String', description: 'The page to open in a browser.' } },
-  errors: [NotFoundError, InvalidInputError],
-  resolve: ({ integrationId, loginHint, returnTo, sharedMailboxes }, { em, actor, services }) =>
-    services.microsoft365.startSignIn(em, {
-      integrationId: decodeId('Integration', integrationId),
-      userId: actor.userId,
-      loginHint: loginHint ?? null,
-      returnTo: returnTo ?? null,
-      sharedMailboxes,
-    }),
-});

@@ -2,27 +2,44 @@ import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import { validate as isUuid, v7 as uuidv7 } from 'uuid';
 import { Organization } from '../access/organization.entity.ts';
 import { ExpectedError, InvalidInputError, NotFoundError } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { SecretBox } from '../platform/secrets.ts';
+import { recordEvents } from '../realtime/record.ts';
+import { Account } from './account.entity.ts';
+import { createTenantAccount } from './application-account.ts';
 import { CLOUDS, type CloudName } from './clouds.ts';
-import { Integration } from './integration.entity.ts';
-import type { AppRegistration } from './msal.ts';
+import {
+  type AppCredential,
+  type CheckedCredential,
+  type CredentialInput,
+  checkCredential,
+} from './credential.ts';
+import { AUTHORIZATION_MODES, type AuthorizationMode, Integration } from './integration.entity.ts';
+import { type AppRegistration, createMsal } from './msal.ts';
+import { AUDIENCES, type Verification, type VerifyDeps, verifyRegistration } from './verify-registration.ts';
 
-/** Names that stand for more than one tenant; see https://learn.microsoft.com/entra/msal/msal-client-application-configuration */
-const AUDIENCES: ReadonlySet<string> = new Set(['common', 'organizations', 'consumers']);
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
-/** Microsoft's secrets have 40 characters; what is much longer is something else that was pasted. */
-const LONGEST_SECRET = 512;
 
 /** An app registration as its administrator knows it. */
-export interface NewIntegration {
+export interface NewIntegration extends CredentialInput {
   cloud: CloudName;
+  authorizationMode: AuthorizationMode;
   /** A tenant's id or domain, or `common`, `organizations`, `consumers`. */
   tenantId: string;
   clientId: string;
-  clientSecret: string;
-  /** When the secret expires, as Microsoft shows it; null when nobody said. */
-  credentialExpiresAt: Date | null;
+}
+
+/** An integration that was saved, and whether Microsoft could be asked about its credential. */
+export interface SavedIntegration {
+  integration: Integration;
+  /** False where Microsoft takes or refuses the credential only when somebody signs in. */
+  isCredentialVerified: boolean;
+}
+
+export interface IntegrationDeps extends VerifyDeps {
+  secretBox: SecretBox;
+  clock: Clock;
 }
 
 /** The organization has this app registration already. */
@@ -31,64 +48,92 @@ export class IntegrationExistsError extends ExpectedError {
     super(
       'INTEGRATION_EXISTS',
       'The organization has an integration with this cloud, tenant and client id.',
-      'Use the integration that exists.',
+      'Use the integration that exists; rotateCredential gives it another credential.',
     );
   }
 }
 
 /**
- * Makes an integration and writes it. Nothing is asked of Microsoft: the first sign-in shows whether it is right.
- * Throws `InvalidInputError`, or {@link IntegrationExistsError}.
+ * Makes an integration, once Microsoft has confirmed what can be confirmed: the tenant, its cloud, and for an app of one
+ * tenant the client id and the credential. When Microsoft cannot be reached nothing is saved: a faulty integration that
+ * shows itself at the first sign-in costs more than trying again. In application mode its account is made as well.
+ * Throws `InvalidInputError`, {@link IntegrationExistsError}, `RegistrationError`.
  */
 export async function createIntegration(
   em: EntityManager,
-  secretBox: SecretBox,
+  deps: IntegrationDeps,
   organizationId: string,
   input: NewIntegration,
-): Promise<Integration> {
-  const { cloud, tenantId, clientId, clientSecret, credentialExpiresAt } = checkNewIntegration(input);
-  const id = uuidv7();
-  const integration = em.create(Integration, {
-    id,
-    organization: em.getReference(Organization, organizationId, { wrapped: true }),
-    cloud,
-    tenantId,
-    clientId,
-    authorizationMode: 'DELEGATED',
-    sealedClientSecret: secretBox.seal(clientSecret, secretContext(id)),
-    credentialExpiresAt,
-  });
+): Promise<SavedIntegration> {
+  const now = deps.clock.now();
+  const { cloud, tenantId, clientId, authorizationMode } = checkNewIntegration(input);
+  const checked = checkCredential(input, now);
+  // Said before Microsoft is asked; two requests at the same time the database tells apart.
+  if (await em.count(Integration, { cloud, tenantId, clientId })) throw new IntegrationExistsError();
+  const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
+  const verification = await verifyRegistration(deps, registration, authorizationMode);
   try {
-    await em.flush();
+    const integration = await em.transactional(async (inner) => {
+      const id = uuidv7();
+      const created = inner.create(Integration, {
+        id,
+        organization: inner.getReference(Organization, organizationId, { wrapped: true }),
+        cloud,
+        tenantId,
+        clientId,
+        authorizationMode,
+        ...seal(deps.secretBox, id, checked, verification, now),
+      });
+      await inner.flush();
+      if (authorizationMode === 'APPLICATION') {
+        const msal = createMsal(registration, deps.overrides);
+        const { token } = verification;
+        const account = createTenantAccount(
+          inner,
+          deps.secretBox,
+          created,
+          verification.tenantId ?? tenantId,
+          { msal, token, now },
+        );
+        await inner.flush();
+        await recordEvents(inner, organizationId, [
+          { type: 'account-status.changed', accountId: account.id },
+        ]);
+      }
+      return created;
+    });
+    return { integration, isCredentialVerified: verification.token !== null };
   } catch (error) {
-    // The database decides: two requests at the same time cannot both win.
     if (error instanceof UniqueConstraintViolationException) throw new IntegrationExistsError();
     throw error;
   }
-  return integration;
-}
-
-/** A new client secret for an integration. */
-export interface NewCredential {
-  clientSecret: string;
-  credentialExpiresAt: Date | null;
 }
 
 /**
- * Replaces the client secret and writes it. Accounts that failed for want of a good one heal at their next use.
- * Throws `NotFoundError` and `InvalidInputError`.
+ * Replaces the credential, once Microsoft has taken the new one; a secret may follow a certificate and the other way
+ * round. Until it is written the old one is used, and tokens that it brought stay good: mail goes on.
+ * Throws `NotFoundError`, `InvalidInputError`, `RegistrationError`; then nothing has changed.
  */
 export async function rotateCredential(
   em: EntityManager,
-  secretBox: SecretBox,
+  deps: IntegrationDeps,
   integrationId: string,
-  { clientSecret, credentialExpiresAt }: NewCredential,
-): Promise<Integration> {
+  input: CredentialInput,
+): Promise<SavedIntegration> {
+  const now = deps.clock.now();
   const integration = await getIntegration(em, integrationId);
-  integration.sealedClientSecret = secretBox.seal(checkSecret(clientSecret), secretContext(integrationId));
-  integration.credentialExpiresAt = credentialExpiresAt;
+  const checked = checkCredential(input, now);
+  const { cloud, tenantId, clientId, authorizationMode } = integration;
+  const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
+  const knownTenantId = AUDIENCES.has(tenantId) ? await knownTenantOf(em, integrationId) : null;
+  const verification = await verifyRegistration(deps, registration, authorizationMode, knownTenantId);
+  em.assign(integration, {
+    ...seal(deps.secretBox, integrationId, checked, verification, now),
+    // The next one expires later: it is warned of anew.
+    credentialWarnedDays: null,
+  });
   await em.flush();
-  return integration;
+  return { integration, isCredentialVerified: verification.token !== null };
 }
 
 /** The integration with this id. Throws `NotFoundError`, also for one of another organization. */
@@ -98,19 +143,54 @@ export async function getIntegration(em: EntityManager, id: string): Promise<Int
   return integration;
 }
 
-/** The app registration with its secret opened: for the moment of use. */
+/** The app registration with its credential opened: for the moment of use. Throws when the key is unknown. */
 export function openRegistration(secretBox: SecretBox, integration: Integration): AppRegistration {
-  const { cloud, tenantId, clientId, sealedClientSecret } = integration;
+  const { cloud, tenantId, clientId } = integration;
+  return { cloud, tenantId, clientId, credential: openCredential(secretBox, integration) };
+}
+
+function openCredential(secretBox: SecretBox, integration: Integration): AppCredential {
+  const { id, sealedClientSecret, sealedPrivateKey, certificate } = integration;
+  if (sealedPrivateKey != null && certificate != null) {
+    const privateKey = secretBox.open(sealedPrivateKey, credentialContext(id));
+    return { kind: 'CERTIFICATE', certificate, privateKey };
+  }
   return {
-    cloud,
-    tenantId,
-    clientId,
-    clientSecret: secretBox.open(sealedClientSecret, secretContext(integration.id)),
+    kind: 'CLIENT_SECRET',
+    clientSecret: secretBox.open(sealedClientSecret ?? '', credentialContext(id)),
   };
 }
 
-function secretContext(integrationId: string): string {
+function seal(
+  secretBox: SecretBox,
+  integrationId: string,
+  { credential, expiresAt }: CheckedCredential,
+  { token }: Verification,
+  now: Date,
+) {
+  const sealText = (text: string) => secretBox.seal(text, credentialContext(integrationId));
+  const isSecret = credential.kind === 'CLIENT_SECRET';
+  return {
+    sealedClientSecret: isSecret ? sealText(credential.clientSecret) : null,
+    sealedPrivateKey: isSecret ? null : sealText(credential.privateKey),
+    certificate: isSecret ? null : credential.certificate,
+    credentialExpiresAt: expiresAt,
+    credentialAcceptedAt: token === null ? null : now,
+  };
+}
+
+function credentialContext(integrationId: string): string {
   return `integration:${integrationId}`;
+}
+
+/** A tenant in which the app is known, because somebody signed in there. */
+async function knownTenantOf(em: EntityManager, integrationId: string): Promise<string | null> {
+  const account = await em.findOne(
+    Account,
+    { integration: integrationId, status: { $nin: ['DISCONNECTED', 'NEEDS_CONSENT'] } },
+    { orderBy: { updatedAt: 'desc', id: 'desc' } },
+  );
+  return account?.microsoftTenantId ?? null;
 }
 
 function checkNewIntegration(input: NewIntegration): NewIntegration {
@@ -119,11 +199,32 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
   if (!Object.hasOwn(CLOUDS, input.cloud)) {
     throw new InvalidInputError('cloud', 'The cloud is not known.', `Use ${Object.keys(CLOUDS).join(', ')}.`);
   }
+  if (!AUTHORIZATION_MODES.includes(input.authorizationMode)) {
+    throw new InvalidInputError(
+      'authorizationMode',
+      'The authorization mode is not known.',
+      `Use ${AUTHORIZATION_MODES.join(' or ')}.`,
+    );
+  }
   if (!isUuid(tenantId) && !AUDIENCES.has(tenantId) && !DOMAIN.test(tenantId)) {
     throw new InvalidInputError(
       'tenantId',
       'The tenant id is neither a UUID nor a domain.',
       'Copy "Directory (tenant) ID" from the overview of the app registration.',
+    );
+  }
+  if (AUDIENCES.has(tenantId) && input.authorizationMode === 'APPLICATION') {
+    throw new InvalidInputError(
+      'tenantId',
+      `In application mode the app acts for one tenant, and "${tenantId}" is none.`,
+      'Give the id or domain of the tenant whose mailboxes are meant.',
+    );
+  }
+  if (tenantId === 'consumers' && input.cloud !== 'GLOBAL') {
+    throw new InvalidInputError(
+      'tenantId',
+      'Personal accounts exist in the global cloud only.',
+      'Use the cloud GLOBAL, or the id or domain of a tenant.',
     );
   }
   if (!isUuid(clientId)) {
@@ -133,18 +234,5 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy "Application (client) ID" from the overview of the app registration.',
     );
   }
-  return { ...input, tenantId, clientId, clientSecret: checkSecret(input.clientSecret) };
-}
-
-function checkSecret(text: string): string {
-  const clientSecret = text.trim();
-  // A secret's id looks like a UUID; it is what people paste most often instead of the value.
-  if (clientSecret === '' || clientSecret.length > LONGEST_SECRET || isUuid(clientSecret)) {
-    throw new InvalidInputError(
-      'clientSecret',
-      'The client secret is empty, too long, or the id of a secret.',
-      'Copy the column "Value" of the client secret; it is shown only when the secret is made.',
-    );
-  }
-  return clientSecret;
+  return { ...input, tenantId, clientId };
 }

@@ -37,7 +37,8 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     withCounter: (own) => createMailApi(deps, own),
     listFolders: (mailbox, signal) => listFolders(deps, scopeOf(mailbox, signal)),
     getFolder: (mailbox, id, signal) => getFolder(deps, scopeOf(mailbox, signal), id),
-    createFolder: (mailbox, displayName, signal) => createFolder(deps, scopeOf(mailbox, signal), displayName),
+    createFolder: (mailbox, displayName, signal, parentFolderId) =>
+      createFolder(deps, scopeOf(mailbox, signal), displayName, parentFolderId ?? null),
     readDelta: async (mailbox, request, signal) => {
       const scope = scopeOf(mailbox, signal);
       return complete(await readDelta(deps, scope, request), scope);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Clock, MINUTE } from '../platform/clock.ts';
 import { type BatchOutcome, type BatchPart, MOST_PARTS, runBatch } from './graph-batch.ts';
 import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
-import { GraphError } from './graph-error.ts';
+import { DeltaExpiredError, GraphError } from './graph-error.ts';
 import { postponementOf } from './graph-postpone.ts';
 import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
 import type { DeltaPage, DeltaRequest, IncomingMail } from './mail.ts';
@@ -15,6 +15,8 @@ const PAGE_SIZES = [100, 25, 5, 1] as const;
 const SMALLER_PAGE_BUDGET: RetryBudget = { attempts: 2, milliseconds: MINUTE };
 /** Marks the cursors of rounds that list ids only. Links begin with `http`, so the two cannot be confused. */
 const ONE_BY_ONE = 'one-by-one ';
+/** A link into the mailbox of whoever follows it. */
+const OWN_MAILBOX = /^(?:one-by-one )?https?:\/\/[^/]+(?:\/[^?]*)?\/(?:v1\.0|beta)\/me\//i;
 
 const page = z.object({
   value: z.array(z.unknown()),
@@ -59,6 +61,8 @@ export async function readDelta(
 function targetOf(scope: GraphScope, request: DeltaRequest): { target: string; isOneByOne: boolean } {
   if ('cursor' in request) {
     const isOneByOne = request.cursor.startsWith(ONE_BY_ONE);
+    // The mailbox was the account's own before, and is now read by another: `/me` would be that one's.
+    if (scope.mailbox.kind !== 'PRIMARY' && OWN_MAILBOX.test(request.cursor)) throw new DeltaExpiredError();
     return { target: isOneByOne ? request.cursor.slice(ONE_BY_ONE.length) : request.cursor, isOneByOne };
   }
   const isOneByOne = request.oneByOne === true;

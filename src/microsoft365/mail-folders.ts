@@ -10,7 +10,8 @@ import { type MailboxAccess, type MailFolder, WELL_KNOWN_FOLDERS, type WellKnown
 const MOST_FOLDERS = 1_000;
 /** Outlook itself allows 300 levels; real trees have a handful. */
 const MOST_LEVELS = 20;
-const PROPERTIES = '$select=id,displayName,parentFolderId,childFolderCount,totalItemCount';
+const PROPERTIES =
+  '$select=id,displayName,parentFolderId,childFolderCount,totalItemCount,unreadItemCount,isHidden';
 
 const folderSchema = z.object({
   '@odata.type': z.string().nullish(),
@@ -19,6 +20,8 @@ const folderSchema = z.object({
   parentFolderId: z.string().nullish(),
   childFolderCount: z.number().nullish(),
   totalItemCount: z.number().nullish(),
+  unreadItemCount: z.number().nullish(),
+  isHidden: z.boolean().nullish(),
 });
 type RawFolder = z.infer<typeof folderSchema>;
 const folderPage = z.object({ value: z.array(folderSchema), '@odata.nextLink': z.string().nullish() });
@@ -30,9 +33,9 @@ export interface FolderDeps {
   random(): number;
 }
 
-/** The path of a mailbox below the version. `/me` survives a change of the account's address. */
-export function mailboxPath({ kind, emailAddress }: MailboxAccess): string {
-  return kind === 'PRIMARY' ? '/me' : `/users/${encodeURIComponent(emailAddress)}`;
+/** The path of a mailbox below the version. `/me` and ids survive a change of the address. */
+export function mailboxPath({ kind, emailAddress, microsoftUserId }: MailboxAccess): string {
+  return kind === 'PRIMARY' ? '/me' : `/users/${encodeURIComponent(microsoftUserId ?? emailAddress)}`;
 }
 
 /** See `MailApi.listFolders`. */
@@ -40,21 +43,33 @@ export async function listFolders(deps: FolderDeps, scope: GraphScope): Promise<
   const wellKnown = await readWellKnown(deps, scope, null);
   const folders: MailFolder[] = [];
   let parents: (MailFolder | null)[] = [null];
-  for (let level = 0; level < MOST_LEVELS && parents.length > 0; level += 1) {
+  // Level by level: the folders of one level are asked for together.
+  for (
+    let level = 0;
+    level < MOST_LEVELS && parents.length > 0 && folders.length < MOST_FOLDERS;
+    level += 1
+  ) {
     const answers = await Promise.all(parents.map((parent) => listChildren(deps, scope, parent?.id ?? null)));
     const next: MailFolder[] = [];
     for (const [index, children] of answers.entries()) {
       const parent = parents[index] ?? null;
-      for (const raw of children) {
-        if (folders.length >= MOST_FOLDERS) return folders;
+      for (const raw of children.slice(0, MOST_FOLDERS - folders.length)) {
         const folder = toFolder(raw, parent, wellKnown.names);
         folders.push(folder);
-        if ((raw.childFolderCount ?? 0) > 0) next.push(folder);
+        if (folder.childFolderCount > 0) next.push(folder);
       }
     }
     parents = next;
   }
-  return folders;
+  return inTreeOrder(folders);
+}
+
+/** Each folder followed by those below it; siblings stay in Microsoft's order. */
+function inTreeOrder(folders: readonly MailFolder[]): MailFolder[] {
+  const below = Map.groupBy(folders, ({ parentId }) => parentId);
+  const walk = (parentId: string | null): MailFolder[] =>
+    (below.get(parentId) ?? []).flatMap((folder) => [folder, ...walk(folder.id)]);
+  return walk(null);
 }
 
 /** See `MailApi.getFolder`. */
@@ -83,14 +98,22 @@ export async function createFolder(
   deps: FolderDeps,
   scope: GraphScope,
   displayName: string,
+  parentFolderId: string | null,
 ): Promise<MailFolder> {
+  const parent = parentFolderId === null ? null : await getFolder(deps, scope, parentFolderId);
+  if (parentFolderId !== null && parent === null) {
+    throw new GraphError(
+      'FOLDER_NOT_FOUND',
+      'The folder to make another one in does not exist in the mailbox.',
+    );
+  }
   try {
     const json = await deps.client.json(
       {
         operation: 'folder.create',
         method: 'POST',
-        target: `${mailboxPath(scope.mailbox)}/mailFolders`,
-        subject: 'MAILBOX',
+        target: childrenPath(scope.mailbox, parent?.id ?? null),
+        subject: 'FOLDER',
         body: { displayName },
         // A second time it answers that the name is taken, which is handled below.
         isRepeatable: true,
@@ -98,15 +121,15 @@ export async function createFolder(
       },
       scope,
     );
-    return toFolder(read(folderSchema, json), null, new Map());
+    return toFolder(read(folderSchema, json), parent, new Map());
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'FOLDER_EXISTS') throw error;
-    const existing = (await listChildren(deps, scope, null)).find(
+    const existing = (await listChildren(deps, scope, parent?.id ?? null)).find(
       (raw) => raw.displayName?.toLowerCase() === displayName.trim().toLowerCase(),
     );
     if (existing === undefined) throw error;
     const { names } = await readWellKnown(deps, scope, null);
-    return toFolder(existing, null, names);
+    return toFolder(existing, parent, names);
   }
 }
 
@@ -161,8 +184,7 @@ async function listChildren(
   scope: GraphScope,
   parentId: string | null,
 ): Promise<RawFolder[]> {
-  const base = `${mailboxPath(scope.mailbox)}/mailFolders`;
-  const path = parentId === null ? base : `${base}/${encodeURIComponent(parentId)}/childFolders`;
+  const path = childrenPath(scope.mailbox, parentId);
   const children: RawFolder[] = [];
   const seen = new Set<string>();
   let target: string | null = `${path}?$top=100&${PROPERTIES}`;
@@ -172,10 +194,19 @@ async function listChildren(
       folderPage,
       await client.json(folderCall('folder.list', target), scope),
     );
-    children.push(...page.value.filter((raw) => !raw['@odata.type']?.endsWith('mailSearchFolder')));
+    children.push(
+      ...page.value.filter(
+        (raw) => !raw['@odata.type']?.toLowerCase().endsWith('mailsearchfolder') && raw.isHidden !== true,
+      ),
+    );
     target = page['@odata.nextLink'] ?? null;
   }
   return children;
+}
+
+function childrenPath(mailbox: MailboxAccess, parentId: string | null): string {
+  const base = `${mailboxPath(mailbox)}/mailFolders`;
+  return parentId === null ? base : `${base}/${encodeURIComponent(parentId)}/childFolders`;
 }
 
 function folderCall(operation: string, target: string): GraphCall {
@@ -197,8 +228,11 @@ function toFolder(
     displayName,
     parentId: parent?.id ?? null,
     path: parent === null ? displayName : `${parent.path} / ${displayName}`,
+    depth: parent === null ? 0 : parent.depth + 1,
     wellKnownName: names.get(raw.id) ?? null,
+    childFolderCount: raw.childFolderCount ?? 0,
     totalItemCount: raw.totalItemCount ?? 0,
+    unreadItemCount: raw.unreadItemCount ?? 0,
   };
 }
 

@@ -92,10 +92,15 @@ export interface MailFolder {
   displayName: string;
   /** Null at the top of the tree. */
   parentId: string | null;
+  /** How many folders are above it; 0 at the top. */
+  depth: number;
   /** Display names from the top, joined by ` / `; names may hold slashes themselves. */
   path: string;
   wellKnownName: WellKnownFolder | null;
+  /** Directly below it, without hidden ones. */
+  childFolderCount: number;
   totalItemCount: number;
+  unreadItemCount: number;
 }
 
 /** A mailbox and the account that reads it. */
@@ -103,8 +108,10 @@ export interface MailboxAccess {
   organizationId: string;
   accountId: string;
   emailAddress: string;
-  /** `PRIMARY`: the account's own. `SHARED`: another one that the account may open. */
-  kind: 'PRIMARY' | 'SHARED';
+  /** `PRIMARY`: the account's own. `SHARED`: another one that the account may open. `TENANT`: any, by the app itself. */
+  kind: 'PRIMARY' | 'SHARED' | 'TENANT';
+  /** Entra's id of its user, where it is known: addresses change. */
+  microsoftUserId?: string | null | undefined;
 }
 
 /** A part of what happened in a folder. */
@@ -184,7 +191,7 @@ export interface RequestCounter {
 export interface MailApi {
   /** The same API, counting its requests into `counter`: how a sync run knows what it cost. */
   withCounter(counter: RequestCounter): MailApi;
-  /** The whole tree, parents before children, at most 1,000 folders. Hidden folders and searches are left out. */
+  /** The whole tree, each folder followed by those below it, at most 1,000. Hidden folders and searches are left out. */
   listFolders(mailbox: MailboxAccess, signal: AbortSignal): Promise<MailFolder[]>;
   /** Null when it does not exist. */
   getFolder(
@@ -192,8 +199,16 @@ export interface MailApi {
     idOrWellKnownName: string,
     signal: AbortSignal,
   ): Promise<MailFolder | null>;
-  /** Makes a folder at the top of the mailbox. Idempotent: an existing one of that name is given back. */
-  createFolder(mailbox: MailboxAccess, displayName: string, signal: AbortSignal): Promise<MailFolder>;
+  /**
+   * Makes a folder at the top of the mailbox, or below another. Idempotent: an existing one of that name is given back.
+   * Throws `GraphError` with `FOLDER_NOT_FOUND` when there is no such parent.
+   */
+  createFolder(
+    mailbox: MailboxAccess,
+    displayName: string,
+    signal: AbortSignal,
+    parentFolderId?: string | null,
+  ): Promise<MailFolder>;
   /**
    * One page of a folder's changes. Throws `DeltaExpiredError` when the cursor has expired: start again with
    * `receivedFrom` and overlap. With `receivedFrom` Graph gives 5,000 mails at most in a round. Throws `GraphError`

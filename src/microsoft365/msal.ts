@@ -8,20 +8,23 @@ import {
   LogLevel,
   type NetworkRequestOptions,
   type NetworkResponse,
+  type NodeAuthOptions,
 } from '@azure/msal-node';
 import { SECOND } from '../platform/clock.ts';
+import { thumbprintSha256Of } from './certificate.ts';
 import { CLOUDS, type CloudName } from './clouds.ts';
+import type { AppCredential } from './credential.ts';
 import { type EndpointOverrides, loginUrlOf } from './endpoints.ts';
 import { aadstsNumber, classifyEntraError, type EntraOutcome } from './entra-error.ts';
 
 const REQUEST_MILLISECONDS = 20 * SECOND;
 
-/** An app registration with its opened secret. Short-lived: make it, use it, drop it. */
+/** An app registration with its opened credential. Short-lived: make it, use it, drop it. */
 export interface AppRegistration {
   cloud: CloudName;
   tenantId: string;
   clientId: string;
-  clientSecret: string;
+  credential: AppCredential;
 }
 
 /** The library for one app registration. It keeps nothing that was not put into its token cache. */
@@ -32,7 +35,7 @@ export function createMsal(
   return new ConfidentialClientApplication({
     auth: {
       clientId: app.clientId,
-      clientSecret: app.clientSecret,
+      ...credentialOf(app),
       // The real one, even beside an emulator: MSAL refuses authorities without https. Our network redirects.
       authority: `${CLOUDS[app.cloud].loginUrl}/${app.tenantId}`,
     },
@@ -47,6 +50,23 @@ export function createMsal(
       disableInternalRetries: true,
     },
   });
+}
+
+/**
+ * A certificate signs an assertion (RFC 7523) in place of a secret. The SHA-256 thumbprint names it: with the older one
+ * MSAL signs in a way that Microsoft advises against.
+ */
+function credentialOf({
+  credential,
+}: AppRegistration): Pick<NodeAuthOptions, 'clientSecret' | 'clientCertificate'> {
+  if (credential.kind === 'CLIENT_SECRET') return { clientSecret: credential.clientSecret };
+  const { certificate, privateKey } = credential;
+  return { clientCertificate: { thumbprintSha256: thumbprintSha256Of(certificate), privateKey } };
+}
+
+/** What client credentials are asked with: everything that was granted to the app at Graph. */
+export function applicationScopes(cloud: CloudName): string[] {
+  return [`${CLOUDS[cloud].graphUrl}/.default`];
 }
 
 /**

@@ -1,7 +1,7 @@
 import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Account } from './account.entity.ts';
-import { PERMISSIONS_ASKED } from './sign-in.ts';
+import { isAskedOnDemand, PERMISSIONS_ASKED } from './sign-in-purpose.ts';
 
 /** A delegated permission of Microsoft Graph that a sign-in asks for. */
 export interface RequiredPermission {
@@ -24,7 +24,7 @@ export function describeSetup(redirectUri: string): Microsoft365Setup {
     permissions: Object.entries(PERMISSIONS_ASKED).map(([name, purpose]) => ({
       name,
       purpose,
-      isOptional: name.endsWith('.Shared'),
+      isOptional: isAskedOnDemand(name),
     })),
   };
 }

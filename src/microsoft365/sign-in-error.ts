@@ -1,11 +1,13 @@
 import { ExpectedError } from '../errors.ts';
+import type { Problem } from '../platform/problem.ts';
+import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import type { EntraOutcome } from './entra-error.ts';
 
 /** Why a sign-in did not come about: a sentence and a remedy for each code. */
 const REASONS = {
   INVALID_STATE: [
-    'The sign-in was not started here, or it was completed already.',
-    'Start the sign-in again; each link works once.',
+    'The sign-in was not started here, belongs to another browser, or was completed already.',
+    'Start the sign-in again and open the link in the browser that you sign in with; it works once, and needs cookies.',
   ],
   SIGN_IN_EXPIRED: [
     'The sign-in took too long.',
@@ -31,14 +33,19 @@ const REASONS = {
     'The client secret has expired.',
     'Make a new client secret in the app registration and enter it with rotateCredential.',
   ],
+  CERTIFICATE_REFUSED: [
+    'Microsoft does not accept the certificate.',
+    'Upload the certificate of the integration to the app registration, or enter another one with rotateCredential; check that the clock of this server is right.',
+  ],
   APP_NOT_FOUND: [
     'Microsoft does not know the app registration in this tenant.',
     'Check cloud, tenant id and client id of the integration, and which accounts the app registration supports.',
   ],
-  ACCESS_BLOCKED: [
-    'Microsoft does not let this account use the app.',
-    'Ask an administrator of the tenant: the account may be disabled, unassigned or held back by Conditional Access.',
+  USER_MISMATCH: [
+    'Another account signed in than the one that was to.',
+    'Start again and choose the account that is named first; to connect the other one as well, use startSignIn.',
   ],
+  ...ACCOUNT_REFUSALS,
   TOKEN_EXCHANGE_FAILED: [
     'Microsoft did not give out tokens for the sign-in.',
     'Start the sign-in again. If it fails again, look up the code of Microsoft that is named here.',
@@ -55,15 +62,28 @@ const REASONS = {
 
 export type SignInErrorCode = keyof typeof REASONS;
 
+/** What is known of a failure besides its code. */
+export interface SignInErrorDetails {
+  /** In place of the sentence of the code. */
+  message?: string;
+  microsoftCode?: string | null;
+  requestId?: string | null;
+  cause?: unknown;
+}
+
 /** A sign-in that did not come about. The message may name Microsoft's code, never what was exchanged. */
 export class SignInError extends ExpectedError {
   declare readonly code: SignInErrorCode;
   /** Microsoft's own code, such as `AADSTS7000215`. */
   readonly microsoftCode: string | null;
 
-  constructor(code: SignInErrorCode, options: { microsoftCode?: string | null; cause?: unknown } = {}) {
-    const { microsoftCode = null, cause } = options;
-    const [message, remedy] = REASONS[code];
+  /** Microsoft's `correlation_id`. */
+  readonly requestId: string | null;
+
+  constructor(code: SignInErrorCode, details: SignInErrorDetails = {}) {
+    const { microsoftCode = null, requestId = null, cause } = details;
+    const [reason, remedy] = REASONS[code];
+    const message = details.message ?? reason;
     super(
       code,
       microsoftCode === null ? message : `${message} (${microsoftCode})`,
@@ -71,6 +91,20 @@ export class SignInError extends ExpectedError {
       cause === undefined ? undefined : { cause },
     );
     this.microsoftCode = microsoftCode;
+    this.requestId = requestId;
+  }
+
+  /** What to store with the attempt. */
+  toProblem(now: Date): Problem {
+    const { code, message, remedy, microsoftCode, requestId } = this;
+    return {
+      code,
+      message,
+      remedy,
+      since: now.toISOString(),
+      ...(microsoftCode === null ? {} : { microsoftCode }),
+      ...(requestId === null ? {} : { requestId }),
+    };
   }
 }
 

@@ -2,54 +2,70 @@ import { CryptoProvider } from '@azure/msal-node';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { User } from '../access/user.entity.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Clock, DAY, MINUTE } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { digest, randomToken, type SecretBox } from '../platform/secrets.ts';
-import { type EndpointOverrides, loginUrlOf } from './endpoints.ts';
-import { getIntegration, openRegistration } from './integrations.ts';
-import { createMsal, graphScopes } from './msal.ts';
+import { Account } from './account.entity.ts';
+import type { Integration } from './integration.entity.ts';
+import { getIntegration } from './integrations.ts';
 import { checkReturnTo } from './return-to.ts';
 import { SignInAttempt } from './sign-in-attempt.entity.ts';
+import { permissionsFor, type SignInPurpose } from './sign-in-purpose.ts';
 
 /** How long a person has to complete a sign-in. */
 export const SIGN_IN_MILLISECONDS = 10 * MINUTE;
-/** Attempts are kept this long after they are void, so that a late answer learns that it is late. */
+/** Attempts are kept this long after they are void: for a late answer, and for whoever asks what became of one. */
 const KEEP_MILLISECONDS = DAY;
 
 /** What RFC 5321 allows. What is longer, or half a character, cannot be an address, and some of it no URL either. */
 const LONGEST_ADDRESS = 320;
 
-/** Every permission of Graph that a sign-in may ask for, and what for. */
-export const PERMISSIONS_ASKED = {
-  'User.Read': 'Reads who signed in: the address and name of the account.',
-  'Mail.ReadWrite': 'Reads new mail and files it into a folder once it is part of a ticket.',
-  'Mail.ReadWrite.Shared': 'The same for shared mailboxes that the account may open; only when asked for.',
-} as const;
+/** Who starts a sign-in; it can be completed as long as this user may manage integrations, by a key that is good. */
+export interface SignInStarter {
+  userId: string;
+  /** Null for the machine itself. */
+  apiKeyId: string | null;
+}
 
 /** What `startSignIn` is told. */
-export interface SignInRequest {
+export interface SignInRequest extends SignInStarter {
   integrationId: string;
-  /** Who starts it; it can be completed as long as this user may manage integrations. */
-  userId: string;
+  /** What permissions are asked for beside those that the account has. */
+  purpose: SignInPurpose;
   /** Where the browser goes afterwards: a path on this server. */
   returnTo: string | null;
   /** The address that Microsoft's page suggests. */
   loginHint: string | null;
-  /** Asks for the right to open shared mailboxes as well. */
-  sharedMailboxes: boolean;
+}
+
+/** What `reauthenticate` is told. */
+export interface ReauthenticationRequest extends SignInStarter {
+  accountId: string;
+  purpose: SignInPurpose;
+  returnTo: string | null;
+}
+
+/** A sign-in that waits for a browser. */
+export interface StartedSignIn {
+  /** The page to open: ours, which goes on to Microsoft's. */
+  authorizationUrl: string;
+  attempt: SignInAttempt;
 }
 
 export interface StartSignInDeps {
   secretBox: SecretBox;
   clock: Clock;
-  overrides: EndpointOverrides;
   publicUrl: string;
 }
 
 const secretsSchema = z.object({
+  state: z.string(),
   verifier: z.string(),
+  challenge: z.string(),
   nonce: z.string(),
   permissions: z.array(z.string()),
+  loginHint: z.string().nullable(),
 });
 
 /** What an attempt keeps to itself until the answer comes. */
@@ -61,65 +77,124 @@ export function redirectUriOf(publicUrl: string): string {
 }
 
 /**
- * Starts an authorization-code flow with PKCE (RFC 7636), state and nonce, and gives the page to open.
- * Throws `NotFoundError` for the integration and `InvalidInputError` for `returnTo`.
+ * Starts an authorization-code flow with PKCE (RFC 7636), state and nonce, and gives the page to open: a link of ours, which
+ * `open-sign-in.ts` answers. An account of the integration whose address is the hint keeps the permissions that it has.
+ * Throws `NotFoundError` for the integration and `InvalidInputError` for `returnTo` and for an integration without people.
  *
- * The state is bound to the user who asked, not to a browser: who calls this is an API client, and the browser that
- * opens the link has no session with us that a cookie could bind. What protects the flow instead: the state is 256 random
- * bits, known to the caller alone, good once and for ten minutes; it can end only in the caller's organization; the code
- * is useless without the verifier that stays here; and `select_account` makes Microsoft name the app to whoever signs in.
- * What remains is that a user may hand the link to somebody else, which is also how an administrator is asked to sign in.
+ * Who calls this is an API client, and who signs in is a browser that has no session with us. So the link, which only we
+ * can answer, gives the first browser that opens it a cookie, and the answer of Microsoft is taken from that browser alone
+ * (RFC 9700, 4.7): an answer that somebody else obtained cannot be slipped to a person, nor a person's be used elsewhere.
+ * Besides, it is bound to the user and the key that started it, good once and for ten minutes, and ends in the caller's
+ * organization only; the code is useless without the verifier that stays here; and `select_account` makes Microsoft name
+ * the app to whoever signs in. The link may be handed on before it is opened: that is how an administrator is asked.
  */
 export async function startSignIn(
   em: EntityManager,
-  { secretBox, clock, overrides, publicUrl }: StartSignInDeps,
+  deps: StartSignInDeps,
   request: SignInRequest,
-): Promise<{ authorizationUrl: string }> {
-  const integration = await getIntegration(em, request.integrationId);
-  const returnTo = checkReturnTo(request.returnTo, publicUrl);
+): Promise<StartedSignIn> {
+  const { integrationId, purpose, returnTo, userId, apiKeyId } = request;
+  const integration = await getIntegration(em, integrationId);
+  const loginHint = request.loginHint?.slice(0, LONGEST_ADDRESS).toWellFormed() ?? null;
+  // A hint and no more: whoever signs in keeps what is theirs, see `complete-sign-in.ts`.
+  const known =
+    loginHint === null
+      ? null
+      : await em.findOne(Account, {
+          integration: integrationId,
+          emailAddress: loginHint.trim().toLowerCase().replaceAll('\u0000', ''),
+        });
+  const permissions = permissionsFor(purpose, known?.grantedScopes);
+  const starter = { userId, apiKeyId };
+  return await begin(em, deps, {
+    integration,
+    purpose,
+    permissions,
+    loginHint,
+    returnTo,
+    starter,
+    account: null,
+  });
+}
+
+/**
+ * As {@link startSignIn} for an account that is known: the page suggests its address, and who else comes back is refused
+ * with `USER_MISMATCH`. It asks for what the account has and what `purpose` needs besides. Throws `NotFoundError`, and
+ * `InvalidInputError` for `returnTo` and for the account of a tenant.
+ */
+export async function reauthenticate(
+  em: EntityManager,
+  deps: StartSignInDeps,
+  request: ReauthenticationRequest,
+): Promise<StartedSignIn> {
+  const { accountId, purpose, returnTo, userId, apiKeyId } = request;
+  const account = await em.findOne(Account, { id: accountId });
+  if (!account) throw new NotFoundError('The account');
+  const integration = await getIntegration(em, account.integration.id);
+  const permissions = permissionsFor(purpose, account.grantedScopes);
+  const starter = { userId, apiKeyId };
+  const loginHint = account.emailAddress;
+  return await begin(em, deps, { integration, purpose, permissions, loginHint, returnTo, starter, account });
+}
+
+interface Beginning {
+  integration: Integration;
+  purpose: SignInPurpose;
+  permissions: string[];
+  loginHint: string | null;
+  returnTo: string | null;
+  starter: SignInStarter;
+  account: Account | null;
+}
+
+async function begin(
+  em: EntityManager,
+  { secretBox, clock, publicUrl }: StartSignInDeps,
+  { integration, purpose, permissions, loginHint, returnTo, starter, account }: Beginning,
+): Promise<StartedSignIn> {
+  if (account?.kind === 'TENANT') {
+    throw new InvalidInputError(
+      'accountId',
+      'The account is a tenant: nobody signs in to it.',
+      'Let an administrator of the tenant open the page of startAdminConsent.',
+    );
+  }
+  const checkedReturnTo = checkReturnTo(returnTo, publicUrl);
   const { verifier, challenge } = await new CryptoProvider().generatePkceCodes();
   const state = randomToken();
-  const nonce = randomToken();
-  const permissions = permissionsFor(request.sharedMailboxes);
+  const link = randomToken();
   const now = clock.now();
   const id = uuidv7();
-  const secrets: SignInSecrets = { verifier, nonce, permissions };
+  const secrets: SignInSecrets = {
+    state,
+    verifier,
+    challenge,
+    nonce: randomToken(),
+    permissions,
+    loginHint,
+  };
   await em.nativeDelete(SignInAttempt, { expiresAt: { $lt: new Date(now.getTime() - KEEP_MILLISECONDS) } });
-  em.create(SignInAttempt, {
+  const attempt = em.create(SignInAttempt, {
     id,
     organization: integration.organization,
     integration,
-    user: em.getReference(User, request.userId, { wrapped: true }),
+    purpose,
+    account,
+    user: em.getReference(User, starter.userId, { wrapped: true }),
+    apiKeyId: starter.apiKeyId,
+    linkDigest: digest(link),
     stateDigest: digest(state),
     sealedSecrets: secretBox.seal(JSON.stringify(secrets), contextOf(id)),
-    returnTo,
+    returnTo: checkedReturnTo,
     expiresAt: new Date(now.getTime() + SIGN_IN_MILLISECONDS),
   });
   await em.flush();
-  const url = await createMsal(openRegistration(secretBox, integration), overrides).getAuthCodeUrl({
-    scopes: graphScopes(integration.cloud, permissions),
-    redirectUri: redirectUriOf(publicUrl),
-    state,
-    nonce,
-    codeChallenge: challenge,
-    codeChallengeMethod: 'S256',
-    prompt: 'select_account',
-    responseMode: 'query',
-    // MSAL leaves its own `loginHint` out beside this prompt; Microsoft's page takes both.
-    ...(request.loginHint === null
-      ? {}
-      : { extraQueryParameters: { login_hint: request.loginHint.slice(0, LONGEST_ADDRESS).toWellFormed() } }),
-  });
-  return { authorizationUrl: loginUrlOf(overrides, url) ?? url };
+  return { authorizationUrl: `${publicUrl}/api/integrations/microsoft365/sign-in/${link}`, attempt };
 }
 
 /** Opens what {@link startSignIn} sealed. Throws when it was changed, or the key is unknown. */
 export function openSecrets(secretBox: SecretBox, attempt: SignInAttempt): SignInSecrets {
   return secretsSchema.parse(JSON.parse(secretBox.open(attempt.sealedSecrets, contextOf(attempt.id))));
-}
-
-function permissionsFor(sharedMailboxes: boolean): string[] {
-  return ['User.Read', 'Mail.ReadWrite', ...(sharedMailboxes ? ['Mail.ReadWrite.Shared'] : [])];
 }
 
 function contextOf(attemptId: string): string {

@@ -1,23 +1,28 @@
-import type { AuthenticationResult } from '@azure/msal-node';
+import type { AccountInfo, AuthenticationResult, ConfidentialClientApplication } from '@azure/msal-node';
 import { type Clock, MINUTE, monotonicMilliseconds } from '../platform/clock.ts';
 import { type Database, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
-import { Account } from './account.entity.ts';
+import { Account, type AccountStatus } from './account.entity.ts';
+import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import { setAccountStatus } from './account-status.ts';
+import { takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
 import { GraphError, type GraphErrorCode } from './graph-error.ts';
 import { createGraphGate } from './graph-gate.ts';
 import type { Integration } from './integration.entity.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
-import { createMsal, graphScopes, readMsalFailure } from './msal.ts';
+import { applicationScopes, createMsal, graphScopes, readMsalFailure } from './msal.ts';
 import { openTokenCache, sealTokenCache } from './token-cache.ts';
 import { lockTokens } from './token-lock.ts';
 
 /** A token that lasts no longer than this is replaced before it is used. */
 const RENEW_BEFORE_MILLISECONDS = 5 * MINUTE;
+
+/** How exactly it is known when Microsoft last took a credential. */
+const NOTE_ACCEPTED_MILLISECONDS = 15 * MINUTE;
 
 /** The longest that a visit waits for its turn. */
 const VISIT_MILLISECONDS = 2 * MINUTE;
@@ -35,6 +40,11 @@ type Visit = { token: AccessToken } | { error: GraphError };
 
 const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   SIGN_IN_REQUIRED: 'Microsoft asks the account to sign in again.',
+  MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[0],
+  ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[0],
+  ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[0],
+  APP_NOT_ASSIGNED: ACCOUNT_REFUSALS.APP_NOT_ASSIGNED[0],
+  CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[0],
   CONSENT_REQUIRED: 'The account or its organization no longer grants the permissions that are needed.',
   CREDENTIAL_REFUSED: 'Microsoft does not accept the app registration or its client secret.',
   LOGIN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached, or did not answer as expected.',
@@ -105,7 +115,9 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       await forkFor(database, organizationId).transactional(async (em) => {
         await lockTokens(em, accountId);
         const account = await em.findOne(Account, { id: accountId });
-        if (account) await setAccountStatus(em, account, 'NEEDS_SIGN_IN', error.toProblem(clock.now()));
+        if (!account) return;
+        const { status } = refusalFor(account, { status: 'NEEDS_SIGN_IN', code: 'SIGN_IN_REQUIRED' });
+        await setAccountStatus(em, account, status, error.toProblem(clock.now()));
       });
       logger.warn({ organizationId, accountId, requestId }, 'Graph refuses the fresh token of an account');
     },
@@ -126,28 +138,44 @@ async function visitAccount(
       return { error: failure('SIGN_IN_REQUIRED', account?.problem?.microsoftCode ?? null, null) };
     }
     const integration = await getIntegration(em, account.integration.id);
-    const msal = createMsal(openRegistration(secretBox, integration), deps.overrides);
-    // Outside of the `try`: a key that is missing is the operator's fault, not the account's.
-    const info = await openTokenCache(secretBox, account, msal);
-    try {
-      if (info === null) return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
-      const scopes = graphScopes(integration.cloud, account.grantedScopes);
-      const ask = (forceRefresh: boolean) => msal.acquireTokenSilent({ account: info, scopes, forceRefresh });
-      let result = await ask(false);
-      // MSAL looks at the machine's clock and knows nothing of tokens that Graph refused.
-      const isUseless = result.accessToken === rejected || !lasts(result.expiresOn, clock);
-      if (result.fromCache && isUseless) result = await ask(true);
-      if (!result.fromCache) account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
-      await setAccountStatus(em, account, 'ACTIVE', null);
-      return { token: toToken(result, integration, account, clock) };
-    } catch (error) {
-      const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
-      const { status, code } = refreshRefusal(outcome);
-      logger.warn(
-        { organizationId, accountId, status, microsoftCode, correlationId },
-        'no access token for an account',
-      );
-      return await refuse(status, failure(code, microsoftCode, correlationId, error));
+    for (;;) {
+      const { id, sealedClientSecret, sealedPrivateKey } = integration;
+      // Opened outside of the `try`: a key that is missing is the operator's fault, not the account's.
+      const msal = createMsal(openRegistration(secretBox, integration), deps.overrides);
+      const info = await openTokenCache(secretBox, account, msal);
+      try {
+        if (info === null && account.kind === 'USER') {
+          return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
+        }
+        const ask = asking(msal, integration, account, info);
+        let result = await ask(false);
+        // MSAL looks at the machine's clock and knows nothing of tokens that Graph refused.
+        const isUseless = result.accessToken === rejected || !lasts(result.expiresOn, clock);
+        if (result.fromCache && isUseless) result = await ask(true);
+        if (!result.fromCache) {
+          account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
+          noteAccepted(integration, clock);
+        }
+        if (account.kind === 'USER') await setAccountStatus(em, account, 'ACTIVE', null);
+        else await takeRoles(em, account, result.accessToken, clock.now());
+        return { token: toToken(result, integration, account, clock) };
+      } catch (error) {
+        const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
+        const { status, code } = refusalFor(account, refreshRefusal(outcome));
+        if (status === 'CREDENTIAL_EXPIRED') {
+          // Replaced while Microsoft was asked with the old one: that says nothing about the new one.
+          await em.refresh(integration);
+          const isReplaced =
+            integration.sealedClientSecret !== sealedClientSecret ||
+            integration.sealedPrivateKey !== sealedPrivateKey;
+          if (isReplaced) continue;
+        }
+        logger.warn(
+          { organizationId, accountId, integrationId: id, status, microsoftCode, correlationId },
+          'no access token for an account',
+        );
+        return await refuse(status, failure(code, microsoftCode, correlationId, error));
+      }
     }
 
     async function refuse(status: Account['status'], error: GraphError): Promise<Visit> {
@@ -155,6 +183,43 @@ async function visitAccount(
       return { error };
     }
   });
+}
+
+/** How a token is asked for: with the refresh token of who signed in, or as the app itself. `true`: not from the cache. */
+function asking(
+  msal: ConfidentialClientApplication,
+  { cloud }: Integration,
+  account: Account,
+  info: AccountInfo | null,
+): (isFresh: boolean) => Promise<AuthenticationResult> {
+  if (info !== null) {
+    const scopes = graphScopes(cloud, account.grantedScopes);
+    return (isFresh) => msal.acquireTokenSilent({ account: info, scopes, forceRefresh: isFresh });
+  }
+  const scopes = applicationScopes(cloud);
+  return async (isFresh) => {
+    // What an administrator grants appears in new tokens only.
+    const skipCache = isFresh || account.status === 'NEEDS_CONSENT';
+    const result = await msal.acquireTokenByClientCredential({ scopes, skipCache });
+    if (result === null) throw new Error('The sign-in service gave no token for the app.');
+    return result;
+  };
+}
+
+/** A tenant cannot sign in again: what its app lacks, an administrator grants. */
+function refusalFor(
+  { kind }: Account,
+  refusal: { status: AccountStatus; code: GraphErrorCode },
+): { status: AccountStatus; code: GraphErrorCode } {
+  if (kind === 'USER' || refusal.status !== 'NEEDS_SIGN_IN') return refusal;
+  return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
+}
+
+/** Not at every token: the row is everybody's who signed in through the integration. */
+function noteAccepted(integration: Integration, clock: Clock): void {
+  const before = integration.credentialAcceptedAt?.getTime() ?? 0;
+  const now = clock.now();
+  if (now.getTime() - before > NOTE_ACCEPTED_MILLISECONDS) integration.credentialAcceptedAt = now;
 }
 
 /** Memory is sealed off by organization like every query: an account's id alone opens nothing. */
@@ -165,11 +230,11 @@ function keyOf({ organizationId, accountId }: AccountReference): string {
 function toToken(
   { accessToken, expiresOn, fromCache }: AuthenticationResult,
   { cloud, clientId }: Integration,
-  { microsoftTenantId: tenantId }: Account,
+  { microsoftTenantId: tenantId, status }: Account,
   clock: Clock,
 ): AccessToken {
-  // Without an expiry it is used at once and not kept.
-  const expiresAt = expiresOn ?? clock.now();
+  // Without an expiry it is used at once and not kept; nor is one that lacks what an administrator may grant any moment.
+  const expiresAt = status === 'NEEDS_CONSENT' ? clock.now() : (expiresOn ?? clock.now());
   const issuedAt = fromCache ? null : monotonicMilliseconds();
   return { value: accessToken, expiresAt, issuedAt, cloud, clientId, tenantId };
 }

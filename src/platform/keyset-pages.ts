@@ -76,23 +76,34 @@ const loaders = new WeakMap<EntityManager, Map<string, unknown>>();
 export function findPageOf<Entity extends Identified>(
   em: EntityManager,
   entity: EntityClass<Entity>,
-  { parent, id }: { parent: ParentPath<Entity>; id: string },
+  { parent, id, where = {} }: { parent: ParentPath<Entity>; id: string; where?: FilterQuery<Entity> },
   order: KeysetOrder<Entity>,
   args: PageArguments,
 ): Promise<Page<Entity>> {
   const ofManager = loaders.get(em) ?? new Map<string, unknown>();
   loaders.set(em, ofManager);
   const { first, after, last, before } = args;
-  const key = JSON.stringify([entity.name, parent, order.key, order.direction, first, after, last, before]);
+  const key = JSON.stringify([
+    entity.name,
+    parent,
+    where,
+    order.key,
+    order.direction,
+    first,
+    after,
+    last,
+    before,
+  ]);
   const loader =
     (ofManager.get(key) as DataLoader<string, Page<Entity>> | undefined) ??
     new DataLoader<string, Page<Entity>>(
       async (ids) => {
         const [only] = ids;
         if (only !== undefined && ids.length === 1) {
-          return [await findPage(em, entity, belongsTo(parent, only) as FilterQuery<Entity>, order, args)];
+          const ofParent = { $and: [belongsTo(parent, only), where] } as FilterQuery<Entity>;
+          return [await findPage(em, entity, ofParent, order, args)];
         }
-        const pages = await findPages(em, entity, { parent, parentIds: ids }, order, args);
+        const pages = await findPages(em, entity, { parent, parentIds: ids, where }, order, args);
         return ids.map((one) => pages.get(one) ?? toPage([], order, args));
       },
       { cache: false },

@@ -17,6 +17,8 @@ export interface EncryptionKey {
 
 /** Seals secrets at rest with AES-256-GCM (NIST SP 800-38D). The first key seals, every key opens. */
 export interface SecretBox {
+  /** The names of its keys; the first one seals. */
+  readonly keyNames: readonly [string, ...string[]];
   /** Seals `plain` for one purpose: `context` (such as `account:<id>`) must be the same to open it. */
   seal(plain: string, context: string): string;
   /** Opens what `seal` made. Throws when the key is unknown, the context differs or the value was changed. */
@@ -29,6 +31,7 @@ export function createSecretBox(keys: readonly EncryptionKey[]): SecretBox {
   if (!current) throw new Error('At least one encryption key is needed.');
   const byName = new Map(keys.map((entry) => [entry.name, entry.key]));
   return {
+    keyNames: [current.name, ...keys.slice(1).map(({ name }) => name)],
     seal(plain, context) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(ALGORITHM, current.key, nonce).setAAD(Buffer.from(context));
@@ -76,12 +79,17 @@ export function parseEncryptionKeys(text: string): EncryptionKey[] {
   });
 }
 
+/** Where the keys of a data directory lie. */
+export function keyFileIn(dataDirectory: string): string {
+  return join(dataDirectory, 'encryption.key');
+}
+
 /**
  * The keys of a data directory: made at the first start, read at every later one. Losing the file loses every token and
  * credential sealed under it, so back it up with the database. Throws when the file holds no keys: it is never replaced.
  */
 export async function loadOrCreateKeyFile(dataDirectory: string): Promise<EncryptionKey[]> {
-  const file = join(dataDirectory, 'encryption.key');
+  const file = keyFileIn(dataDirectory);
   await mkdir(dataDirectory, { recursive: true });
   if (!existsSync(file)) await createKeyFile(file);
   const text = await readFile(file, 'utf8');

@@ -11,6 +11,8 @@ export type DomainEvent =
   | { type: 'sync-status.changed'; mailboxId: string }
   | { type: 'mail-import.progressed'; mailboxId: string; mailImportId: string }
   | { type: 'account-status.changed'; accountId: string }
+  | { type: 'sign-in.ended'; signInAttemptId: string }
+  | { type: 'credential.expiring'; integrationId: string }
   /** The settings of the organization that the event belongs to. */
   | { type: 'organization.changed' };
 

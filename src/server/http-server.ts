@@ -13,6 +13,7 @@ import { inlineImage } from './inline-image.ts';
 import type { Metrics } from './metrics.ts';
 import { oauthCallback } from './oauth-callback.ts';
 import { OpenStreams } from './open-streams.ts';
+import { signInLink } from './sign-in-link.ts';
 
 /** How long a client may take to send the head of a request. */
 const HEADERS_TIMEOUT = 10 * SECOND;
@@ -74,7 +75,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     metrics,
     corsOrigins: config.corsOrigins,
     draining,
-    routes: [oauthCallback(services), attachmentDownload(services), inlineImage(services), ...routes],
+    routes: [
+      signInLink(services),
+      oauthCallback(services),
+      attachmentDownload(services),
+      inlineImage(services),
+      ...routes,
+    ],
   });
   const serveRoutes = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const { logger, publicUrl } = services;

@@ -1,7 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import { NotFoundError } from '../errors.ts';
 import { enqueue, type JobContext } from '../jobs/define-job.ts';
-import { accessOf } from '../mailboxes/mailboxes.ts';
+import { accessOf, getMailbox } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
@@ -20,8 +20,10 @@ import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';
  * Asks for another try of a message that failed, now. Throws `NotFoundError` and {@link InboundMessageNotFailedError}.
  */
 export async function requestRetry(em: EntityManager, inboundMessageId: string): Promise<InboundMessage> {
-  const row = await em.findOne(InboundMessage, { id: inboundMessageId });
+  const row = await em.findOne(InboundMessage, { id: inboundMessageId }, { populate: ['mailbox'] });
   if (!row) throw new NotFoundError('The inbound message');
+  // Of a removed mailbox nothing is asked any more.
+  await getMailbox(em, row.mailbox.id);
   const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
   if (row.outcome !== 'FAILED') {
     await fileAgain(em, row);
@@ -57,7 +59,7 @@ export async function retryInboundMessage(
 ): Promise<void> {
   const em = forkFor(database, input.organizationId, signal);
   const row = await em.findOne(InboundMessage, { id: input.inboundMessageId }, { populate: ['mailbox'] });
-  if (row?.outcome !== 'FAILED') return;
+  if (row?.outcome !== 'FAILED' || (await row.mailbox.loadOrFail()).removedAt) return;
   let problem: Problem | null = null;
   try {
     const found = await mail.getMail(accessOf(await row.mailbox.loadOrFail()), row.graphMessageId, signal);

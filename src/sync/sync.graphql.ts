@@ -6,7 +6,7 @@ import { loadByIds } from '../graphql/load-by-ids.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
-import { getMailbox } from '../mailboxes/mailboxes.ts';
+import { getAnyMailbox, getMailbox } from '../mailboxes/mailboxes.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { requestSync } from './request-sync.ts';
 import { requestRetry } from './retry-inbound-message.ts';
@@ -186,7 +186,7 @@ const SyncStatusEventType = builder.objectRef<SyncStatusEvent>('SyncStatusEvent'
     mailbox: t.field({
       type: Mailbox,
       description: 'The mailbox.',
-      resolve: ({ mailboxId }, _args, { em }) => getMailbox(em, mailboxId),
+      resolve: ({ mailboxId }, _args, { em }) => getAnyMailbox(em, mailboxId),
     }),
     syncStatus: t.field({
       type: SyncStatus,

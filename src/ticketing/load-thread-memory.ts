@@ -36,7 +36,7 @@ export async function loadThreadMemory(
   mails: readonly PreparedMail[],
 ): Promise<ThreadMemory> {
   const own = await em.execute<{ email_address: string }[]>(
-    'select lower(email_address) as email_address from mailbox where organization_id = ?',
+    'select lower(email_address) as email_address from mailbox where organization_id = ? and removed_at is null',
     [organizationId],
   );
   const memory = new ThreadMemory(mailboxId, new Set(own.map(({ email_address }) => email_address)));

@@ -142,6 +142,7 @@ describe('the control API', () => {
     await server.control('/apps', { clientId: 'described', secret: 'hush', displayName: 'Described' });
     const { body } = await server.control('/apps', { clientId: 'described', roles: ['Mail.Read'] });
     expect(body).toEqual({
+      certificates: null,
       clientId: 'described',
       displayName: 'Described',
       redirectUris: null,

@@ -21,7 +21,7 @@ import { cloneDatabase, createTestOrganization, type TestDatabase } from '../sup
 export const CONTOSO = 'contoso.example';
 export const PUBLIC_URL = 'http://localhost:4000';
 export const CLIENT_SECRET = 'correct-horse-battery-staple';
-const secretBox = createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]);
+export const secretBox = createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]);
 
 /** A clock that tests move. */
 export class TestClock implements Clock {
@@ -56,7 +56,10 @@ export interface Stage extends AsyncDisposable {
   tenancy(options?: { tenantId?: string; clientSecret?: string }): Promise<Tenancy>;
   /** The answer that the browser brings back when `address` signs in and accepts, or denies. */
   answer(authorizationUrl: string, address: string, decision?: 'accept' | 'deny'): Promise<URL>;
+  /** Starts a sign-in, opens its link in a browser, and gives the page of Microsoft. */
   start(tenancy: Tenancy, request?: Partial<SignInRequest>): Promise<string>;
+  /** Opens the link of a sign-in in a browser, and gives the page of Microsoft. */
+  open(link: string): Promise<string>;
   /** The whole sign-in. */
   connect(tenancy: Tenancy, address: string, request?: Partial<SignInRequest>): Promise<Account>;
   control(method: string, path: string, body?: unknown): Promise<unknown>;
@@ -75,7 +78,10 @@ export async function startStage(
   return new RunningStage(testDatabase, emulator, options);
 }
 
-/** What `completeSignIn` takes, from the URL that Microsoft redirects to. */
+/** The cookies of the browser, by the state of the sign-in. */
+const cookies = new Map<string | null, string>();
+
+/** What `completeSignIn` takes, from the URL that Microsoft redirects to, in the browser that opened the link. */
 export function answerOf(url: URL) {
   const read = (name: string) => url.searchParams.get(name);
   return {
@@ -83,6 +89,7 @@ export function answerOf(url: URL) {
     code: read('code'),
     error: read('error'),
     errorDescription: read('error_description'),
+    cookie: cookies.get(read('state')) ?? null,
   };
 }
 
@@ -131,7 +138,8 @@ class RunningStage implements Stage {
   async tenancy({ tenantId = CONTOSO, clientSecret = CLIENT_SECRET } = {}): Promise<Tenancy> {
     serial += 1;
     const clientId = `aaaaaaaa-0000-4000-8000-${String(serial).padStart(12, '0')}`;
-    await this.control('POST', '/apps', { clientId, secret: CLIENT_SECRET });
+    // What is saved must be right at that moment; a wrong secret is one that was changed at Microsoft since.
+    await this.control('POST', '/apps', { clientId, secret: clientSecret });
     const organization = await createTestOrganization(this.database);
     const em = forkFor(this.database, organization.id);
     const user = em.create(User, {
@@ -140,27 +148,38 @@ class RunningStage implements Stage {
       role: 'OWNER',
     });
     await em.flush();
-    const integration = await this.microsoft365.createIntegration(em, organization.id, {
+    const { integration } = await this.microsoft365.createIntegration(em, organization.id, {
       cloud: 'GLOBAL',
+      authorizationMode: 'DELEGATED',
       tenantId,
       clientId,
       clientSecret,
+      certificate: null,
       credentialExpiresAt: null,
     });
+    await this.control('POST', '/apps', { clientId, secret: CLIENT_SECRET });
     return { organizationId: organization.id, userId: user.id, integration };
   }
 
   async start(tenancy: Tenancy, request: Partial<SignInRequest> = {}): Promise<string> {
     const em = forkFor(this.database, tenancy.organizationId);
-    const { authorizationUrl } = await this.microsoft365.startSignIn(em, {
+    const started = await this.microsoft365.startSignIn(em, {
       integrationId: tenancy.integration.id,
       userId: tenancy.userId,
       returnTo: null,
       loginHint: null,
-      sharedMailboxes: false,
+      apiKeyId: null,
+      purpose: 'MAIL',
       ...request,
     });
-    return authorizationUrl;
+    return await this.open(started.authorizationUrl);
+  }
+
+  async open(link: string): Promise<string> {
+    const token = new URL(link).pathname.split('/').at(-1) ?? '';
+    const { location, cookie } = await this.microsoft365.openSignIn(token, () => null);
+    cookies.set(new URL(location).searchParams.get('state'), cookie.value);
+    return location;
   }
 
   async answer(authorizationUrl: string, address: string, decision = 'accept'): Promise<URL> {

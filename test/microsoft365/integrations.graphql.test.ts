@@ -59,6 +59,8 @@ test('from nothing to a connected account, with the API alone', async () => {
       { name: 'User.Read', purpose: expect.any(String), isOptional: false },
       { name: 'Mail.ReadWrite', purpose: expect.any(String), isOptional: false },
       { name: 'Mail.ReadWrite.Shared', purpose: expect.any(String), isOptional: true },
+      { name: 'User.Read.All', purpose: expect.any(String), isOptional: true },
+      { name: 'LicenseAssignment.Read.All', purpose: expect.any(String), isOptional: true },
     ],
   });
   const created = await run(session, CREATE, {
@@ -75,7 +77,9 @@ test('from nothing to a connected account, with the API alone', async () => {
   const integrationId = created.data?.['createIntegration']?.['integration']?.['id'];
   const started = await run(session, START, { input: { integrationId, returnTo: '/done' } });
   const url = started.data?.['startSignIn']?.['authorizationUrl'] ?? '';
-  await stage.microsoft365.completeSignIn(answerOf(await stage.answer(url, 'ada@contoso.example')));
+  await stage.microsoft365.completeSignIn(
+    answerOf(await stage.answer(await stage.open(url), 'ada@contoso.example')),
+  );
   const listed = await run(session, LIST);
   expect(listed.errors).toBeUndefined();
   expect(listed.data?.['integrations']?.['edges']).toEqual([
@@ -156,7 +160,7 @@ describe('forbids', () => {
     const started = await run(owner, START, { input: { integrationId } });
     const url = started.data?.['startSignIn']?.['authorizationUrl'] ?? '';
     const { account } = await stage.microsoft365.completeSignIn(
-      answerOf(await stage.answer(url, 'sam@contoso.example')),
+      answerOf(await stage.answer(await stage.open(url), 'sam@contoso.example')),
     );
     const stranger = await actor();
     expect((await run(stranger, LIST)).data).toEqual({ integrations: { edges: [] } });

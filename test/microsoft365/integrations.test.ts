@@ -1,59 +1,60 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Integration } from '../../src/microsoft365/integration.entity.ts';
 import {
-  createIntegration,
   getIntegration,
   type NewIntegration,
   openRegistration,
-  rotateCredential,
 } from '../../src/microsoft365/integrations.ts';
 import { forkFor } from '../../src/platform/database.ts';
-import { createSecretBox } from '../../src/platform/secrets.ts';
-import { cloneDatabase, createTestOrganization, type TestDatabase } from '../support/database.ts';
+import { createTestOrganization } from '../support/database.ts';
+import { CONTOSO, type Stage, secretBox, startStage } from './harness.ts';
 
-let own: TestDatabase;
+let stage: Stage;
 beforeAll(async () => {
-  own = await cloneDatabase();
+  stage = await startStage();
 });
-afterAll(() => own[Symbol.asyncDispose]());
+afterAll(() => stage[Symbol.asyncDispose]());
 
-const secretBox = createSecretBox([{ name: 'test', key: Buffer.alloc(32, 1) }]);
 const VALID: NewIntegration = {
   cloud: 'GLOBAL',
+  authorizationMode: 'DELEGATED',
   tenantId: ' Contoso.Example ',
   clientId: 'AAAAAAAA-0000-4000-8000-000000000001',
   clientSecret: ' s3cret~value ',
+  certificate: null,
   credentialExpiresAt: null,
 };
+const em = (organizationId: string) => forkFor(stage.database, organizationId);
 
 async function create(organizationId: string, change: Partial<NewIntegration> = {}) {
-  return await createIntegration(forkFor(own.database, organizationId), secretBox, organizationId, {
-    ...VALID,
-    ...change,
-  });
+  const input = { ...VALID, ...change };
+  return (await stage.microsoft365.createIntegration(em(organizationId), organizationId, input)).integration;
 }
 
 test('makes an integration: ids in lower case, the secret sealed and never in JSON', async () => {
-  const { id: organizationId } = await createTestOrganization(own.database);
+  const { id: organizationId } = await createTestOrganization(stage.database);
   const made = await create(organizationId);
-  const stored = await getIntegration(forkFor(own.database, organizationId), made.id);
+  const stored = await getIntegration(em(organizationId), made.id);
   expect(stored).toMatchObject({ tenantId: 'contoso.example', clientId: VALID.clientId.toLowerCase() });
   expect(stored.sealedClientSecret).not.toContain('s3cret');
   expect(JSON.stringify(stored)).not.toMatch(/s3cret|sealed|v1\.test/);
-  expect(openRegistration(secretBox, stored).clientSecret).toBe('s3cret~value');
+  expect(openRegistration(secretBox, stored).credential).toEqual({
+    kind: 'CLIENT_SECRET',
+    clientSecret: 's3cret~value',
+  });
 });
 
 test('a new secret takes the place of the old one; a bad one does not', async () => {
-  const { id: organizationId } = await createTestOrganization(own.database);
+  const { id: organizationId } = await createTestOrganization(stage.database);
   const { id } = await create(organizationId);
-  const em = () => forkFor(own.database, organizationId);
   const credentialExpiresAt = new Date('2028-01-01T00:00:00Z');
-  await rotateCredential(em(), secretBox, id, { clientSecret: 'new~value', credentialExpiresAt });
+  const input = { clientSecret: 'new~value', certificate: null, credentialExpiresAt };
+  await stage.microsoft365.rotateCredential(em(organizationId), id, input);
   await expect(
-    rotateCredential(em(), secretBox, id, { clientSecret: ' ', credentialExpiresAt: null }),
+    stage.microsoft365.rotateCredential(em(organizationId), id, { ...input, clientSecret: ' ' }),
   ).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'clientSecret' });
-  const stored = await getIntegration(em(), id);
-  expect(openRegistration(secretBox, stored).clientSecret).toBe('new~value');
+  const stored = await getIntegration(em(organizationId), id);
+  expect(openRegistration(secretBox, stored).credential).toMatchObject({ clientSecret: 'new~value' });
   expect(stored.credentialExpiresAt).toEqual(credentialExpiresAt);
 });
 
@@ -69,16 +70,23 @@ describe('refuses', () => {
     ['clientSecret', { clientSecret: 'x'.repeat(600) }],
     ['clientSecret', { clientSecret: '12345678-1234-4234-8234-123456789012' }],
     ['cloud', { cloud: 'toString' as 'GLOBAL' }],
+    ['authorizationMode', { authorizationMode: 'ROOT' as 'DELEGATED' }],
+    ['tenantId', { tenantId: 'organizations', authorizationMode: 'APPLICATION' }],
+    ['tenantId', { tenantId: 'common', authorizationMode: 'APPLICATION' }],
+    ['tenantId', { tenantId: 'consumers', authorizationMode: 'APPLICATION' }],
+    ['tenantId', { tenantId: 'consumers', cloud: 'CHINA' }],
+    ['clientSecret', { clientSecret: null }],
+    ['credentialExpiresAt', { credentialExpiresAt: new Date('2001-01-01T00:00:00Z') }],
   ])('%s in %o', async (field, change) => {
-    const { id } = await createTestOrganization(own.database);
+    const { id } = await createTestOrganization(stage.database);
     await expect(create(id, change)).rejects.toMatchObject({ code: 'INVALID_INPUT', field });
-    expect(await forkFor(own.database, id).count(Integration)).toBe(0);
+    expect(await em(id).count(Integration)).toBe(0);
   });
 
   test('the same app registration twice, also at the same time; another organization may have it', async () => {
     const [one, two] = [
-      await createTestOrganization(own.database),
-      await createTestOrganization(own.database),
+      await createTestOrganization(stage.database),
+      await createTestOrganization(stage.database),
     ];
     const outcomes = await Promise.allSettled([create(one.id), create(one.id), create(one.id)]);
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
@@ -88,20 +96,20 @@ describe('refuses', () => {
 
   test("to show another organization's", async () => {
     const [one, two] = [
-      await createTestOrganization(own.database),
-      await createTestOrganization(own.database),
+      await createTestOrganization(stage.database),
+      await createTestOrganization(stage.database),
     ];
     const made = await create(one.id);
-    await expect(getIntegration(forkFor(own.database, two.id), made.id)).rejects.toMatchObject({
+    await expect(getIntegration(em(two.id), made.id)).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
   });
 });
 
-test.each(['common', 'organizations', 'consumers', '11111111-c0a0-4000-8000-000000000000', 'a.b-c.example'])(
+test.each(['common', 'organizations', 'consumers', '11111111-c0a0-4000-8000-000000000000', CONTOSO])(
   'takes the tenant %s',
   async (tenantId) => {
-    const { id } = await createTestOrganization(own.database);
+    const { id } = await createTestOrganization(stage.database);
     expect((await create(id, { tenantId })).tenantId).toBe(tenantId);
   },
 );

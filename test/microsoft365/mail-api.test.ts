@@ -229,7 +229,7 @@ describe('folders', () => {
 
   test('a shared mailbox opens for who may open it', async () => {
     const tenancy = await stage.tenancy();
-    const account = await stage.connect(tenancy, 'sam@contoso.example', { sharedMailboxes: true });
+    const account = await stage.connect(tenancy, 'sam@contoso.example', { purpose: 'SHARED_MAILBOXES' });
     const access: MailboxAccess = {
       organizationId: tenancy.organizationId,
       accountId: account.id,

@@ -166,7 +166,11 @@ describe('asks for a person', () => {
     await stage.control('POST', '/apps', { clientId, secret: 'another-secret-than-ours' });
     await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     expect((await accountOf(access)).status).toBe('CREDENTIAL_EXPIRED');
-    const credential = { clientSecret: 'another-secret-than-ours', credentialExpiresAt: null };
+    const credential = {
+      clientSecret: 'another-secret-than-ours',
+      certificate: null,
+      credentialExpiresAt: null,
+    };
     await stage.microsoft365.rotateCredential(em, id, credential);
     await read(stage.microsoft365, access);
     expect((await accountOf(access)).status).toBe('ACTIVE');

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Results, subscribeOverSocket } from '../server/harness.ts';
 import { control, type Desk } from '../support/app.ts';
+import { signInAs } from '../support/browser.ts';
 import { deliver, deliverMany } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { type PushStatus, statusBecomes, statusOf } from '../sync/push-harness.ts';
@@ -338,8 +339,7 @@ test('signed out, the status says what to do; signed in again, push and sync are
     `mutation ($input: StartSignInInput!) { startSignIn(input: $input) { ... on StartSignInPayload { authorizationUrl } } }`,
     { input: { integrationId: failing.account.integration.id } },
   );
-  const answer = await fetch(`${startSignIn.authorizationUrl}&_account=${address}&_decision=accept`);
-  expect(answer.ok).toBe(true);
+  await signInAs(startSignIn.authorizationUrl, address);
   await arrived(desk, mails.length);
   expect((await runsOf(fleet, mailboxId)).slice(before).map(({ trigger }) => trigger)).toContain('RECOVERY');
   const healed = await says(

@@ -73,12 +73,18 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
   const ticket = first(filled.tickets);
   const message = first(ticket.messages);
   const { account } = first(filled.mailboxes);
+  const { startSignIn } = await desk.request<{ startSignIn: { signInAttempt: { id: string } } }>(
+    `mutation ($id: ID!) { startSignIn(input: { integrationId: $id }) {
+       ... on StartSignInPayload { signInAttempt { id } } } }`,
+    { id: account.integration.id },
+  );
   const ids: Ids = {
     Organization: encodeGlobalId('Organization', desk.organizationId),
     User: encodeGlobalId('User', spare.user.id),
     ApiKey: encodeGlobalId('ApiKey', spare.apiKeyId),
     Integration: account.integration.id,
     Account: account.id,
+    SignInAttempt: startSignIn.signInAttempt.id,
     Mailbox: mailboxId,
     SyncRun: first(filled.syncRuns).id,
     Reconciliation: reconcileMailbox.reconciliation.id,
@@ -95,6 +101,8 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     recordEvents(em, em.getReference(Organization, desk.organizationId).id, [
       { type: 'ticket.updated', ticketId: rowId(ids.Ticket) },
       { type: 'account-status.changed', accountId: rowId(ids.Account) },
+      { type: 'sign-in.ended', signInAttemptId: rowId(ids.SignInAttempt) },
+      { type: 'credential.expiring', integrationId: rowId(ids.Integration) },
     ]),
   );
   return { desk, ids };

@@ -5,6 +5,7 @@ export interface Ids {
   ApiKey: string;
   Integration: string;
   Account: string;
+  SignInAttempt: string;
   Mailbox: string;
   SyncRun: string;
   Reconciliation: string;
@@ -91,6 +92,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Query.node': query('node(id: $id) { __typename id }', ({ Ticket }) => ({ id: Ticket }), '($id: ID!)', [
     'Ticket',
   ]),
+  'Query.signInAttempt': query(
+    'signInAttempt(id: $id) { id status }',
+    ({ SignInAttempt }) => ({ id: SignInAttempt }),
+    '($id: ID!)',
+    ['SignInAttempt'],
+  ),
   'Query.organization': query('organization { id name }'),
   'Query.syncRuns': query(
     'syncRuns(first: 100, mailboxId: $id) { edges { node { id } } }',
@@ -171,6 +178,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  // Nothing is there under this id: the rows that follow need the integration.
+  'Mutation.deleteIntegration': mutation('deleteIntegration', () => ({ integrationId: 'gone' })),
   // It is refused whatever the version: the rows that follow need the ticket.
   'Mutation.deleteTicket': mutation(
     'deleteTicket',
@@ -223,6 +232,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ),
   'Mutation.probePush': mutation('probePush', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
   'Mutation.runSyncNow': mutation('runSyncNow', ({ Mailbox }) => ({ mailboxId: Mailbox }), ['Mailbox']),
+  'Mutation.startAdminConsent': mutation(
+    'startAdminConsent',
+    ({ Integration }) => ({ integrationId: Integration }),
+    ['Integration'],
+  ),
+  'Mutation.reauthenticate': mutation('reauthenticate', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
   'Mutation.startSignIn': mutation('startSignIn', ({ Integration }) => ({ integrationId: Integration }), [
     'Integration',
   ]),
@@ -246,6 +263,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Subscription.accountStatusChanged': subscription(
     'accountStatusChanged(after: $after) { cursor account { id } }',
   ),
+  'Subscription.credentialExpiring': subscription(
+    'credentialExpiring(after: $after) { cursor integration { id } }',
+  ),
+  'Subscription.signInEnded': subscription('signInEnded(after: $after) { cursor signInAttempt { id } }'),
   'Subscription.messageAdded': subscription(
     'messageAdded(after: $after, ticketId: $id) { cursor message { id } }',
     ({ Ticket }) => ({ id: Ticket }),

@@ -3,6 +3,7 @@ import { forkAcrossOrganizations, forkFor } from '../../src/platform/database.ts
 import { recordEvents } from '../../src/realtime/record.ts';
 import { signIn } from '../access/harness.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
+import { type Answered, answerMicrosoft } from '../support/browser.ts';
 import { eventually } from '../support/wait.ts';
 import { type FilledDesk, fillDesk, rowId, send, unknownIds } from './filled-desk.ts';
 import { type Ids, OPERATIONS, type Operation } from './operations.ts';
@@ -205,12 +206,13 @@ async function recordOneOfEach({ desk: { organizationId }, ids }: FilledDesk): P
       { type: 'message.added', ticketId, messageId: rowId(ids.Message) },
       { type: 'sync-status.changed', mailboxId: rowId(ids.Mailbox) },
       { type: 'account-status.changed', accountId: rowId(ids.Account) },
+      { type: 'credential.expiring', integrationId: rowId(ids.Integration) },
     ]),
   );
 }
 
-/** Starts a sign-in and gives what Microsoft would send the browser back with. */
-async function signInOf({ desk, ids }: FilledDesk): Promise<URLSearchParams> {
+/** Starts a sign-in and gives what Microsoft sends the browser back with. */
+async function signInOf({ desk, ids }: FilledDesk): Promise<Answered> {
   const address = `victim-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
   await control(app.emulator.url, 'mailboxes', { address });
   const { startSignIn } = await desk.request<{ startSignIn: { authorizationUrl: string } }>(
@@ -218,24 +220,22 @@ async function signInOf({ desk, ids }: FilledDesk): Promise<URLSearchParams> {
        ... on StartSignInPayload { authorizationUrl } } }`,
     { id: ids.Integration },
   );
-  const answer = await fetch(`${startSignIn.authorizationUrl}&_account=${address}&_decision=accept`, {
-    redirect: 'manual',
-  });
-  return new URL(answer.headers.get('location') ?? '').searchParams;
+  return await answerMicrosoft(startSignIn.authorizationUrl, address);
 }
 
 test('a code of one organization’s sign-in is worth nothing with the state of another’s', async () => {
   const accounts = async () => (await rowsOf(theirs))['account']?.length;
   const before = [await accounts(), (await rowsOf(ours))['account']?.length];
   const [one, other] = [await signInOf(ours), await signInOf(theirs)];
+  const part = ({ location }: Answered, name: string) => new URL(location).searchParams.get(name) ?? '';
   const mixed = [
-    { code: one.get('code') ?? '', state: other.get('state') ?? '' },
-    { code: other.get('code') ?? '', state: one.get('state') ?? '' },
+    { query: { code: part(one, 'code'), state: part(other, 'state') }, cookie: other.cookie },
+    { query: { code: part(other, 'code'), state: part(one, 'state') }, cookie: one.cookie },
   ];
-  for (const query of mixed) {
+  for (const { query, cookie } of mixed) {
     const answer = await fetch(
       `${app.url}/api/integrations/microsoft365/callback?${new URLSearchParams(query)}`,
-      { redirect: 'manual' },
+      { redirect: 'manual', headers: { cookie } },
     );
     expect(answer.status).toBe(400);
     expect(await answer.text()).toContain('TOKEN_EXCHANGE_FAILED');
@@ -247,9 +247,9 @@ test('whoever carries a state, a sign-in ends in the organization where it began
   const { secret } = await signIn(app.database, theirs.desk.organizationId, 'ADMIN');
   const answer = await signInOf(ours);
   const before = await rowsOf(theirs);
-  const response = await fetch(`${app.url}/api/integrations/microsoft365/callback?${answer}`, {
-    // Credentials of anybody make no difference: the state alone says whose sign-in it is.
-    headers: { authorization: `Bearer ${secret}` },
+  const response = await fetch(answer.location, {
+    // Credentials of anybody make no difference: state and cookie alone say whose sign-in it is.
+    headers: { authorization: `Bearer ${secret}`, cookie: answer.cookie },
     redirect: 'manual',
   });
   expect(response.status).toBe(200);

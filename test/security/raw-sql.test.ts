@@ -16,6 +16,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/organizations.ts select from organization where id': 'the organization itself',
   'access/session-watch.ts select pg_notify': 'a wake-up, no row',
   'access/users.ts select from organization where id': 'the organization itself',
+  'microsoft365/credential-expiry.jobs.ts update integration set credential_warned_days':
+    'by the ids of rows that were found by their date, of every organization',
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
@@ -28,6 +30,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'platform/database-storage.ts select from object_chunk':
     'by the id of a content that was found in its organization',
   'platform/database-storage.ts select 1': 'no row',
+  'platform/sealed-values.ts':
+    'encryption keys are the installation’s: values of every organization are sealed anew',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
   'realtime/event-log.ts select ${COLUMNS}, transaction <':
     'the one reader of the process, which hands each event to its own organization',

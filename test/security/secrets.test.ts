@@ -3,6 +3,7 @@ import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { signIn } from '../access/harness.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { type Answered, answerMicrosoft } from '../support/browser.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { send } from './filled-desk.ts';
@@ -65,19 +66,19 @@ async function liveThroughEverything(): Promise<void> {
   const address = 'secrets@contoso.example';
   await control(app.emulator.url, 'mailboxes', { address });
   const back = await microsoftAnswers(integration.id, address, 'accept');
-  await fetch(back, { redirect: 'manual' });
-  await fetch(back, { redirect: 'manual' });
-  await fetch(await microsoftAnswers(integration.id, address, 'cancel'), { redirect: 'manual' });
+  await back.deliver();
+  await back.deliver();
+  await (await microsoftAnswers(integration.id, address, 'cancel')).deliver();
   await control(app.emulator.url, 'apps', { clientId, secret: ROTATED_SECRET });
-  await fetch(await microsoftAnswers(integration.id, address, 'accept'), { redirect: 'manual' });
+  await (await microsoftAnswers(integration.id, address, 'accept')).deliver();
   const fault = { status: 503, pathPattern: '/oauth2/v2.0/token', count: 1 };
   await control(app.emulator.url, 'faults', fault);
-  await fetch(await microsoftAnswers(integration.id, address, 'accept'), { redirect: 'manual' });
+  await (await microsoftAnswers(integration.id, address, 'accept')).deliver();
   await operation(
     `mutation ($input: RotateCredentialInput!) { rotateCredential(input: $input) { __typename } }`,
     { input: { integrationId: integration.id, clientSecret: ROTATED_SECRET } },
   );
-  await fetch(await microsoftAnswers(integration.id, address, 'accept'), { redirect: 'manual' });
+  await (await microsoftAnswers(integration.id, address, 'accept')).deliver();
 
   // Mail, live over both transports; then Graph fails, and then Microsoft refuses to refresh.
   const { mailboxes } = await desk.request<{ mailboxes: { edges: { node: { id: string } }[] } }>(
@@ -116,21 +117,18 @@ async function liveThroughEverything(): Promise<void> {
 }
 
 /** Goes to Microsoft's page and decides; gives the address that the browser is sent back to. */
-async function microsoftAnswers(integrationId: string, address: string, decision: string): Promise<string> {
+async function microsoftAnswers(integrationId: string, address: string, decision: string): Promise<Answered> {
   const { startSignIn } = await desk.request<{ startSignIn: { authorizationUrl: string } }>(
     `mutation ($input: StartSignInInput!) { startSignIn(input: $input) {
        ... on StartSignInPayload { authorizationUrl } } }`,
     { input: { integrationId } },
   );
-  // It is made to carry the state: what is looked for is whether anything else does.
-  overheard.answers.pop();
   const { authorizationUrl } = startSignIn;
-  const answer = await fetch(`${authorizationUrl}&_account=${address}&_decision=${decision}`, {
-    redirect: 'manual',
-  });
-  const location = answer.headers.get('location') ?? '';
-  urls.push(authorizationUrl, location);
-  return location;
+  const answered = await answerMicrosoft(authorizationUrl, address, decision);
+  // The answer of the link is made to carry the state: what is looked for is whether anything else does.
+  overheard.answers.pop();
+  urls.push(authorizationUrl, answered.microsoftUrl, answered.location);
+  return answered;
 }
 
 async function rows(table: string): Promise<Record<string, unknown>[]> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { type Answered, answerMicrosoft } from '../support/browser.ts';
 
 let app: TestApp;
 let desk: Desk;
@@ -11,14 +12,14 @@ afterAll(() => app?.[Symbol.asyncDispose]());
 
 const callback = '/api/integrations/microsoft365/callback';
 
-/** Starts a sign-in and signs in at Microsoft; gives the address that the browser is sent back to. */
+/** Starts a sign-in and signs in at Microsoft; gives the browser with its answer. */
 async function signedIn({
   returnTo,
   decision = 'accept',
 }: {
   returnTo?: string;
   decision?: string;
-} = {}): Promise<string> {
+} = {}): Promise<Answered> {
   const address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
   await control(app.emulator.url, 'mailboxes', { address });
   const { createIntegration } = await desk.request<{ createIntegration: { integration: { id: string } } }>(
@@ -37,19 +38,19 @@ async function signedIn({
        ... on StartSignInPayload { authorizationUrl } } }`,
     { input: { integrationId: createIntegration.integration.id, ...(returnTo && { returnTo }) } },
   );
-  const url = `${startSignIn.authorizationUrl}&_account=${encodeURIComponent(address)}&_decision=${decision}`;
-  const answer = await fetch(url, { redirect: 'manual' });
-  return answer.headers.get('location') ?? '';
+  return await answerMicrosoft(startSignIn.authorizationUrl, address, decision);
 }
 
-async function visit(url: string) {
-  const response = await fetch(url, { redirect: 'manual' });
+async function visit(from: Answered | string, cookie?: string) {
+  const response =
+    typeof from === 'string' ? await fetch(from, { redirect: 'manual' }) : await from.deliver(cookie);
   return { status: response.status, headers: response.headers, page: await response.text() };
 }
 
 test('says who was connected, without a code or a token in the page', async () => {
-  const url = await signedIn();
-  const { status, headers, page } = await visit(url);
+  const answered = await signedIn();
+  const url = answered.location;
+  const { status, headers, page } = await visit(answered);
   expect(status).toBe(200);
   expect(page).toMatch(/<h1>Connected<\/h1>.*@contoso\.example.*ACTIVE/);
   expect(page).not.toContain(new URL(url).searchParams.get('code'));
@@ -68,9 +69,9 @@ test('goes on to the page that was asked for, on this server only', async () => 
 });
 
 test('works once: the second visit says so', async () => {
-  const url = await signedIn();
-  expect((await visit(url)).status).toBe(200);
-  const { status, page } = await visit(url);
+  const answered = await signedIn();
+  expect((await visit(answered)).status).toBe(200);
+  const { status, page } = await visit(answered);
   expect(status).toBe(400);
   expect(page).toContain('INVALID_STATE');
 });

@@ -7,6 +7,7 @@ import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { type Database, forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
+import { signInAs } from './browser.ts';
 import { cloneDatabase } from './database.ts';
 import { eventually } from './wait.ts';
 
@@ -59,12 +60,14 @@ export interface TestAppOptions {
   env?: Record<string, string>;
   /** By which the process goes instead of the machine's. */
   clock?: Clock;
+  /** Sends the requests for every cloud of Microsoft to the emulator, and not those for the global one alone. */
+  allClouds?: boolean;
 }
 
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {}, clock }: TestAppOptions = {},
+  { logger, env = {}, clock, allClouds = false }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
@@ -73,8 +76,8 @@ export async function startTestApp(
     DATABASE_URL: db.url,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
     DESKGRAPH_ADMIN_KEY: ADMIN_KEY,
-    MICROSOFT_LOGIN_URL: emulator.loginUrl,
-    MICROSOFT_GRAPH_URL: emulator.graphUrl,
+    MICROSOFT_LOGIN_URL: `${emulator.loginUrl}${allClouds ? '/_hosts/{host}' : ''}`,
+    MICROSOFT_GRAPH_URL: `${emulator.graphUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     ...env,
   });
   const app = await createApp(
@@ -145,10 +148,7 @@ export function createDesk(
         { input: { integrationId } },
       );
       if (!startSignIn.authorizationUrl) throw new Error(createIntegration.message ?? startSignIn.message);
-      const answer = await fetch(
-        `${startSignIn.authorizationUrl}&_account=${encodeURIComponent(address)}&_decision=accept`,
-      );
-      if (!answer.ok) throw new Error(`Signing in failed: ${answer.status} ${await answer.text()}`);
+      await signInAs(startSignIn.authorizationUrl, address);
       const { mailboxes } = await request<{
         mailboxes: { edges: { node: { id: string; emailAddress: string } }[] };
       }>('{ mailboxes(first: 100) { edges { node { id emailAddress } } } }');

@@ -1,0 +1,247 @@
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { Account } from '../microsoft365/account.entity.ts';
+import { confirmMailAccess } from '../microsoft365/application-account.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
+import type { MailboxAccess } from '../microsoft365/mail.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { attemptOf, type MailboxAccessDeps } from './add-mailbox.ts';
+import { explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
+import type { Mailbox } from './mailbox.entity.ts';
+import { MailboxAccessError } from './mailbox-access-errors.ts';
+import { accessOf, getMailbox } from './mailboxes.ts';
+
+/** What is tried. */
+export const ACCESS_CHECKS = ['READ', 'WRITE', 'SEND', 'LIMITED'] as const;
+export type AccessCheckName = (typeof ACCESS_CHECKS)[number];
+
+/** What came of a check; `UNKNOWN`: it was not tried, or could not be decided, and `cause` says why. */
+export interface AccessCheck {
+  name: AccessCheckName;
+  result: 'PASSED' | 'FAILED' | 'UNKNOWN';
+  /** A code of the API; null when it passed, or nothing is wrong with an unknown. */
+  code: string | null;
+  /** Null when it passed. */
+  cause: string | null;
+  remedy: string | null;
+  microsoftCode: string | null;
+  requestId: string | null;
+}
+
+/** Which mailbox is looked at, and how far. */
+export interface VerifyRequest {
+  /** A connected mailbox; or the two that follow. */
+  mailboxId: string | null;
+  accountId: string | null;
+  emailAddress: string | null;
+  /** A mailbox of the tenant that the account must not be able to open. */
+  forbiddenAddress: string | null;
+  /** Sends a message there from the mailbox: there is no other way to know whether it may. */
+  testMessageTo: string | null;
+}
+
+interface Subject {
+  access: MailboxAccess;
+  account: Account;
+}
+
+/**
+ * Tries what an account may do with a mailbox, one check after another, and says for each what came of it. Changes
+ * nothing in the mailbox: the draft of the second check is removed at once. A mailbox that can be read proves an
+ * application's access (`confirmMailAccess`).
+ *
+ * Throws `NotFoundError`, `InvalidInputError` when it is not said which mailbox; everything else is a check's result.
+ */
+export async function verifyAccess(
+  em: EntityManager,
+  deps: MailboxAccessDeps,
+  request: VerifyRequest,
+): Promise<AccessCheck[]> {
+  const subject = await subjectOf(em, request);
+  const { inspection, signal, clock } = deps;
+  const { account } = subject;
+  const reading = await tried(deps, subject, 'READ', async () => {
+    if (subject.access.kind === 'SHARED' && !mayOpenShared(account)) {
+      throw sharedConsentError(subject.access.emailAddress);
+    }
+    await inspection.readInbox(subject.access, signal);
+  });
+  const isReadable = reading.result === 'PASSED';
+  if (isReadable) await em.fork().transactional((tx) => confirmMailAccess(tx, account.id, clock.now()));
+  const checks = [
+    reading,
+    isReadable
+      ? await tried(deps, subject, 'WRITE', () => inspection.tryWriting(subject.access, signal))
+      : unknown('WRITE', 'The mailbox cannot be read, so nothing was written.'),
+    isReadable
+      ? await sendCheck(deps, subject, request.testMessageTo)
+      : unknown('SEND', 'The mailbox cannot be read, so nothing was sent.'),
+  ];
+  if (request.forbiddenAddress !== null) {
+    checks.push(await limitCheck(deps, subject, request.forbiddenAddress));
+  } else if (account.kind === 'TENANT') {
+    checks.push(
+      unknown(
+        'LIMITED',
+        'Whether the app is limited to some mailboxes was not tried.',
+        'Name a mailbox of the tenant that it must not be able to open.',
+      ),
+    );
+  }
+  return checks;
+}
+
+async function subjectOf(em: EntityManager, request: VerifyRequest): Promise<Subject> {
+  const { mailboxId, accountId, emailAddress } = request;
+  if (mailboxId !== null) {
+    if (accountId !== null || emailAddress !== null) throw ambiguous();
+    const mailbox = await getMailbox(em, mailboxId);
+    return { access: accessOf(mailbox), account: await mailbox.account.loadOrFail() };
+  }
+  if (accountId === null || emailAddress === null) throw ambiguous();
+  const account = await em.findOne(Account, { id: accountId });
+  if (!account) throw new NotFoundError('The account');
+  return { access: accessThrough(account, emailAddress), account };
+}
+
+function ambiguous(): InvalidInputError {
+  return new InvalidInputError(
+    'mailboxId',
+    'It takes either `mailboxId`, or `accountId` together with `emailAddress`.',
+    'Give the id of a connected mailbox, or an account and the address to try with it.',
+  );
+}
+
+function accessThrough(account: Account, emailAddress: string): MailboxAccess {
+  const isOwn = account.kind === 'USER' && account.emailAddress === emailAddress;
+  const kind = account.kind === 'TENANT' ? 'TENANT' : isOwn ? 'PRIMARY' : 'SHARED';
+  return { organizationId: account.organization.id, accountId: account.id, emailAddress, kind };
+}
+
+/** Whether the account of a connected mailbox may send as it; see {@link verifyAccess}. */
+export async function checkSending(
+  deps: MailboxAccessDeps,
+  mailbox: Mailbox,
+  recipient: string | null,
+): Promise<AccessCheck> {
+  const account = await mailbox.account.loadOrFail();
+  return await sendCheck(deps, { access: accessOf(mailbox), account }, recipient);
+}
+
+/** Whether Microsoft lets the account send as the mailbox. Only a message that is sent tells. */
+async function sendCheck(
+  deps: MailboxAccessDeps,
+  subject: Subject,
+  recipient: string | null,
+): Promise<AccessCheck> {
+  const { access, account } = subject;
+  const wanted = access.kind === 'SHARED' ? 'mail.send.shared' : 'mail.send';
+  const isGranted = account.grantedScopes.some((name) => name.toLowerCase() === wanted);
+  // Role assignments of Exchange do not show among the granted ones: there trying is all there is.
+  if (!isGranted && (account.kind === 'USER' || recipient === null)) {
+    return unknown(
+      'SEND',
+      'The account has not been granted the permission to send mail, which nothing in use needs.',
+      'Nothing to do as long as mail is only received.',
+    );
+  }
+  if (recipient === null) {
+    return unknown(
+      'SEND',
+      'Microsoft tells only when a message is sent, and none was.',
+      'Give `testMessageTo`: a message of one sentence goes there.',
+    );
+  }
+  return await tried(deps, subject, 'SEND', () => deps.inspection.trySending(access, recipient, deps.signal));
+}
+
+async function limitCheck(
+  { inspection, signal }: MailboxAccessDeps,
+  { account }: Subject,
+  forbiddenAddress: string,
+): Promise<AccessCheck> {
+  try {
+    await inspection.readInbox(accessThrough(account, forbiddenAddress), signal);
+  } catch (error) {
+    if (!(error instanceof GraphError)) throw error;
+    if (error.code === 'MAILBOX_ACCESS_DENIED') return { ...passed('LIMITED'), ...microsoftOf(error) };
+    if (error.code === 'MAILBOX_NOT_FOUND' || error.code === 'MAILBOX_NOT_ENABLED') {
+      return {
+        ...unknown(
+          'LIMITED',
+          `${forbiddenAddress} has no mailbox in the tenant, so it says nothing about limits.`,
+          'Name a mailbox that exists and that must not be reachable.',
+        ),
+        ...microsoftOf(error),
+      };
+    }
+    return { ...unknown('LIMITED', error.message, error.remedy), ...microsoftOf(error) };
+  }
+  const { clientId } = await account.integration.loadOrFail();
+  const remedy =
+    account.kind === 'TENANT'
+      ? `Take the Entra permission Mail.ReadWrite from the app and assign the role in Exchange Online PowerShell instead: New-ManagementScope, then New-ManagementRoleAssignment -App '${clientId}' -Role 'Application Mail.ReadWrite' -CustomResourceScope <scope>. Or limit it: New-ApplicationAccessPolicy -AppId '${clientId}' -PolicyScopeGroupId <mail-enabled security group> -AccessRight RestrictAccess. Either takes up to two hours to work.`
+      : `Take Full Access to ${forbiddenAddress} from ${account.emailAddress} in the Exchange admin center (Recipients > Mailboxes > Delegation).`;
+  return {
+    ...passed('LIMITED'),
+    result: 'FAILED',
+    code: 'ACCESS_NOT_LIMITED',
+    cause: `${forbiddenAddress} can be opened.`,
+    remedy,
+  };
+}
+
+/** Runs a check; a refusal is its result, explained for this account and mailbox. */
+async function tried(
+  { inspection, signal }: MailboxAccessDeps,
+  { access, account }: Subject,
+  name: AccessCheckName,
+  work: () => Promise<void>,
+): Promise<AccessCheck> {
+  try {
+    await work();
+    return passed(name);
+  } catch (thrown) {
+    let error = thrown as GraphError | MailboxAccessError;
+    if (thrown instanceof GraphError) {
+      const own = account.kind === 'USER' ? accessThrough(account, account.emailAddress) : null;
+      const mayBeGroup = thrown.code === 'MAILBOX_NOT_FOUND' && own !== null;
+      const members = mayBeGroup
+        ? await inspection.countMembers(own, access.emailAddress, signal).catch(() => null)
+        : null;
+      const attempt = await attemptOf(account, access.emailAddress);
+      error = explainRefusal(thrown, { ...attempt, isOwn: access.kind === 'PRIMARY', members });
+    } else if (!(thrown instanceof MailboxAccessError)) throw thrown;
+    const isUndecided = error instanceof GraphError && error.isTransient;
+    return {
+      name,
+      result: isUndecided ? 'UNKNOWN' : 'FAILED',
+      code: error.code,
+      cause: error.message,
+      remedy: error.remedy,
+      ...(thrown instanceof GraphError ? microsoftOf(thrown) : { microsoftCode: null, requestId: null }),
+    };
+  }
+}
+
+function passed(name: AccessCheckName): AccessCheck {
+  return {
+    name,
+    result: 'PASSED',
+    code: null,
+    cause: null,
+    remedy: null,
+    microsoftCode: null,
+    requestId: null,
+  };
+}
+
+function unknown(name: AccessCheckName, cause: string, remedy: string | null = null): AccessCheck {
+  return { ...passed(name), result: 'UNKNOWN', cause, remedy };
+}
+
+function microsoftOf({
+  microsoftCode,
+  requestId,
+}: GraphError): Pick<AccessCheck, 'microsoftCode' | 'requestId'> {
+  return { microsoftCode, requestId };
+}

@@ -1,0 +1,27 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { organizationProperty } from '../access/organization.entity.ts';
+import { User } from '../access/user.entity.ts';
+import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import { Integration } from './integration.entity.ts';
+
+/** A request for an administrator's consent that waits for Microsoft's answer. */
+export const AdminConsentSchema = defineEntity({
+  name: 'AdminConsent',
+  tableName: 'admin_consent',
+  filters: organizationFilter,
+  properties: {
+    ...baseProperties,
+    organization: organizationProperty(),
+    integration: () => p.manyToOne(Integration).ref(),
+    /** Who started it. */
+    user: () => p.manyToOne(User).ref(),
+    /** SHA-256 of the state that comes back. */
+    stateDigest: p.blob().$type<Buffer>(),
+    returnTo: p.text().nullable(),
+    expiresAt: p.datetime(),
+    usedAt: p.datetime().nullable(),
+  },
+});
+
+export class AdminConsent extends AdminConsentSchema.class {}
+AdminConsentSchema.setClass(AdminConsent);
