@@ -99,6 +99,30 @@ test('an import from before incoming mail was switched off is no answer to who a
   });
 });
 
+test('history of a later page joins its imported ticket, which was closed with that', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  const answered = daysAgo(20);
+  const page = Array.from({ length: 100 }, (_, index) => ({
+    subject: `Mail ${index}`,
+    messageId: `<${index}.${mailboxId}@fabrikam.example>`,
+    receivedDateTime: daysAgo(40, index),
+  }));
+  await leave(app, address, [
+    ...page,
+    { subject: 'Re: Mail 0', inReplyTo: page[0]?.messageId ?? '', receivedDateTime: answered },
+  ]);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  const { id = '' } = (await lastImportOf(desk, mailboxId)) ?? {};
+  expect(await importReaches(desk, id, 'SUCCEEDED')).toMatchObject({ created: 100, appended: 1 });
+  const [ticket, other] = await ticketsOf(desk, mailboxId);
+  const [closedAt, createdAt] = [answered, page[0]?.receivedDateTime ?? ''].map((time) =>
+    new Date(time).toISOString(),
+  );
+  expect(ticket).toMatchObject({ status: 'CLOSED', createdAt, closedAt, lastMessageAt: closedAt });
+  expect(other).toMatchObject({ status: 'CLOSED', closedAt: other?.createdAt });
+});
+
 test('who cancels an import while it takes a step waits for the step', async () => {
   const { desk, id: mailImportId } = await pausedImport();
   const step = app.database.em.fork();
