@@ -13,6 +13,7 @@ import {
   ticketsOf,
 } from './import-harness.ts';
 import { query } from './push-harness.ts';
+import { reconcile } from './reconcile-harness.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -180,4 +181,35 @@ test('an import that our own fault stops is tried less and less often, and at la
   await callImport(desk, 'resumeImport', { mailImportId: id });
   await importReaches(desk, id, 'SUCCEEDED');
   expect(await ticketsOf(desk, mailboxId)).toHaveLength(1);
+});
+
+test('history that a reconciliation finds and cannot read is history once it can be read', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  const [old] = await leave(app, address, [{ subject: 'Old', receivedDateTime: daysAgo(20) }]);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  await importReaches(desk, (await lastImportOf(desk, mailboxId))?.id ?? '', 'SUCCEEDED');
+  for (const table of ['inbound_message', 'message', 'ticket']) {
+    await query(app, `delete from ${table} where organization_id = ?`, [desk.organizationId]);
+  }
+  await fault(address, {
+    status: 403,
+    errorCode: 'ErrorAccessDenied',
+    pathPattern: `/messages/${(old?.immutableId ?? 'none').replace(/[^\w-]/g, '.')}\\?`,
+  });
+  const mailbox = { desk, mailboxId, address, uuid: '' };
+  expect(await reconcile(mailbox, { since: daysAgo(90) })).toMatchObject({ missing: 1, failed: 1 });
+  await clearFaults();
+  const { inboundMessages } = await desk.request<{ inboundMessages: { edges: { node: { id: string } }[] } }>(
+    '{ inboundMessages(first: 5) { edges { node { id } } } }',
+  );
+  await desk.request(
+    'mutation ($id: ID!) { retryInboundMessage(input: { inboundMessageId: $id }) { __typename } }',
+    { id: inboundMessages.edges[0]?.node.id },
+  );
+  const tickets = await eventually('it is a ticket', async () => {
+    const found = await ticketsOf(desk, mailboxId);
+    return found.length > 0 && found;
+  });
+  expect(tickets).toMatchObject([{ subject: 'Old', status: 'CLOSED', isImported: true }]);
 });
