@@ -84,11 +84,9 @@ function send(
     ...(sha256 && { ETag: `"${sha256}"` }),
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${sizeBytes}` }),
   };
-  return context.body(
-    chunks && (Readable.toWeb(Readable.from(chunks)) as ReadableStream<Uint8Array>),
-    range ? 206 : 200,
-    headers,
-  );
+  const status = range ? 206 : 200;
+  if (chunks === null) return context.body(null, status, headers);
+  return context.body(Readable.toWeb(Readable.from(chunks)) as ReadableStream<Uint8Array>, status, headers);
 }
 
 function outsideOfFile(sizeBytes: number): Response {

@@ -51,11 +51,7 @@ export function inlineImage({ database, storages, links, clock }: Services): Rou
         yield value;
         yield* { [Symbol.asyncIterator]: () => iterator };
       };
-      const body =
-        context.req.method === 'HEAD'
-          ? null
-          : (Readable.toWeb(Readable.from(content())) as ReadableStream<Uint8Array>);
-      return context.body(body, 200, {
+      const headers = {
         'Cache-Control': `private, max-age=${HOUR / 2 / SECOND}`,
         'Content-Disposition': 'inline',
         'Content-Length': String(opened.contentLength),
@@ -63,7 +59,13 @@ export function inlineImage({ database, storages, links, clock }: Services): Rou
         'Content-Type': type,
         'Cross-Origin-Resource-Policy': 'cross-origin',
         'X-Content-Type-Options': 'nosniff',
-      });
+      };
+      if (context.req.method === 'HEAD') return context.body(null, 200, headers);
+      return context.body(
+        Readable.toWeb(Readable.from(content())) as ReadableStream<Uint8Array>,
+        200,
+        headers,
+      );
     });
   };
 }
