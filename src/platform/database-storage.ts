@@ -4,6 +4,10 @@ import { measure, ObjectMissingError, type ObjectStorage } from './object-storag
 /** Bytes of a piece of content. A piece is the most that is in memory of a content, a few times over. */
 export const CHUNK_BYTES = 1024 * 1024;
 
+interface Tables {
+  object_chunk: { object_id: string; position: number; content: Buffer };
+}
+
 /**
  * Keeps contents in the table `object_chunk`, in pieces of 1 MiB. By the id alone, which is random: whoever asks has found
  * it in its organization.
@@ -21,11 +25,13 @@ export function createDatabaseStorage(database: Database): ObjectStorage {
       let position = 0;
       try {
         for await (const piece of inPieces(content)) {
-          await em.execute('insert into object_chunk (object_id, position, content) values (?, ?, ?)', [
-            id,
-            position,
-            piece,
-          ]);
+          // As a parameter: `em.execute` writes it into the statement, as text of twice the length (five times the wait,
+          // and 9 ms in place of 2 in which nobody else has their turn, for a piece of 1 MiB).
+          await em
+            .getKysely<Tables>()
+            .insertInto('object_chunk')
+            .values({ object_id: id, position, content: piece })
+            .execute(signal && { signal, inflightQueryAbortStrategy: 'cancel query' });
           position += 1;
         }
       } catch (error) {

@@ -24,7 +24,7 @@ export interface S3Settings {
 /** The least that S3 takes for a part. One is being sent and one is being filled: that is all that is in memory. */
 const PART_BYTES = 5 * 1024 * 1024;
 const CONNECTION_DEADLINE = 5 * SECOND;
-/** Of silence within a request. */
+/** From the first byte of a request to the first of its answer, and of silence in an answer. */
 const REQUEST_DEADLINE = 60 * SECOND;
 const MAX_ATTEMPTS = 3;
 
@@ -46,13 +46,13 @@ const REFUSALS: ReadonlySet<string> = new Set([
  * Keeps contents in a bucket, each as `organizations/<organization>/<content>`. The client is loaded at the first use:
  * whoever keeps contents in the database does not pay for it.
  */
-export function createS3Storage(settings: S3Settings): ObjectStorage {
+export function createS3Storage(settings: S3Settings, requestDeadline = REQUEST_DEADLINE): ObjectStorage {
   const { bucket: Bucket } = settings;
   let loaded: Promise<{ sdk: typeof import('@aws-sdk/client-s3'); client: S3Client }> | undefined;
   const load = () => {
     loaded ??= import('@aws-sdk/client-s3').then((sdk) => ({
       sdk,
-      client: new sdk.S3Client(clientConfig(settings)),
+      client: new sdk.S3Client(clientConfig(settings, requestDeadline)),
     }));
     return loaded;
   };
@@ -140,14 +140,22 @@ export function createS3Storage(settings: S3Settings): ObjectStorage {
   };
 }
 
-function clientConfig({ endpoint, region, credentials, forcePathStyle }: S3Settings): S3ClientConfig {
+function clientConfig(
+  { endpoint, region, credentials, forcePathStyle }: S3Settings,
+  requestDeadline: number,
+): S3ClientConfig {
   return {
     region,
     forcePathStyle,
     ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
     maxAttempts: MAX_ATTEMPTS,
-    requestHandler: { connectionTimeout: CONNECTION_DEADLINE, requestTimeout: REQUEST_DEADLINE },
+    requestHandler: {
+      connectionTimeout: CONNECTION_DEADLINE,
+      requestTimeout: requestDeadline,
+      throwOnRequestTimeout: true, // else it only warns, and waits for ever
+      socketTimeout: requestDeadline,
+    },
     // The checksums that the client adds by itself since 2025 are refused by many services that are not Amazon's.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

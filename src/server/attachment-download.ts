@@ -35,6 +35,8 @@ export function attachmentDownload({ database, storages, logger }: Services): Ro
       try {
         const opened = await openAttachment(em, storages, id, { ...(range && { range }), signal });
         if (!opened) return jsonError(404, new NotFoundError('The attachment'));
+        // Whoever asks for the headers only reads nothing: what was begun would stay open, with its connection to the bucket.
+        if (context.req.method === 'HEAD') return send(context, { ...opened, chunks: null }, range);
         // The first piece is read before anything is answered: a storage that is away is still told as that.
         return send(context, { ...opened, chunks: await started(opened.chunks) }, range);
       } catch (error) {
@@ -60,7 +62,13 @@ class StorageAwayError extends ExpectedError {
 
 function send(
   context: Context,
-  { attachment, contentLength, chunks }: OpenAttachment,
+  {
+    attachment,
+    contentLength,
+    chunks,
+  }: Omit<OpenAttachment, 'chunks'> & {
+    chunks: OpenAttachment['chunks'] | null;
+  },
   range: { start: number; end: number } | null,
 ): Response {
   const { name, sizeBytes, sha256 } = attachment;
@@ -76,11 +84,9 @@ function send(
     ...(sha256 && { ETag: `"${sha256}"` }),
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${sizeBytes}` }),
   };
-  return context.body(
-    Readable.toWeb(Readable.from(chunks)) as ReadableStream<Uint8Array>,
-    range ? 206 : 200,
-    headers,
-  );
+  const status = range ? 206 : 200;
+  if (chunks === null) return context.body(null, status, headers);
+  return context.body(Readable.toWeb(Readable.from(chunks)) as ReadableStream<Uint8Array>, status, headers);
 }
 
 function outsideOfFile(sizeBytes: number): Response {

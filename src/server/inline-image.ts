@@ -5,6 +5,7 @@ import { decodeId } from '../graphql/global-id.ts';
 import type { Services } from '../graphql/services.ts';
 import { HOUR, SECOND } from '../platform/clock.ts';
 import { forkFor } from '../platform/database.ts';
+import { ObjectMissingError, ObjectStorageUnavailableError } from '../platform/object-storage.ts';
 import { openAttachment } from '../ticketing/attachments.ts';
 import { IMAGE_HEAD_BYTES, imageTypeOf, inlineImageSubject } from '../ticketing/inline-images.ts';
 import type { Routes } from './http-app.ts';
@@ -31,15 +32,26 @@ export function inlineImage({ database, storages, links, clock }: Services): Rou
       const em = forkFor(database, organization, context.req.raw.signal);
       const opened = await openAttachment(em, storages, id, { signal: context.req.raw.signal });
       if (opened === null || opened.contentLength < IMAGE_HEAD_BYTES) return notFound();
+      let first: IteratorResult<Uint8Array>;
       const iterator = opened.chunks[Symbol.asyncIterator]();
-      const first = await iterator.next();
+      try {
+        first = await iterator.next();
+      } catch (error) {
+        // Gone, or in a storage that is away: a browser shows its sign for a missing image either way.
+        if (error instanceof ObjectMissingError || error instanceof ObjectStorageUnavailableError) {
+          return notFound();
+        }
+        throw error;
+      }
       const type = first.done ? null : imageTypeOf(first.value);
+      if (first.done || type === null || context.req.method === 'HEAD') await iterator.return?.();
       if (first.done || type === null) return notFound();
+      const { value } = first;
       const content = async function* () {
-        yield first.value;
+        yield value;
         yield* { [Symbol.asyncIterator]: () => iterator };
       };
-      return context.body(Readable.toWeb(Readable.from(content())) as ReadableStream<Uint8Array>, 200, {
+      const headers = {
         'Cache-Control': `private, max-age=${HOUR / 2 / SECOND}`,
         'Content-Disposition': 'inline',
         'Content-Length': String(opened.contentLength),
@@ -47,7 +59,13 @@ export function inlineImage({ database, storages, links, clock }: Services): Rou
         'Content-Type': type,
         'Cross-Origin-Resource-Policy': 'cross-origin',
         'X-Content-Type-Options': 'nosniff',
-      });
+      };
+      if (context.req.method === 'HEAD') return context.body(null, 200, headers);
+      return context.body(
+        Readable.toWeb(Readable.from(content())) as ReadableStream<Uint8Array>,
+        200,
+        headers,
+      );
     });
   };
 }

@@ -90,14 +90,17 @@ async function importPages(work: ImportWork): Promise<'DONE' | 'TURN_OVER' | 'OU
   const { deps, context, mailbox } = work;
   const endOfTurn = monotonicMilliseconds() + TURN;
   const mail = deps.mail.withCounter(work.counter);
-  if (work.mailImport.estimated == null) await estimate(work);
   using reader = new ImportReader(mail, accessOf(mailbox), work.mailImport, context.signal);
-  for (let place = work.mailImport.place ?? firstPlace(work.mailImport); ; ) {
+  let place = work.mailImport.place ?? firstPlace(work.mailImport);
+  reader.readAhead(place);
+  if (work.mailImport.estimated == null) await estimate(work);
+  for (;;) {
     context.signal.throwIfAborted();
-    const { step, at } = await reader.page(place);
+    const page = await reader.page(place);
+    const { step } = page;
     const isTurnOver = monotonicMilliseconds() >= endOfTurn;
     if (step.next && !isTurnOver) reader.readAhead(step.next);
-    if (!(await storeImportPage(work, at.phase, step))) return 'OUTDATED';
+    if (!(await storeImportPage(work, page))) return 'OUTDATED';
     if (!step.next) return 'DONE';
     if (isTurnOver) return 'TURN_OVER';
     place = step.next;

@@ -1,10 +1,10 @@
 import type { JobContext } from '../jobs/define-job.ts';
-import type { ImportMode } from '../mailboxes/existing-mail.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { RequestCounter } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { tellOfImport, writeImportRun } from './finish-import.ts';
 import { type ImportStep, importedAs } from './import-plan.ts';
+import type { ReadStep } from './import-reader.ts';
 import { MailImport } from './mail-import.entity.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { type StoredCounts, SupersededError, storeAndFinish, storeUnreadable } from './store-page.ts';
@@ -24,11 +24,7 @@ export interface ImportWork {
  * Stores a page of an import and the place behind it, by the same path as a page of a sync. False when the settings have
  * changed so that it no longer counts. Throws `SupersededError` when it was cancelled, or another worker has gone on.
  */
-export async function storeImportPage(
-  work: ImportWork,
-  phase: ImportMode,
-  step: ImportStep,
-): Promise<boolean> {
+export async function storeImportPage(work: ImportWork, { step, at, read }: ReadStep): Promise<boolean> {
   const { deps, context, mailbox, mailImport, counter } = work;
   const organizationId = mailbox.organization.id;
   const owner = {
@@ -40,11 +36,11 @@ export async function storeImportPage(
     mailboxId: mailbox.id,
     runId: null,
     folderId: mailImport.folderId,
-    imported: { importedAs: importedAs(mailImport, phase) },
+    imported: { importedAs: importedAs(mailImport, at.phase) },
     count: (em: EntityManager, counts: StoredCounts) => addCounts(em, mailImport, counts),
   };
   const { requests } = counter;
-  const moved = await storeAndFinish(owner, { mails: step.fresh }, async (em, current) => {
+  const moved = await storeAndFinish(owner, { mails: step.fresh, read }, async (em, current) => {
     await storeUnreadable(em, owner, current, step.unreadable);
     return movePlace(em, work, step, requests);
   });

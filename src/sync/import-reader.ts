@@ -1,5 +1,6 @@
 import { GraphError } from '../microsoft365/graph-error.ts';
-import type { MailApi, MailboxAccess } from '../microsoft365/mail.ts';
+import type { IncomingMail, MailApi, MailboxAccess } from '../microsoft365/mail.ts';
+import { type ReadMail, readMails } from '../ticketing/read-mails.ts';
 import {
   afterImportPage,
   aroundDamagedMail,
@@ -13,10 +14,13 @@ import type { MailImport } from './mail-import.entity.ts';
 export interface ReadStep {
   step: ImportStep;
   at: ImportPlace;
+  /** What `readMails` made of the fresh mails. */
+  read: ReadonlyMap<IncomingMail, ReadMail>;
 }
 
 /**
- * Reads the pages of an import, the next one already while the last one is being stored. At most two pages are in memory.
+ * Reads the pages of an import and their mails, the next one already while the last one is being stored: the one waits for
+ * Microsoft and computes, the other waits for the database. At most two pages are in memory.
  * Dispose of it at the end: what was read too far is dropped.
  */
 export class ImportReader implements Disposable {
@@ -57,7 +61,7 @@ export class ImportReader implements Disposable {
       const request = importRequest(this.#order, place, this.#order.folderId);
       const page = await this.#mail.readHistory(this.#access, request, this.#signal);
       const step = afterImportPage(this.#order, place, page);
-      if (step) return { step, at: place };
+      if (step) return { step, at: place, read: await readMails(step.fresh, this.#signal) };
     } catch (error) {
       const isDamage = error instanceof GraphError && error.code === 'PAGE_UNREADABLE';
       const detour = isDamage ? aroundDamagedMail(place) : null;

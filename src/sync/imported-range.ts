@@ -1,5 +1,4 @@
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
-import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { ImportOption } from '../ticketing/imported-mail.ts';
 import { startOfImport, treatmentOf } from './import-plan.ts';
@@ -9,10 +8,10 @@ import { MailImport } from './mail-import.entity.ts';
 const MOST_IMPORTS = 20;
 
 /** Mails that are taken in in the same way. */
-export interface TreatedMails {
+export interface TreatedMails<One> {
   /** Null: as new mail. */
   imported: ImportOption | null;
-  mails: IncomingMail[];
+  mails: One[];
 }
 
 /** The imports of the watched folder that have come to their end, the newest first. */
@@ -47,16 +46,16 @@ export function earliestKnown(
 }
 
 /** Sorts mails by how they are taken in: history that an import missed becomes history, and nobody hears of it. */
-export async function treatMails(
+export async function treatMails<One extends { receivedAt: Date | null }>(
   em: EntityManager,
   mailbox: Mailbox,
-  mails: readonly IncomingMail[],
-): Promise<TreatedMails[]> {
+  mails: readonly One[],
+): Promise<TreatedMails<One>[]> {
   const { receiveFrom } = mailbox;
-  const isOld = ({ receivedAt }: IncomingMail) =>
+  const isOld = ({ receivedAt }: One) =>
     receivedAt !== null && receiveFrom != null && receivedAt < receiveFrom;
   const imports = mails.some(isOld) ? await completedImports(em, mailbox) : [];
-  const groups = new Map<string, TreatedMails>();
+  const groups = new Map<string, TreatedMails<One>>();
   for (const mail of mails) {
     const order = isOld(mail)
       ? imports.find(

@@ -219,6 +219,8 @@ export interface Difference {
   /** Where its mail was listed. */
   folder: ReconciledFolder;
   graphMessageId: string;
+  /** When its mail was received; when it was listed, where Microsoft does not say. */
+  receivedAt: Date;
 }
 
 /** The next differences to be repaired, the oldest mail first: a reply must find its original. */
@@ -226,16 +228,19 @@ export async function nextDifferences(
   { em, organizationId, reconciliationId }: Counting,
   limit: number,
 ): Promise<Difference[]> {
-  const rows = await em.execute<(Pick<Difference, 'kind' | 'folder'> & { graph_message_id: string })[]>(
-    `select kind, folder, graph_message_id from reconciliation_difference
+  const rows = await em.execute<
+    (Pick<Difference, 'kind' | 'folder'> & { graph_message_id: string; received_at: string })[]
+  >(
+    `select kind, folder, graph_message_id, received_at from reconciliation_difference
      where organization_id = ? and reconciliation_id = ? and state = 'CONFIRMED'
      order by received_at, graph_message_id limit ?`,
     [organizationId, reconciliationId, limit],
   );
-  return rows.map(({ kind, folder, graph_message_id }) => ({
+  return rows.map(({ kind, folder, graph_message_id, received_at }) => ({
     kind,
     folder,
     graphMessageId: graph_message_id,
+    receivedAt: new Date(received_at),
   }));
 }
 

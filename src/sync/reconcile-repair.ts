@@ -53,7 +53,7 @@ export async function repairDifferences(
   const found = new Map(mails.map((one) => [one.graphMessageId, one]));
   const problems = new Map(unreadable.map(({ graphMessageId, problem }) => [graphMessageId, problem]));
   const result: RepairResult = { deleted: [], left: [] };
-  const unknown: Pick<DeltaPage, 'mails' | 'unreadable'> = { mails: [], unreadable: [] };
+  const unknown: MissedMails = { mails: [], unreadable: [] };
   for (const { kind, folder, graphMessageId } of differences) {
     const one = found.get(graphMessageId);
     if (kind === 'LOST') {
@@ -75,25 +75,34 @@ export async function repairDifferences(
       return folder !== 'ARCHIVE' || folderId !== archiveFolderId;
     }
   }
-  const unknownIds = new Set(
-    differences.flatMap((one) => (one.kind === 'UNKNOWN' ? one.graphMessageId : [])),
-  );
-  unknown.unreadable = unreadable.filter((one) => unknownIds.has(one.graphMessageId ?? ''));
+  unknown.unreadable = differences.flatMap(({ kind, graphMessageId, receivedAt }) => {
+    const problem = kind === 'UNKNOWN' ? problems.get(graphMessageId) : undefined;
+    return problem ? { graphMessageId, problem, receivedAt } : [];
+  });
   const { mails: missed } = unknown;
   if (missed.length > 0) await relink(owner, missed);
   if (missed.length + unknown.unreadable.length > 0 && !(await takeIn(owner, unknown))) return null;
   return result;
 }
 
-/** Mail from before incoming mail was enabled is taken in as the import would have done it that missed it. */
-async function takeIn(
-  owner: MailOwner,
-  { mails, unreadable }: Pick<DeltaPage, 'mails' | 'unreadable'>,
-): Promise<boolean> {
+/** Mail that was missed; of what cannot be read the listing has told when it was received. */
+interface MissedMails {
+  mails: IncomingMail[];
+  unreadable: (DeltaPage['unreadable'][number] & { receivedAt: Date })[];
+}
+
+/**
+ * Mail from before incoming mail was enabled is taken in as the import would have done it that missed it: also what cannot
+ * be read now, and is once it can.
+ */
+async function takeIn(owner: MailOwner, { mails, unreadable }: MissedMails): Promise<boolean> {
   const em = forkFor(owner.database, owner.organizationId, owner.signal);
   const mailbox = await em.findOne(Mailbox, { id: owner.mailboxId });
   if (!mailbox) return false;
-  if (unreadable.length > 0 && !(await storeMissed(owner, { mails: [], unreadable }))) return false;
+  for (const { imported, mails: alike } of await treatMails(em, mailbox, unreadable)) {
+    const taker = imported ? { ...owner, imported } : owner;
+    if (!(await storeMissed(taker, { mails: [], unreadable: alike }))) return false;
+  }
   for (const { imported, mails: alike } of await treatMails(em, mailbox, mails)) {
     const taker = imported ? { ...owner, imported } : owner;
     if (!(await storeMissed(taker, { mails: alike, unreadable: [] }))) return false;

@@ -84,14 +84,15 @@ export function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): 
 
 /**
  * As {@link storePage}, with whatever `finish` writes in the place of the cursor. Null when the settings have changed so
- * that the page no longer counts. Throws what `finish` throws, too, and then nothing of the page is stored.
+ * that the page no longer counts. Throws what `finish` throws, too, and then nothing of the page is stored. `read` is what
+ * `readMails` made of the mails, if that was done already.
  */
 export async function storeAndFinish<T>(
   owner: MailOwner,
-  { mails }: Pick<DeltaPage, 'mails'>,
+  { mails, read: known }: Pick<DeltaPage, 'mails'> & { read?: ReadonlyMap<IncomingMail, ReadMail> },
   finish: (em: EntityManager, mailbox: Mailbox) => Promise<T>,
 ): Promise<T | null> {
-  const read = await readMails(mails, owner.signal);
+  const read = known ?? (await readMails(mails, owner.signal));
   try {
     return await inTransaction(owner, async (em, mailbox, committed) => {
       await storeMails(em, owner, mailbox, mails, read, committed);

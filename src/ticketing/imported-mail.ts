@@ -1,5 +1,3 @@
-import type { EntityManager } from '../platform/database.ts';
-import type { IngestPlan } from './ingest-plan.ts';
 import type { TicketStatus } from './ticket.entity.ts';
 
 /** How mail is taken in that lay in the mailbox before it was connected. */
@@ -12,37 +10,30 @@ export interface ImportOption {
 }
 
 /**
- * Makes history of what a plan has stored: the dates of the mail, the target status, and the mark by which nothing ever
- * answers it. A ticket that was imported closed was closed with its newest mail, so that the usual rules decide whether
- * an answer opens it again. A ticket that was here before keeps its state. Two statements.
+ * How a ticket begins that a mail opens, by the names of its columns. One of history has the date of the mail and the
+ * target status; imported closed it was closed with its newest mail, so that the usual rules decide whether an answer opens
+ * it again.
  */
-export async function markImported(
-  em: EntityManager,
-  organizationId: string,
-  { mails, newTickets, appended }: IngestPlan,
-  importedAs: TicketStatus,
-): Promise<void> {
-  const messageIds = mails.flatMap(({ messageId }) => messageId ?? []);
-  if (messageIds.length === 0) return;
-  await em.execute(
-    `update message set is_imported = true, created_at = coalesce(received_at, created_at)
-     where organization_id = ? and id in (?)`,
-    [organizationId, messageIds],
-  );
-  const opened = newTickets.map(({ id, mail, lastMessageAt }) => ({
-    id,
+export function openedState(
+  importedAs: TicketStatus | null,
+  receivedAt: Date | null,
+  lastMessageAt: Date,
+  now: Date,
+): { status: TicketStatus; is_imported: boolean; created_at: Date; closed_at: Date | null } {
+  if (importedAs === null) return { status: 'OPEN', is_imported: false, created_at: now, closed_at: null };
+  return {
     status: importedAs,
-    created_at: mail.summary.receivedAt,
+    is_imported: true,
+    created_at: receivedAt ?? now,
     closed_at: importedAs === 'CLOSED' ? lastMessageAt : null,
-  }));
-  const continued = [...appended].map(([id, at]) => ({ id, status: null, created_at: null, closed_at: at }));
-  await em.execute(
-    `update ticket set is_imported = true, status = coalesce(row.status, ticket.status),
-       created_at = coalesce(row.created_at, ticket.created_at),
-       closed_at = case when coalesce(row.status, ticket.status) = 'CLOSED'
-         then greatest(ticket.closed_at, row.closed_at) end
-     from json_to_recordset(?::json) as row(id uuid, status text, created_at timestamptz, closed_at timestamptz)
-     where ticket.organization_id = ? and ticket.id = row.id and (row.status is not null or ticket.is_imported)`,
-    [JSON.stringify([...opened, ...continued]), organizationId],
-  );
+  };
+}
+
+/** When an imported ticket was closed after history of `lastMessageAt` joined it; null when it is not closed. */
+export function closedWithHistory(
+  { status, closedAt }: { status: TicketStatus; closedAt: Date | null },
+  lastMessageAt: Date,
+): Date | null {
+  if (status !== 'CLOSED') return null;
+  return closedAt === null || closedAt < lastMessageAt ? lastMessageAt : closedAt;
 }

@@ -2,6 +2,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { DomainEvent } from '../realtime/catalogue.ts';
 import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
+import { closedWithHistory, openedState } from './imported-mail.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
 import { storeStormNotes } from './load-storm.ts';
 import { storeDetails } from './message-details.ts';
@@ -15,12 +16,17 @@ const NO_SUBJECT = '(no subject)';
 export interface IngestPlace {
   organizationId: string;
   mailboxId: string;
+  /** The status of the tickets that history opens; null for new mail. */
+  importedAs: TicketStatus | null;
   now: Date;
 }
 
 /**
  * Writes the tickets and messages of a plan, in a constant number of statements. Gives the events to record, in the
  * order in which things happened.
+ *
+ * History is written as such at once: an update of the rows just written would write each of them, and its place in every
+ * index, a second time.
  */
 export async function storePlan(
   em: EntityManager,
@@ -50,7 +56,7 @@ export function isPartOfTicket(planned: PlannedMail): planned is StoredMail {
 /** The new tickets with their numbers, and all messages: one statement. */
 async function insertTicketsAndMessages(
   em: EntityManager,
-  { organizationId, mailboxId, now }: IngestPlace,
+  { organizationId, mailboxId, importedAs, now }: IngestPlace,
   { newTickets }: IngestPlan,
   stored: readonly StoredMail[],
   contacts: ReadonlyMap<string, string>,
@@ -59,6 +65,7 @@ async function insertTicketsAndMessages(
     ({ id, number, mail, lastMessageAt, followUpOfId = null, copyOfId = null, routing = null }) => ({
       id,
       number,
+      ...openedState(importedAs, mail.summary.receivedAt, lastMessageAt, now),
       follow_up_of_id: followUpOfId,
       copy_of_id: copyOfId,
       group_id: routing?.group?.id ?? null,
@@ -86,6 +93,8 @@ async function insertTicketsAndMessages(
     received_at: mail.summary.receivedAt,
     automatic,
     bounce: mail.bounce,
+    is_imported: importedAs !== null,
+    created_at: (importedAs === null ? null : mail.summary.receivedAt) ?? now,
   }));
   // The numbers were given under the lock of `lockTicketNumbers`; foreign keys are looked at when all of it is written.
   await em.execute(
@@ -96,23 +105,25 @@ async function insertTicketsAndMessages(
          from place where organization.id = place.organization_id and json_array_length(place.tickets) > 0
      ), opened as (
        insert into ticket (id, organization_id, number, subject, status, priority, requester_id, mailbox_id,
-         last_message_at, follow_up_of_id, copy_of_id, group_id, tags, assignee_id, created_at, updated_at)
-       select id, organization_id, number, subject, 'OPEN', priority, requester_id, mailbox_id, last_message_at,
-         follow_up_of_id, copy_of_id, group_id, tags, assignee_id, now, now
+         last_message_at, follow_up_of_id, copy_of_id, group_id, tags, assignee_id, is_imported, closed_at,
+         created_at, updated_at)
+       select id, organization_id, number, subject, status, priority, requester_id, mailbox_id, last_message_at,
+         follow_up_of_id, copy_of_id, group_id, tags, assignee_id, is_imported, closed_at, created_at, now
          from place, json_to_recordset(place.tickets) as row(id uuid, number integer, subject text, requester_id uuid,
+           status text, is_imported boolean, created_at timestamptz, closed_at timestamptz,
            last_message_at timestamptz, follow_up_of_id uuid, copy_of_id uuid, group_id uuid, priority text,
            tags text[], assignee_id uuid)
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, bounce, created_at, updated_at)
+       sent_at, received_at, automatic, bounce, is_imported, created_at, updated_at)
      select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, bounce, now, now
+       sent_at, received_at, automatic, bounce, is_imported, created_at, now
        from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
          to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
          internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text,
-         bounce jsonb)`,
+         bounce jsonb, is_imported boolean, created_at timestamptz)`,
     [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }
@@ -120,19 +131,24 @@ async function insertTicketsAndMessages(
 /** The tickets are locked before their state is read: somebody may be closing one at this moment. */
 async function touchTickets(
   em: EntityManager,
-  { organizationId, now }: IngestPlace,
+  { organizationId, importedAs, now }: IngestPlace,
   { appended, reopening }: IngestPlan,
 ): Promise<void> {
   if (appended.size === 0) return;
-  const current = await em.execute<{ id: string; status: TicketStatus; closed_at: string | null }[]>(
-    `select id, status, closed_at from ticket
+  const current = await em.execute<
+    { id: string; status: TicketStatus; closed_at: string | null; is_imported: boolean }[]
+  >(
+    `select id, status, closed_at, is_imported from ticket
      where organization_id = ? and id in (?) order by id for no key update`,
     [organizationId, [...appended.keys()]],
   );
-  const rows = current.map(({ id, status, closed_at }) => {
+  const rows = current.map(({ id, status, closed_at, is_imported }) => {
     const before = { status, closedAt: closed_at === null ? null : new Date(closed_at) };
     const state = reopening.has(id) ? afterReply(before) : before;
-    return { id, status: state.status, closed_at: state.closedAt, last_message_at: appended.get(id) };
+    const at = appended.get(id) ?? now;
+    // A ticket that was here before keeps its state.
+    const closedAt = importedAs !== null && is_imported ? closedWithHistory(state, at) : state.closedAt;
+    return { id, status: state.status, closed_at: closedAt, last_message_at: at };
   });
   await em.execute(
     `update ticket set status = row.status, closed_at = row.closed_at,

@@ -4,7 +4,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { enqueueAttachments } from './attachments.jobs.ts';
-import { type ImportOption, markImported } from './imported-mail.ts';
+import type { ImportOption } from './imported-mail.ts';
 import type { InboundMessage } from './inbound-message.entity.ts';
 import { type ClaimedMail, planIngest } from './ingest-plan.ts';
 import { isPartOfTicket, storePlan } from './ingest-store.ts';
@@ -208,9 +208,7 @@ async function settle(
     storm: importedAs !== null ? null : await loadStorm(em, organizationId, prepared, limits, now),
   };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
-  const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, now }, plan);
-
-  if (importedAs !== null) await markImported(em, organizationId, plan, importedAs);
+  const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, importedAs, now }, plan);
 
   // Of history the mailbox stays as people have left it.
   const isArchiving = mailbox.afterProcessing !== 'KEEP' && importedAs === null;

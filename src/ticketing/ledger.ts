@@ -61,7 +61,7 @@ export async function claimLedgerRows(
   importedAs: TicketStatus | null = null,
 ): Promise<Map<string, string>> {
   const rows = summaries
-    .toSorted((a, b) => (a.graphMessageId < b.graphMessageId ? -1 : 1)) // one order for all: no deadlock
+    .toSorted((a, b) => timeOf(a) - timeOf(b)) // ids sort by time, and the ledger is read by them
     .map((summary) => ({
       id: uuidv7(),
       graph_message_id: summary.graphMessageId,
@@ -69,7 +69,8 @@ export async function claimLedgerRows(
       subject: summary.subject,
       from_address: summary.fromAddress,
       received_at: summary.receivedAt,
-    }));
+    }))
+    .toSorted((a, b) => (a.graph_message_id < b.graph_message_id ? -1 : 1)); // one order for all: no deadlock
   const claimed = await em.execute<{ id: string; graph_message_id: string }[]>(
     `insert into inbound_message (id, organization_id, mailbox_id, graph_message_id, internet_message_id, subject,
        from_address, received_at, outcome, reason, explanation, imported_as, created_at, updated_at)
@@ -82,6 +83,11 @@ export async function claimLedgerRows(
     [organizationId, mailboxId, importedAs, now, now, JSON.stringify(rows)],
   );
   return new Map(claimed.map(({ id, graph_message_id }) => [graph_message_id, id]));
+}
+
+/** Mails without a time come last, as where they are decided about. */
+function timeOf({ receivedAt }: MailSummary): number {
+  return receivedAt?.getTime() ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** Fills the claimed rows with what became of their messages. */

@@ -12,7 +12,7 @@ import type { MailRuleDecision, RuleResult } from './mail-rule-apply.ts';
 import { type NewMailRule, newMailRule } from './mail-rule-input.ts';
 import { factsOf, type MailFacts } from './mail-rule-match.ts';
 import { findTargets } from './mail-rules.ts';
-import { prepareMail } from './prepare-mail.ts';
+import { readMails } from './read-mails.ts';
 
 const address = z
   .string()
@@ -121,8 +121,11 @@ async function ledgerMail(
   const mailbox = await row.mailbox.loadOrFail();
   const found = await mail.getMail(accessOf(mailbox), row.graphMessageId, signal);
   if (found === null) throw new NotFoundError('The message in its mailbox');
+  // Not here: a hostile mail takes seconds, in which nobody else would be answered.
+  const read = (await readMails([found], signal)).get(found);
+  if (read === undefined || 'error' in read) throw read?.error ?? new Error('A mail was not read.');
   return {
-    facts: factsOf(prepareMail(found)),
+    facts: factsOf(read.prepared),
     mailbox,
     wasReply: row.outcome === 'REPLY_ADDED',
     isFollowUp: row.reason === 'FOLLOW_UP',

@@ -241,6 +241,80 @@ describe('folders', () => {
   });
 });
 
+describe('reports on delivery', () => {
+  async function postReport(address: string, name: string): Promise<string> {
+    const source = [
+      'From: mailer-daemon@x.example',
+      `To: ${address}`,
+      `Subject: Undeliverable ${name}`,
+      `Message-ID: <${name}-${crypto.randomUUID()}@x.example>`,
+      'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
+      '',
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'Not delivered.',
+      '--b',
+      'Content-Type: message/delivery-status',
+      '',
+      `Final-Recipient: rfc822; ${name}@x.example`,
+      'Action: failed',
+      '--b--',
+      '',
+    ].join('\r\n');
+    const answer = await fetch(`${stage.emulator.url}/_emulator/mail?to=${address}`, {
+      method: 'POST',
+      headers: { 'content-type': 'message/rfc822' },
+      body: source,
+    });
+    expect(answer.ok).toBe(true);
+    return name;
+  }
+  const fault = (mailbox: string, more: Record<string, unknown>) =>
+    stage.control('POST', '/faults', { mailbox, pathPattern: '/\\$value', ...more });
+  const reportOf = (pages: DeltaPage[], name: string) =>
+    pages.flatMap(({ mails }) => mails).find(({ subject }) => subject.endsWith(` ${name}`))?.report;
+
+  test('come with their source, several at once: a flood of bounces does not cost one wait after the other', async () => {
+    const { access } = await stage.mailbox();
+    for (let index = 0; index < 9; index += 1) await postReport(access.emailAddress, `lost-${index}`);
+    await fault(access.emailAddress, { latencyMs: 1_000 });
+    const begin = performance.now();
+    const pages = await round(access, yesterday());
+    expect(performance.now() - begin).toBeLessThan(8_000);
+    for (let index = 0; index < 9; index += 1) {
+      expect(reportOf(pages, `lost-${index}`)).toContain(`rfc822; lost-${index}@x.example`);
+    }
+  });
+
+  test('whose source Microsoft does not give out come without it, and stop no page', async () => {
+    const { access } = await stage.mailbox();
+    await postReport(access.emailAddress, 'odd');
+    await fault(access.emailAddress, { status: 503 });
+    const ordinary = await stage.post(access.emailAddress);
+    const pages = await round(access, yesterday());
+    expect(idsOf(pages)).toContain(ordinary);
+    expect(idsOf(pages)).toHaveLength(2);
+    expect(reportOf(pages, 'odd')).toBeUndefined();
+  });
+
+  test('that take too long come without their source: the mail of the page does not wait behind them', async () => {
+    const { access } = await stage.mailbox();
+    for (let index = 0; index < 7; index += 1) await postReport(access.emailAddress, `slow-${index}`);
+    await fault(access.emailAddress, { latencyMs: 50_000 });
+    const begin = performance.now();
+    expect(idsOf(await round(access, yesterday()))).toHaveLength(7);
+    expect(performance.now() - begin).toBeLessThan(40_000);
+  }, 60_000);
+
+  test('are read again when Microsoft asks for quiet', async () => {
+    const { access } = await stage.mailbox();
+    await postReport(access.emailAddress, 'quiet');
+    await fault(access.emailAddress, { status: 429, retryAfterSeconds: 30, count: 1 });
+    await expect(round(access, yesterday())).rejects.toMatchObject({ code: 'THROTTLED' });
+  });
+});
+
 describe('attachments', () => {
   test('are described without their content, and streamed byte for byte', async () => {
     const { access } = await stage.mailbox();

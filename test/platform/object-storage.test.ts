@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CHUNK_BYTES, createDatabaseStorage } from '../../src/platform/database-storage.ts';
@@ -148,3 +150,25 @@ describe('a bucket', () => {
     expect(await registry.metrics()).toContain('deskgraph_object_storage_up{storage="S3"} 1');
   });
 });
+
+test.each([
+  ['never answers', ''],
+  ['stops in the middle of its answer', 'HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n\r\nabc'],
+])(
+  'a bucket that takes a request and %s is unavailable after its deadline',
+  async (_, answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(answer));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const storage = createS3Storage({ ...bucket.settings, endpoint: `http://127.0.0.1:${port}` }, 500);
+    await expect(readAll(storage.open(newKey(), { start: 0, end: 9 }))).rejects.toThrow(
+      ObjectStorageUnavailableError,
+    );
+    server.close();
+  },
+  20_000,
+);

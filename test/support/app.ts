@@ -177,15 +177,19 @@ export function createDesk(
   };
 }
 
-/** Waits until a run has ended, and gives its figures. */
+/** Waits until a run has ended, and gives its figures. Some have thousands of mails to read on a busy machine. */
 export function waitForRun(request: Desk['request'], id: string): Promise<SyncRunResult> {
-  return eventually('the sync run ends', async () => {
-    const { node } = await request<{ node: SyncRunResult }>(
-      `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
-      { id },
-    );
-    return !['QUEUED', 'RUNNING'].includes(node.state) && node;
-  });
+  return eventually(
+    'the sync run ends',
+    async () => {
+      const { node } = await request<{ node: SyncRunResult }>(
+        `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
+        { id },
+      );
+      return !['QUEUED', 'RUNNING'].includes(node.state) && node;
+    },
+    60_000,
+  );
 }
 
 /** Sends one operation over HTTP; throws with the first top-level error. */

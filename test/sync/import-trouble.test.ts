@@ -13,6 +13,7 @@ import {
   ticketsOf,
 } from './import-harness.ts';
 import { query } from './push-harness.ts';
+import { reconcile } from './reconcile-harness.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -99,6 +100,30 @@ test('an import from before incoming mail was switched off is no answer to who a
   });
 });
 
+test('history of a later page joins its imported ticket, which was closed with that', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  const answered = daysAgo(20);
+  const page = Array.from({ length: 100 }, (_, index) => ({
+    subject: `Mail ${index}`,
+    messageId: `<${index}.${mailboxId}@fabrikam.example>`,
+    receivedDateTime: daysAgo(40, index),
+  }));
+  await leave(app, address, [
+    ...page,
+    { subject: 'Re: Mail 0', inReplyTo: page[0]?.messageId ?? '', receivedDateTime: answered },
+  ]);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  const { id = '' } = (await lastImportOf(desk, mailboxId)) ?? {};
+  expect(await importReaches(desk, id, 'SUCCEEDED')).toMatchObject({ created: 100, appended: 1 });
+  const [ticket, other] = await ticketsOf(desk, mailboxId);
+  const [closedAt, createdAt] = [answered, page[0]?.receivedDateTime ?? ''].map((time) =>
+    new Date(time).toISOString(),
+  );
+  expect(ticket).toMatchObject({ status: 'CLOSED', createdAt, closedAt, lastMessageAt: closedAt });
+  expect(other).toMatchObject({ status: 'CLOSED', closedAt: other?.createdAt });
+});
+
 test('who cancels an import while it takes a step waits for the step', async () => {
   const { desk, id: mailImportId } = await pausedImport();
   const step = app.database.em.fork();
@@ -156,4 +181,35 @@ test('an import that our own fault stops is tried less and less often, and at la
   await callImport(desk, 'resumeImport', { mailImportId: id });
   await importReaches(desk, id, 'SUCCEEDED');
   expect(await ticketsOf(desk, mailboxId)).toHaveLength(1);
+});
+
+test('history that a reconciliation finds and cannot read is history once it can be read', async () => {
+  const desk = await app.newDesk();
+  const { mailboxId, address } = await desk.connectMailbox();
+  const [old] = await leave(app, address, [{ subject: 'Old', receivedDateTime: daysAgo(20) }]);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  await importReaches(desk, (await lastImportOf(desk, mailboxId))?.id ?? '', 'SUCCEEDED');
+  for (const table of ['inbound_message', 'message', 'ticket']) {
+    await query(app, `delete from ${table} where organization_id = ?`, [desk.organizationId]);
+  }
+  await fault(address, {
+    status: 403,
+    errorCode: 'ErrorAccessDenied',
+    pathPattern: `/messages/${(old?.immutableId ?? 'none').replace(/[^\w-]/g, '.')}\\?`,
+  });
+  const mailbox = { desk, mailboxId, address, uuid: '' };
+  expect(await reconcile(mailbox, { since: daysAgo(90) })).toMatchObject({ missing: 1, failed: 1 });
+  await clearFaults();
+  const { inboundMessages } = await desk.request<{ inboundMessages: { edges: { node: { id: string } }[] } }>(
+    '{ inboundMessages(first: 5) { edges { node { id } } } }',
+  );
+  await desk.request(
+    'mutation ($id: ID!) { retryInboundMessage(input: { inboundMessageId: $id }) { __typename } }',
+    { id: inboundMessages.edges[0]?.node.id },
+  );
+  const tickets = await eventually('it is a ticket', async () => {
+    const found = await ticketsOf(desk, mailboxId);
+    return found.length > 0 && found;
+  });
+  expect(tickets).toMatchObject([{ subject: 'Old', status: 'CLOSED', isImported: true }]);
 });

@@ -344,3 +344,23 @@ test(
   },
   DEADLINE,
 );
+
+test(
+  'asking for the headers only reads nothing from the bucket: however many ask, the next file still comes',
+  async () => {
+    await send('Headers only', [file('large.bin', Buffer.alloc(3 * MEGABYTE, 3))]);
+    const { files } = await settled('Headers only', 1);
+    const url = (files[0]?.downloadUrl ?? '').replace(/^https?:\/\/[^/]+/, app.url);
+    for (let times = 0; times < 60; times += 1) {
+      const answer = await fetch(url, {
+        method: 'HEAD',
+        headers: { authorization: `Bearer ${desk.apiKey}` },
+        signal: AbortSignal.timeout(15_000),
+      });
+      expect([answer.status, answer.headers.get('content-length')]).toEqual([200, String(3 * MEGABYTE)]);
+    }
+    const whole = await download(files[0]?.downloadUrl);
+    expect((await whole.arrayBuffer()).byteLength).toBe(3 * MEGABYTE);
+  },
+  DEADLINE,
+);

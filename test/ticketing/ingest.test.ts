@@ -30,6 +30,15 @@ const events = async (desk: Desk) =>
     [desk.organizationId],
   );
 
+test('the ledger has the mails of one page in the order in which they came, whatever their ids at Microsoft', async () => {
+  const desk = await createDesk(own.database);
+  const at = (minute: number, graphMessageId: string) =>
+    mail({ graphMessageId, subject: `${minute}`, receivedAt: new Date(NOW.getTime() + minute * 60_000) });
+  await ingest(own.database, desk, [at(2, 'c'), at(4, 'a'), at(1, 'd'), at(3, 'b')]);
+  const rows = await em(desk).find(InboundMessage, {}, { orderBy: { id: 'asc' } });
+  expect(rows.map(({ subject }) => subject)).toEqual(['1', '2', '3', '4']);
+});
+
 describe('a mail becomes a ticket', () => {
   test('with its number, requester, message and ledger row, and tells of it', async () => {
     const desk = await createDesk(own.database);

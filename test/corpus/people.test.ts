@@ -1,0 +1,3 @@
+import { PARTS, playGroups } from './play-groups.ts';
+
+playGroups(PARTS['people.test.ts']);
