@@ -13,6 +13,7 @@ import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
 import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
+import { createSetupChecks } from './microsoft365/setup-checks.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -28,6 +29,7 @@ import { sealedColumns } from './sealed-columns.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
+import { setupCheck } from './server/setup-check.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
@@ -165,16 +167,24 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   if (config.roles.has('api')) {
     const intake = await openIntakeDatabase(databaseUrl);
     lifecycle.defer('database pool of the webhook', () => intake.close(true));
+    const links = createLinkSigner(keys);
+    const installation = {
+      publicUrl: config.publicUrl,
+      overrides: { loginUrl: config.microsoftLoginUrl, graphUrl: config.microsoftGraphUrl },
+      isKeyConfigured: config.encryptionKeys !== null,
+      isProduction: config.isProduction,
+    };
     const services = {
       database,
       clock,
       logger,
       publicUrl,
       pushEnvironment,
-      links: createLinkSigner(keys),
+      links,
       events,
       sessions,
       microsoft365,
+      setupChecks: createSetupChecks(installation, { links, clock }),
       mail,
     };
     const server = await startHttpServer({
@@ -183,6 +193,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       config,
       metrics,
       draining: lifecycle.draining,
+      routes: [setupCheck(services)],
       posts: microsoftGraphWebhook({
         database: intake,
         secretBox,

@@ -260,7 +260,7 @@ async function fetchProfile(
 }
 
 async function connectAccount(
-  { database, secretBox, onConnected }: CompleteSignInDeps,
+  { database, secretBox, clock, onConnected }: CompleteSignInDeps,
   organizationId: string,
   { id: attemptId, integration: { id: integrationId } }: SignInAttempt,
   msal: ConfidentialClientApplication,
@@ -304,6 +304,8 @@ async function connectAccount(
           homeAccountId,
           ...fields,
         });
+    // Without it Microsoft would have given no tokens for the code.
+    integration.credentialAcceptedAt = clock.now();
     await em.flush();
     await onConnected(em, account);
     await em.flush();

@@ -1,6 +1,8 @@
-import { builder } from '../graphql/builder.ts';
+import { builder, enumType } from '../graphql/builder.ts';
 import { type Explanation, serverObstacle, type WebhookUrls, webhookUrls } from '../sync/push-environment.ts';
+import { Integration } from './integration.entity.ts';
 import { describeSetup, type Microsoft365Setup, type RequiredPermission } from './setup.ts';
+import type { SetupCheck } from './setup-check.ts';
 
 const RequiredPermissionType = builder.objectRef<RequiredPermission>('RequiredPermission').implement({
   description: 'A delegated permission of Microsoft Graph that a sign-in asks for.',
@@ -50,6 +52,44 @@ const PushSetupType = builder.objectRef<PushSetup>('PushSetup').implement({
   }),
 });
 
+const SetupCheckNameEnum = enumType('SetupCheckName', 'What is looked at.', {
+  PUBLIC_URL_SET: 'Whether PUBLIC_URL is set: the redirect URI and the webhook URLs are made of it.',
+  PUBLIC_URL_HTTPS: 'Whether it is https; http will do for this machine beside the emulator.',
+  PUBLIC_URL_ANSWERS:
+    'Whether this installation, and nothing else, answers there: asked by the server itself.',
+  CLOCK_SKEW:
+    'How far the clock of the server is from Microsoft’s: a warning from 2 minutes, a failure from 5.',
+  ENCRYPTION_KEY: 'Whether secrets are sealed under a key that is kept apart from the data.',
+  CREDENTIAL_ACCEPTED: 'When Microsoft last accepted the credential of an integration; one for each.',
+});
+
+const SetupCheckResultEnum = enumType('SetupCheckResult', 'What a check came to.', {
+  PASSED: 'All is well.',
+  WARNING: 'It works, and somebody should look.',
+  FAILED: 'Something does not work, or will not.',
+  UNKNOWN: 'It could not be looked at, or there is nothing to look at yet.',
+});
+
+const SetupCheckType = builder.objectRef<SetupCheck>('SetupCheck').implement({
+  description: 'One look at the set-up: what was found, and what to do.',
+  authScopes: { permission: 'integration:read' },
+  fields: (t) => ({
+    name: t.expose('name', { type: SetupCheckNameEnum, description: 'What was looked at.' }),
+    result: t.expose('result', { type: SetupCheckResultEnum, description: 'What it came to.' }),
+    cause: t.exposeString('cause', { description: 'What was found, for people.' }),
+    remedy: t.exposeString('remedy', {
+      nullable: true,
+      description: 'What to do about it; null when there is nothing to do.',
+    }),
+    integration: t.field({
+      type: Integration,
+      nullable: true,
+      description: 'The integration that it is about; null when it is about the whole installation.',
+      resolve: ({ integration }) => integration,
+    }),
+  }),
+});
+
 const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').implement({
   description: 'What an app registration in Microsoft Entra needs in order to work with this server.',
   authScopes: { permission: 'integration:read' },
@@ -61,6 +101,12 @@ const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').impl
       type: [RequiredPermissionType],
       description: 'The delegated permissions of Microsoft Graph to add.',
       resolve: ({ permissions }) => permissions,
+    }),
+    checks: t.field({
+      type: [SetupCheckType],
+      description:
+        'Looks at the set-up now, in the order in which it is to be put right; what goes over the network is asked at most once in ten seconds, and takes five at most.',
+      resolve: (_setup, _args, { em, services: { setupChecks } }) => setupChecks.run(em),
     }),
     push: t.field({
       type: PushSetupType,
