@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
-import { revokeConsent } from './consent.ts';
+import { grantForOrganization, revokeConsent } from './consent.ts';
 import { ControlFault, readControlBody } from './control-answer.ts';
 import type { Push } from './push.ts';
 import { appSettingsOf, refuseAccessTokensOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
@@ -15,6 +15,13 @@ const revocation = z.strictObject({
   accessTokensToo: z.boolean().default(false),
 });
 const expiry = z.strictObject({ address: z.string().min(1) });
+const adminGrant = z.strictObject({
+  clientId: z.string().min(1),
+  /** Id or domain. */
+  tenant: z.string().min(1),
+  /** Delegated permissions, granted for everybody in the tenant. */
+  scopes: z.array(z.string().min(1)).min(1).max(100),
+});
 const consentRevocation = z.strictObject({
   clientId: z.string().min(1),
   /** Without it the whole organization's consent is taken back. */
@@ -79,6 +86,15 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (user === undefined) throw unknown(`Nobody here has the address ${address}.`);
     refuseAccessTokensOf(state.signIn, user.id);
     return c.json({ userId: user.id });
+  });
+
+  /** As when an administrator grants permissions in the Entra admin center. */
+  routes.post('/consents', smallBody, async (c) => {
+    const { clientId, tenant: wanted, scopes } = await readControlBody(c, adminGrant);
+    const tenant = findTenant(state, wanted);
+    if (tenant === undefined) throw unknown(`There is no tenant ${wanted}.`);
+    grantForOrganization(tenant, clientId.toLowerCase(), scopes);
+    return c.json({ clientId, tenant: tenant.id, scopes });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */
