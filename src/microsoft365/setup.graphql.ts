@@ -1,16 +1,32 @@
 import { builder, enumType } from '../graphql/builder.ts';
+import { featuresInUse } from '../mailboxes/features-in-use.ts';
 import { type Explanation, serverObstacle, type WebhookUrls, webhookUrls } from '../sync/push-environment.ts';
+import { AuthorizationModeEnum } from './credentials.graphql.ts';
 import { Integration } from './integration.entity.ts';
-import { describeSetup, type Microsoft365Setup, type RequiredPermission } from './setup.ts';
+import { type RequiredPermission, requiredPermissions } from './required-permissions.ts';
 import type { SetupCheck } from './setup-check.ts';
 
+const FeatureEnum = enumType('Microsoft365Feature', 'What needs permissions of its own.', {
+  MAIL: 'Reading and filing the mail of whoever signs in.',
+  SHARED_MAILBOXES: 'The same for shared mailboxes, through somebody who signs in.',
+  DIRECTORY: 'Users and licences of the tenant.',
+  APPLICATION_MODE: 'Any mailbox of the tenant, without anybody signing in.',
+});
+
 const RequiredPermissionType = builder.objectRef<RequiredPermission>('RequiredPermission').implement({
-  description: 'A delegated permission of Microsoft Graph that a sign-in asks for.',
+  description: 'A permission of Microsoft Graph that a feature needs.',
   authScopes: { permission: 'integration:read' },
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Its name, as the app registration lists it.' }),
+    kind: t.expose('kind', {
+      type: AuthorizationModeEnum,
+      description: 'Whether it is to be added as a delegated or as an application permission.',
+    }),
     purpose: t.exposeString('purpose', { description: 'What it is needed for.' }),
     isOptional: t.exposeBoolean('isOptional', { description: 'Whether it is asked for only on demand.' }),
+    granted: t.exposeBoolean('granted', {
+      description: 'Whether an account of the organization has it; in application mode, the tenant.',
+    }),
   }),
 });
 
@@ -90,7 +106,12 @@ const SetupCheckType = builder.objectRef<SetupCheck>('SetupCheck').implement({
   }),
 });
 
-const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').implement({
+/** What the whole of it goes by; the fields look at the rest themselves. */
+interface Setup {
+  redirectUri: string;
+}
+
+const SetupType = builder.objectRef<Setup>('Microsoft365Setup').implement({
   description: 'What an app registration in Microsoft Entra needs in order to work with this server.',
   authScopes: { permission: 'integration:read' },
   fields: (t) => ({
@@ -99,8 +120,15 @@ const SetupType = builder.objectRef<Microsoft365Setup>('Microsoft365Setup').impl
     }),
     permissions: t.field({
       type: [RequiredPermissionType],
-      description: 'The delegated permissions of Microsoft Graph to add.',
-      resolve: ({ permissions }) => permissions,
+      description: 'The permissions of Microsoft Graph to add for just these features.',
+      args: {
+        features: t.arg({
+          type: [FeatureEnum],
+          description: 'What shall be used; what is in use when left out.',
+        }),
+      },
+      resolve: async (_setup, { features }, { em }) =>
+        requiredPermissions(em, features ?? (await featuresInUse(em))),
     }),
     checks: t.field({
       type: [SetupCheckType],
@@ -124,6 +152,6 @@ builder.queryField('microsoft365Setup', (t) =>
     type: SetupType,
     description: 'What to enter at Microsoft before the first integration is made.',
     authScopes: { permission: 'integration:read' },
-    resolve: (_root, _args, { services }) => describeSetup(services.microsoft365.redirectUri),
+    resolve: (_root, _args, { services }) => ({ redirectUri: services.microsoft365.redirectUri }),
   }),
 );
