@@ -14,6 +14,8 @@ import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credentia
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { createSetupChecks } from './microsoft365/setup-checks.ts';
+import { readsMail } from './microsoft365/sign-in-purpose.ts';
+import { watchTokens } from './microsoft365/token-watch.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -109,13 +111,16 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     budget,
     observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
-      await ensurePrimaryMailbox(em, account);
+      // Who signed in for the directory alone may have no mailbox, and nobody asked for it.
+      if (readsMail(account.grantedScopes)) await ensurePrimaryMailbox(em, account);
       await em.flush();
       await syncAccount(em, account);
     },
     onHealed: syncAccount,
   });
-  const { mail, push } = microsoft365;
+  const { mail, push, tokens } = microsoft365;
+  const stopWatchingTokens = watchTokens(notifications, tokens);
+  lifecycle.defer('watch of tokens', stopWatchingTokens);
 
   if (config.roles.has('worker')) {
     const worker = new JobWorker({

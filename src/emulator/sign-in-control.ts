@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { grantForOrganization, revokeConsent } from './consent.ts';
 import { ControlFault, readControlBody } from './control-answer.ts';
 import type { Push } from './push.ts';
+import { REFUSAL_CODES } from './refusals.ts';
 import { appSettingsOf, refuseAccessTokensOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
 import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
@@ -28,6 +29,12 @@ const consentRevocation = z.strictObject({
   address: z.string().min(1).optional(),
   /** Id or domain; needed when there is no address. */
   tenant: z.string().min(1).optional(),
+});
+const refusal = z.strictObject({
+  address: z.string().min(1),
+  code: z.literal(REFUSAL_CODES).nullable(),
+  /** Who the authorize endpoint tells. */
+  answer: z.enum(['page', 'app']).default('page'),
 });
 const tenantSettings = z.strictObject({
   userConsentAllowed: z.union([z.boolean(), z.literal('microsoft-managed')]).optional(),
@@ -95,6 +102,19 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (tenant === undefined) throw unknown(`There is no tenant ${wanted}.`);
     grantForOrganization(tenant, clientId.toLowerCase(), scopes);
     return c.json({ clientId, tenant: tenant.id, scopes });
+  });
+
+  /**
+   * Refuses an account from now on, at the sign-in page and at every refresh, with an AADSTS number: a Conditional Access
+   * policy (53003), an app that is assigned to others (50105), a second factor (50076), … `code: null` lets it in again.
+   */
+  routes.post('/accounts/refuse', smallBody, async (c) => {
+    const { address, code, answer } = await readControlBody(c, refusal);
+    const user = findUserByAddress(state, address);
+    if (user === undefined) throw unknown(`Nobody here has the address ${address}.`);
+    if (code === null) state.signIn.refusals.delete(user.id);
+    else state.signIn.refusals.set(user.id, { code, answer });
+    return c.json({ userId: user.id, code, answer });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */

@@ -125,6 +125,8 @@ function takeAuthorizeStep(
         return sendPage(c, consentPage(context, outcome.account, outcome.permissions));
       case 'need-approval':
         return sendPage(c, approvalPage(context, outcome.account, outcome.permissions));
+      case 'refused':
+        return sendFaultPage(c, state, outcome.fault);
       case 'redirect':
         startSession(c, state, outcome.account);
         return sendToApp(c, request.replyTo, outcome.answer);

@@ -2,6 +2,7 @@
 import '../access/access.graphql.ts';
 import '../mailboxes/mailbox-access.graphql.ts';
 import '../mailboxes/mailboxes.graphql.ts';
+import '../mailboxes/refresh-account.graphql.ts';
 import '../microsoft365/accounts.subscriptions.graphql.ts';
 import '../microsoft365/admin-consent.graphql.ts';
 import '../microsoft365/credentials.graphql.ts';
@@ -11,6 +12,7 @@ import '../microsoft365/setup.graphql.ts';
 import '../microsoft365/sign-in.graphql.ts';
 import '../microsoft365/sign-in-attempt.graphql.ts';
 import '../sync/delete-integration.graphql.ts';
+import '../sync/disconnect-account.graphql.ts';
 import '../sync/push.graphql.ts';
 import '../sync/request-budget.graphql.ts';
 import '../sync/reconciliation.graphql.ts';

@@ -25,6 +25,7 @@ const REMEDIES = {
   ANSWER_TOO_LARGE:
     'Nothing to do for a page of mail: it is read in smaller parts. A single mail stays out: it is too large.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
+  ACCOUNT_DISCONNECTED: 'Connect the account again with reauthenticate, and switch incoming mail on.',
   MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[1],
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[1],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[1],
@@ -114,3 +115,5 @@ export class DeltaExpiredError extends GraphError {
     super('DELTA_EXPIRED', 'The bookmark of the folder has expired at Microsoft.', details);
   }
 }
+
+export { REMEDIES as GRAPH_REMEDIES };

@@ -169,6 +169,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Integration }) => ({ integrationId: Integration }),
     ['Integration'],
   ),
+  'Mutation.disconnectAccount': mutation('disconnectAccount', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
+  'Mutation.refreshAccount': mutation('refreshAccount', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
   'Mutation.reauthenticate': mutation('reauthenticate', ({ Account }) => ({ accountId: Account }), [
     'Account',
   ]),

@@ -19,6 +19,7 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by the ids of rows that were found by their date, of every organization',
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
+  'microsoft365/token-watch.ts select pg_notify': 'a wake-up, no row',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
   'platform/sealed-values.ts':
     'encryption keys are the installation’s: values of every organization are sealed anew',
