@@ -129,6 +129,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  'Mutation.addSharedMailbox': mutation(
+    'addSharedMailbox',
+    ({ Account }) => ({ accountId: Account, emailAddress: 'nobody-has-this@contoso.example' }),
+    ['Account'],
+  ),
+  'Mutation.verifyMailboxAccess': mutation('verifyMailboxAccess', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
+    'Mailbox',
+  ]),
+  // Nothing is there under this id: the rows that follow need the mailbox.
+  'Mutation.removeMailbox': mutation('removeMailbox', () => ({ mailboxId: 'gone' })),
   // Nothing is there under this id: the rows that follow need the integration.
   'Mutation.deleteIntegration': mutation('deleteIntegration', () => ({ integrationId: 'gone' })),
   // It is refused whatever the version: the rows that follow need the ticket.
