@@ -5,6 +5,7 @@ import { Credentials } from './2026-11-21-credentials.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
+import { KeptMailboxes } from './2026-11-21-kept-mailboxes.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MailboxAccess } from './2026-11-21-mailbox-access.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
@@ -32,4 +33,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-credentials', class: Credentials },
   { name: '2026-11-21-sign-ins', class: SignIns },
   { name: '2026-11-21-mailbox-access', class: MailboxAccess },
+  { name: '2026-11-21-kept-mailboxes', class: KeptMailboxes },
 ];

@@ -32,7 +32,8 @@ export const MailboxSchema = defineEntity({
   properties: {
     ...baseProperties,
     organization: organizationProperty(),
-    account: () => p.manyToOne(Account).ref(),
+    /** Null for a removed one whose integration was deleted. */
+    account: () => p.manyToOne(Account).ref().nullable(),
     kind: p.string().$type<MailboxKind>(),
     emailAddress: p.string(),
     displayName: p.string(),

@@ -1,5 +1,6 @@
 import { NotFoundError } from '../errors.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Mailbox } from './mailbox.entity.ts';
@@ -12,9 +13,9 @@ import { Mailbox } from './mailbox.entity.ts';
 export async function ensurePrimaryMailbox(em: EntityManager, account: Account): Promise<Mailbox> {
   const known = await em.findOne(Mailbox, { emailAddress: account.emailAddress });
   if (known) {
-    const reader = await known.account.loadOrFail();
-    const isOwn = reader.id === account.id;
-    const isServed = reader.kind === 'TENANT' && reader.status !== 'DISCONNECTED' && !known.removedAt;
+    const reader = await known.account?.loadOrFail();
+    const isOwn = reader?.id === account.id;
+    const isServed = reader?.kind === 'TENANT' && reader.status !== 'DISCONNECTED' && !known.removedAt;
     if (!isOwn && isServed) return known;
     em.assign(known, {
       account,
@@ -70,8 +71,20 @@ export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbo
   return mailbox;
 }
 
-/** How the mail API reaches the mailbox. */
+/** The account that reads the mailbox. Throws `NotFoundError` when its integration was deleted. */
+export async function accountOf({ account }: Mailbox): Promise<Account> {
+  if (!account) throw new NotFoundError('The account');
+  return await account.loadOrFail();
+}
+
+/** How the mail API reaches the mailbox. Throws `GraphError` `MAILBOX_NOT_FOUND` when its integration was deleted. */
 export function accessOf(mailbox: Mailbox): MailboxAccess {
+  if (!mailbox.account) {
+    throw new GraphError(
+      'MAILBOX_NOT_FOUND',
+      'The integration that the mailbox was read through was deleted.',
+    );
+  }
   return {
     organizationId: mailbox.organization.id,
     accountId: mailbox.account.id,
