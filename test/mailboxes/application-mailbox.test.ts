@@ -1,4 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Mailbox } from '../../src/mailboxes/mailbox.entity.ts';
+import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { forkFor } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createSecretBox } from '../../src/platform/secrets.ts';
+import { removeOrphans } from '../../src/sync/push-orphans.ts';
 import { control } from '../support/app.ts';
 import { deliver, foldersOf } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
@@ -104,4 +111,47 @@ test("a person's mailbox can be handed to the application: removed there, added 
     `First ${address}`,
     `Second ${address}`,
   ]);
+});
+
+test('looking for forgotten subscriptions of one mailbox leaves alone what is being made for another one of the tenant', async () => {
+  const [first, second] = [await stage.newMailbox(), await stage.newMailbox()];
+  for (const address of [first, second]) {
+    const { mailbox } = await add(address);
+    await stage.desk.enable(mailbox?.id ?? '');
+    await statusBecomes(stage.desk, mailbox?.id ?? '', 'push stands', ({ delivery }) => delivery === 'PUSH');
+  }
+  const microsoft365 = createMicrosoft365({
+    database: stage.app.database,
+    secretBox: createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]),
+    logger: createLogger('silent'),
+    clock: systemClock,
+    publicUrl: stage.app.url,
+    loginUrl: stage.app.emulator.loginUrl,
+    graphUrl: stage.app.emulator.graphUrl,
+    onConnected: async () => undefined,
+  });
+  const em = forkFor(stage.app.database, stage.desk.organizationId);
+  const mailbox = await em.findOneOrFail(Mailbox, { emailAddress: first });
+  const before = await subscriptionsAtMicrosoft(stage.app);
+  const notificationUrl = `${stage.app.url}/webhooks/microsoft-graph`;
+  const look = () =>
+    removeOrphans(
+      { database: stage.app.database, push: microsoft365.push },
+      mailbox,
+      notificationUrl,
+      AbortSignal.timeout(10_000),
+    );
+  // Microsoft has made it, and our row does not know its id yet.
+  const forget = (address: string) =>
+    em.execute(
+      `update push_subscription set graph_subscription_id = null, state = 'CREATING'
+        where mailbox_id = (select id from mailbox where email_address = ?)`,
+      [address],
+    );
+  await forget(second);
+  expect(await look()).toBe(0);
+  expect(await subscriptionsAtMicrosoft(stage.app)).toEqual(before);
+  // Its own is found.
+  await forget(first);
+  expect(await look()).toBe(1);
 });
