@@ -34,6 +34,7 @@ const FAULT_KINDS = {
   70008: { error: 'invalid_grant', status: 400 },
   70011: { error: 'invalid_scope', status: 400 },
   90002: { error: 'invalid_request', status: 400 },
+  90033: { error: 'temporarily_unavailable', status: 400 },
   90094: { error: 'consent_required', status: 400 },
   500112: { error: 'invalid_client', status: 400 },
   501481: { error: 'invalid_grant', status: 400 },

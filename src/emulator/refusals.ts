@@ -1,6 +1,6 @@
 import { type AadstsCode, OAuthFault } from './oauth-fault.ts';
 
-/** What a tenant can hold against an account, in Microsoft's words. */
+/** What a tenant can hold against an account, and what else its tokens can be refused for, in Microsoft's words. */
 const SENTENCES = {
   50020:
     "User account from identity provider 'live.com' does not exist in the tenant and cannot access the application in that tenant.",
@@ -16,6 +16,10 @@ const SENTENCES = {
   53000: 'Your device is required to be compliant to access this resource.',
   53003:
     'Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.',
+  65001: 'The user or administrator has not consented to use the application.',
+  90033: 'A transient error has occurred. Please try again.',
+  7000215: 'Invalid client secret provided.',
+  7000222: 'The provided client secret keys are expired.',
   530032: 'Access has been blocked by a security policy of the tenant.',
 } as const satisfies Partial<Record<AadstsCode, string>>;
 

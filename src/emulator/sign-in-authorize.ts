@@ -22,7 +22,7 @@ export type AuthorizeOutcome =
   | { kind: 'pick-account'; accounts: readonly Account[] }
   | { kind: 'ask-consent'; account: Account; permissions: readonly string[] }
   | { kind: 'need-approval'; account: Account; permissions: readonly string[] }
-  | { kind: 'refused'; fault: OAuthFault }
+  | { kind: 'refused'; fault: OAuthFault; tells: 'page' | 'app' }
   | { kind: 'redirect'; account: Account; answer: Readonly<Record<string, string>> };
 
 /**
@@ -52,8 +52,9 @@ export function authorize(
   const permissions = permissionsOf(state, request.appId, request.scopes);
   const { tenant, user } = account;
   const refusal = state.signIn.refusals.get(user.id);
-  if (refusal?.answer === 'page') return { kind: 'refused', fault: refusalFault(refusal.code) };
-  if (refusal !== undefined) throw refusalFault(refusal.code);
+  if (refusal !== undefined) {
+    return { kind: 'refused', fault: refusalFault(refusal.code), tells: refusal.answer };
+  }
   const asked = request.prompt === 'consent';
   const need = consentNeed(state, tenant, user, request.appId, permissions, asked);
   if (silent && need !== 'nothing') {

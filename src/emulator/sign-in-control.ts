@@ -7,7 +7,7 @@ import { ControlFault, readControlBody } from './control-answer.ts';
 import type { Push } from './push.ts';
 import { REFUSAL_CODES } from './refusals.ts';
 import { appSettingsOf, refuseAccessTokensOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
-import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
+import { addressesOf, type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
 const LONGEST_TOKEN_SECONDS = 28 * 60 * 60;
 
@@ -35,6 +35,11 @@ const refusal = z.strictObject({
   code: z.literal(REFUSAL_CODES).nullable(),
   /** Who the authorize endpoint tells. */
   answer: z.enum(['page', 'app']).default('page'),
+});
+const renaming = z.strictObject({
+  address: z.string().min(1),
+  newAddress: z.email(),
+  displayName: z.string().min(1).max(200).optional(),
 });
 const tenantSettings = z.strictObject({
   userConsentAllowed: z.union([z.boolean(), z.literal('microsoft-managed')]).optional(),
@@ -115,6 +120,25 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (code === null) state.signIn.refusals.delete(user.id);
     else state.signIn.refusals.set(user.id, { code, answer });
     return c.json({ userId: user.id, code, answer });
+  });
+
+  /** As when somebody gets another name: the old address stays as an alias. */
+  routes.post('/accounts/rename', smallBody, async (c) => {
+    const { address, newAddress, displayName } = await readControlBody(c, renaming);
+    const user = findUserByAddress(state, address);
+    const owner = state.addresses.get(address.toLowerCase());
+    if (user === undefined || owner === undefined) throw unknown(`Nobody here has the address ${address}.`);
+    const taken = findUserByAddress(state, newAddress);
+    if (taken !== undefined && taken !== user) {
+      throw new ControlFault(409, 'conflict', `Somebody has the address ${newAddress} already.`);
+    }
+    const aliases = addressesOf(user).filter((one) => one !== newAddress.toLowerCase());
+    user.mail = newAddress;
+    user.userPrincipalName = newAddress;
+    user.proxyAddresses = [`SMTP:${newAddress}`, ...aliases.map((one) => `smtp:${one}`)];
+    if (displayName !== undefined) user.displayName = displayName;
+    for (const one of addressesOf(user)) state.addresses.set(one, owner);
+    return c.json({ userId: user.id, mail: user.mail, displayName: user.displayName });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */

@@ -126,7 +126,9 @@ function takeAuthorizeStep(
       case 'need-approval':
         return sendPage(c, approvalPage(context, outcome.account, outcome.permissions));
       case 'refused':
-        return sendFaultPage(c, state, outcome.fault);
+        return outcome.tells === 'page'
+          ? sendFaultPage(c, state, outcome.fault)
+          : sendFaultToApp(c, state, request.replyTo, outcome.fault);
       case 'redirect':
         startSession(c, state, outcome.account);
         return sendToApp(c, request.replyTo, outcome.answer);

@@ -54,7 +54,7 @@ export function nextAccountState(state: AccountState, signal: AccountSignal, now
       return troubled(state, signal.status, signal.problem);
     case 'REACHED':
       // Another mailbox of the account may be served while one still has to wait.
-      if (!isTroubleWithGraph(state) || isWaiting(state, now)) return state;
+      if (needsPerson(state) || isWaiting(state, now)) return state;
       return activeFrom(state);
     case 'THROTTLED': {
       if (signal.milliseconds <= SHORTEST_THROTTLING || needsPerson(state)) return state;
@@ -76,7 +76,11 @@ export function mayAskForToken({ status, problem }: AccountState): boolean {
   return status !== 'NEEDS_SIGN_IN' || (problem !== null && mayPassByItself(problem.code));
 }
 
-function needsPerson({ status }: AccountState): boolean {
+/**
+ * Whether somebody has to do something. Then only a token fresh from Microsoft shows that the account is well again: one that
+ * was stored before may last for another hour, and the status would go to and fro.
+ */
+export function needsPerson({ status }: AccountState): boolean {
   return status === 'NEEDS_SIGN_IN' || status === 'NEEDS_CONSENT' || status === 'CREDENTIAL_EXPIRED';
 }
 

@@ -7,7 +7,7 @@ import type { AccessToken, AccessTokens, AccountReference } from './access-token
 import { Account, type AccountStatus } from './account.entity.ts';
 import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import { setAccountStatus, stateOf } from './account-status.ts';
-import { mayAskForToken } from './account-status-plan.ts';
+import { mayAskForToken, needsPerson } from './account-status-plan.ts';
 import { takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
@@ -174,7 +174,7 @@ async function visitAccount(
           return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
         }
         const ask = asking(msal, integration, account, info);
-        let result = await ask(isForced);
+        let result = await ask(isForced || needsPerson(stateOf(account)));
         // MSAL looks at the machine's clock and knows nothing of tokens that Graph refused.
         const isUseless = result.accessToken === rejected || !lasts(result.expiresOn, clock);
         if (result.fromCache && isUseless) result = await ask(true);
@@ -182,8 +182,8 @@ async function visitAccount(
           account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
           noteAccepted(integration, clock);
         }
-        if (account.kind === 'USER') await setAccountStatus(em, account, 'ACTIVE', null);
-        else await takeRoles(em, account, result.accessToken, clock.now());
+        if (account.kind === 'TENANT') await takeRoles(em, account, result.accessToken, clock.now());
+        else if (!result.fromCache) await setAccountStatus(em, account, 'ACTIVE', null);
         return { token: toToken(result, integration, account, clock) };
       } catch (error) {
         const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
