@@ -183,3 +183,63 @@ test('mail that waits to be archived is no longer wanted elsewhere once the mail
   const folders = await foldersOf(stage.app.emulator.url, address);
   expect(folders.get('Inbox')?.sort()).toEqual([`Before ${address}`, `Waiting ${address}`]);
 });
+
+test('a run that is under way when its mailbox is removed takes nothing in any more, and one that waits is ended', async () => {
+  const { address, mailboxId } = await workingMailbox();
+  await control(stage.app.emulator.url, 'push', { paused: true });
+  await control(stage.app.emulator.url, 'faults', {
+    pathPattern: '/messages/delta',
+    mailbox: address,
+    latencyMs: 1_500,
+  });
+  await deliver(stage.app.emulator.url, { to: address, subject: `Late ${address}` });
+  const run = () =>
+    stage.desk.request(`mutation ($id: ID!) { runSyncNow(input: { mailboxId: $id }) { __typename } }`, {
+      id: mailboxId,
+    });
+  const states = async () =>
+    (
+      await query<{ state: string }>(
+        stage.app,
+        `select sync_run.state from sync_run join mailbox on mailbox.id = sync_run.mailbox_id
+          where email_address = ? and sync_run.state in ('QUEUED', 'RUNNING')`,
+        [address],
+      )
+    ).map(({ state }) => state);
+  await run();
+  await eventually('the run has begun', async () => (await states()).includes('RUNNING'));
+  await run();
+  expect((await states()).sort()).toEqual(['QUEUED', 'RUNNING']);
+  await remove(mailboxId);
+  expect(await states()).not.toContain('QUEUED');
+  await eventually('the run has ended', async () => (await states()).length === 0);
+  await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+  await control(stage.app.emulator.url, 'push', { paused: false });
+  expect(await subjectsOf(stage.desk)).not.toContain(`Late ${address}`);
+  expect((await ledgerOf(mailboxId)).map(({ subject }) => subject)).toEqual([`Before ${address}`]);
+});
+
+test('it is removed as well when Microsoft lets nobody end the subscription, or the account can no longer act', async () => {
+  const refused = await workingMailbox();
+  const lost = await workingMailbox();
+  await stage.exchange('tokens/revoke', { address: lost.address, accessTokensToo: true });
+  await control(stage.app.emulator.url, 'faults', {
+    method: 'DELETE',
+    pathPattern: '/subscriptions/',
+    caller: refused.address,
+    status: 403,
+  });
+  for (const { address, mailboxId } of [refused, lost]) {
+    expect((await remove(mailboxId)).mailbox).toMatchObject({ removedAt: expect.any(String) });
+    await eventually('our side of the subscription has ended', async () => {
+      const open = await query(
+        stage.app,
+        `select 1 from push_subscription join mailbox on mailbox.id = push_subscription.mailbox_id
+          where email_address = ? and replaced_at is null`,
+        [address],
+      );
+      return open.length === 0;
+    });
+  }
+  await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+});
