@@ -5,12 +5,12 @@ import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 /** What can go wrong with Microsoft Graph, as codes of our public API, each with what a person can do about it. */
 const REMEDIES = {
   MAILBOX_ACCESS_DENIED:
-    'Give the connected account access to the mailbox in Exchange, or grant the missing Mail permission.',
+    'Give the connected account access to the mailbox in Exchange, or grant the missing Mail permission; verifyMailboxAccess tells which, with the commands.',
   MAILBOX_NOT_FOUND: 'Check the address of the mailbox and that it exists in the tenant of the account.',
   MAILBOX_NOT_ENABLED:
     'The mailbox is not an Exchange Online mailbox: give it a licence, or move it from the on-premises server.',
   SEND_AS_DENIED:
-    'Give the connected account the right Send As for the mailbox in Exchange; it takes up to an hour to work.',
+    'Give the connected account the right Send As for the mailbox in Exchange, which takes up to an hour to work; verifyMailboxAccess has the command.',
   FOLDER_NOT_FOUND: 'Choose another folder: the one that was chosen no longer exists.',
   ITEM_NOT_FOUND: 'Nothing to do: somebody moved or deleted it.',
   FOLDER_EXISTS: 'Choose another name, or use the folder that exists.',
