@@ -37,6 +37,12 @@ export const MailboxSchema = defineEntity({
     kind: p.string().$type<MailboxKind>(),
     emailAddress: p.string(),
     displayName: p.string(),
+    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
+    microsoftUserId: p.text().nullable(),
+    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
+    inboxFolderId: p.text().nullable(),
+    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
+    removedAt: p.datetime().nullable(),
     incomingEnabled: p.boolean().default(false),
     /** Mail received before this instant is left alone: the moment when incoming mail was (last) enabled. */
     receiveFrom: p.datetime().nullable(),
@@ -48,12 +54,6 @@ export const MailboxSchema = defineEntity({
     archiveFolder: p.json<FolderChoice>().nullable(),
     /** Every incoming mail is copied to it; null: no copies. */
     copyFolder: p.json<FolderChoice>().nullable(),
-    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
-    microsoftUserId: p.text().nullable(),
-    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
-    inboxFolderId: p.text().nullable(),
-    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
-    removedAt: p.datetime().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },
