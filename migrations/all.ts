@@ -6,6 +6,7 @@ import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { Groups } from './2026-11-21-groups.ts';
+import { KeptMailboxes } from './2026-11-21-kept-mailboxes.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MailImports } from './2026-11-21-mail-imports.ts';
 import { MailRules } from './2026-11-21-mail-rules.ts';
@@ -42,4 +43,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-credentials', class: Credentials },
   { name: '2026-11-21-sign-ins', class: SignIns },
   { name: '2026-11-21-mailbox-access', class: MailboxAccess },
+  { name: '2026-11-21-kept-mailboxes', class: KeptMailboxes },
 ];

@@ -13,6 +13,9 @@ import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
 import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
 import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
+import { createSetupChecks } from './microsoft365/setup-checks.ts';
+import { readsMail } from './microsoft365/sign-in-purpose.ts';
+import { watchTokens } from './microsoft365/token-watch.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -29,6 +32,7 @@ import { sealedColumns } from './sealed-columns.ts';
 import { startHttpServer } from './server/http-server.ts';
 import { createMetrics } from './server/metrics.ts';
 import { microsoftGraphWebhook } from './server/microsoft-graph-webhook.ts';
+import { setupCheck } from './server/setup-check.ts';
 import { createImportJobs } from './sync/create-import.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
@@ -112,13 +116,16 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     budget,
     observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
-      await ensurePrimaryMailbox(em, account);
+      // Who signed in for the directory alone may have no mailbox, and nobody asked for it.
+      if (readsMail(account.grantedScopes)) await ensurePrimaryMailbox(em, account);
       await em.flush();
       await syncAccount(em, account);
     },
     onHealed: syncAccount,
   });
-  const { mail, push } = microsoft365;
+  const { mail, push, tokens } = microsoft365;
+  const stopWatchingTokens = watchTokens(notifications, tokens);
+  lifecycle.defer('watch of tokens', stopWatchingTokens);
 
   if (config.roles.has('worker')) {
     const worker = new JobWorker({
@@ -173,6 +180,13 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
   if (config.roles.has('api')) {
     const intake = await openIntakeDatabase(databaseUrl);
     lifecycle.defer('database pool of the webhook', () => intake.close(true));
+    const links = createLinkSigner(keys);
+    const installation = {
+      publicUrl: config.publicUrl,
+      overrides: { loginUrl: config.microsoftLoginUrl, graphUrl: config.microsoftGraphUrl },
+      isKeyConfigured: config.encryptionKeys !== null,
+      isProduction: config.isProduction,
+    };
     const services = {
       database,
       clock,
@@ -180,10 +194,11 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       publicUrl,
       pushEnvironment,
       storages,
-      links: createLinkSigner(keys),
+      links,
       events,
       sessions,
       microsoft365,
+      setupChecks: createSetupChecks(installation, { links, clock }),
       mail,
     };
     const server = await startHttpServer({
@@ -192,6 +207,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       config,
       metrics,
       draining: lifecycle.draining,
+      routes: [setupCheck(services)],
       posts: microsoftGraphWebhook({
         database: intake,
         secretBox,

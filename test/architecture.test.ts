@@ -32,6 +32,7 @@ const RANK_OF_FILE: Readonly<Record<string, number>> = {
   'main.ts': 9,
   'commands.ts': 9,
   'graphql/schema.ts': 8,
+  'graphql/print-errors.ts': 8,
   'graphql/print-schema.ts': 8,
 };
 

@@ -4,8 +4,8 @@ import type { Randomness } from './randomness.ts';
 
 /** A fault to inject: how it looks, which requests it meets, and how often. */
 export const faultSchema = z.strictObject({
-  /** HTTP status to answer with; without it the request is served, after `latencyMs`. */
-  status: z.number().int().min(400).max(599).optional(),
+  /** HTTP status to answer with, a success or redirect that makes no sense included; without it the request is served. */
+  status: z.number().int().min(200).max(599).optional(),
   /** Graph error code; a usual one for the status when left out. */
   errorCode: z.string().max(200).optional(),
   message: z.string().max(1000).optional(),

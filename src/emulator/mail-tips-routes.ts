@@ -6,8 +6,8 @@ import { findUser } from './state.ts';
 import type { GraphEnv, World } from './world.ts';
 
 const requestSchema = z.object({
-  EmailAddresses: z.array(z.string().max(320)).min(1).max(100),
-  MailTipsOptions: z.string().max(1_000),
+  emailAddresses: z.array(z.string().max(320)).min(1).max(100),
+  mailTipsOptions: z.string().max(1_000),
 });
 
 /**
@@ -18,8 +18,8 @@ export function mailTipsRoutes(world: World): Hono<GraphEnv> {
   const routes = new Hono<GraphEnv>();
   routes.post('/v1.0/users/:user/getMailTips', async (c) => {
     const { caller } = openMailbox(c, world, 'read');
-    const { EmailAddresses } = await readBody(c, requestSchema);
-    const value = EmailAddresses.map((address) => {
+    const { emailAddresses } = await readBody(c, requestSchema);
+    const value = emailAddresses.map((address) => {
       const group = world.state.exchange.groups.get(address.toLowerCase());
       const isOurs = group?.tenantId === caller.tenantId;
       const user = findUser(world.state, caller.tenantId, address);

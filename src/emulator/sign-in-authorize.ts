@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { consentNeed, grantForOrganization, grantForUser, permissionsOf } from './consent.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
+import { refusalFault } from './refusals.ts';
 import type { Audience, AuthorizeRequest, SignInChoice } from './sign-in-request.ts';
 import { rememberCode } from './sign-in-state.ts';
 import { type EmulatorState, findUser } from './state.ts';
@@ -21,6 +22,7 @@ export type AuthorizeOutcome =
   | { kind: 'pick-account'; accounts: readonly Account[] }
   | { kind: 'ask-consent'; account: Account; permissions: readonly string[] }
   | { kind: 'need-approval'; account: Account; permissions: readonly string[] }
+  | { kind: 'refused'; fault: OAuthFault; tells: 'page' | 'app' }
   | { kind: 'redirect'; account: Account; answer: Readonly<Record<string, string>> };
 
 /**
@@ -28,6 +30,8 @@ export type AuthorizeOutcome =
  *
  * There are no passwords: whoever reaches the emulator may sign in as anybody. `session` is who this browser signed
  * in as before; it serves `prompt=none`, which must not show a page.
+ *
+ * An account that its tenant refuses is told so on a page, and the app hears nothing, or is told itself.
  *
  * @throws OAuthFault 65004 when the person declined, 90094 when an administrator has to approve and the person gave
  * an answer anyway, 50058 and 65001 when `prompt=none` would need a page. These go back to the app. 50034, 50020 and
@@ -47,6 +51,10 @@ export function authorize(
   }
   const permissions = permissionsOf(state, request.appId, request.scopes);
   const { tenant, user } = account;
+  const refusal = state.signIn.refusals.get(user.id);
+  if (refusal !== undefined) {
+    return { kind: 'refused', fault: refusalFault(refusal.code), tells: refusal.answer };
+  }
   const asked = request.prompt === 'consent';
   const need = consentNeed(state, tenant, user, request.appId, permissions, asked);
   if (silent && need !== 'nothing') {

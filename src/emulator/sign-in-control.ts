@@ -2,11 +2,12 @@ import { X509Certificate } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
-import { revokeConsent } from './consent.ts';
+import { grantForOrganization, revokeConsent } from './consent.ts';
 import { ControlFault, readControlBody } from './control-answer.ts';
 import type { Push } from './push.ts';
+import { REFUSAL_CODES } from './refusals.ts';
 import { appSettingsOf, refuseAccessTokensOf, revokeTokensOf, settingsOf } from './sign-in-state.ts';
-import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
+import { addressesOf, type EmulatorState, findTenant, findUserByAddress } from './state.ts';
 
 const LONGEST_TOKEN_SECONDS = 28 * 60 * 60;
 
@@ -15,12 +16,30 @@ const revocation = z.strictObject({
   accessTokensToo: z.boolean().default(false),
 });
 const expiry = z.strictObject({ address: z.string().min(1) });
+const adminGrant = z.strictObject({
+  clientId: z.string().min(1),
+  /** Id or domain. */
+  tenant: z.string().min(1),
+  /** Delegated permissions, granted for everybody in the tenant. */
+  scopes: z.array(z.string().min(1)).min(1).max(100),
+});
 const consentRevocation = z.strictObject({
   clientId: z.string().min(1),
   /** Without it the whole organization's consent is taken back. */
   address: z.string().min(1).optional(),
   /** Id or domain; needed when there is no address. */
   tenant: z.string().min(1).optional(),
+});
+const refusal = z.strictObject({
+  address: z.string().min(1),
+  code: z.literal(REFUSAL_CODES).nullable(),
+  /** Who the authorize endpoint tells. */
+  answer: z.enum(['page', 'app']).default('page'),
+});
+const renaming = z.strictObject({
+  address: z.string().min(1),
+  newAddress: z.email(),
+  displayName: z.string().min(1).max(200).optional(),
 });
 const tenantSettings = z.strictObject({
   userConsentAllowed: z.union([z.boolean(), z.literal('microsoft-managed')]).optional(),
@@ -79,6 +98,47 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (user === undefined) throw unknown(`Nobody here has the address ${address}.`);
     refuseAccessTokensOf(state.signIn, user.id);
     return c.json({ userId: user.id });
+  });
+
+  /** As when an administrator grants permissions in the Entra admin center. */
+  routes.post('/consents', smallBody, async (c) => {
+    const { clientId, tenant: wanted, scopes } = await readControlBody(c, adminGrant);
+    const tenant = findTenant(state, wanted);
+    if (tenant === undefined) throw unknown(`There is no tenant ${wanted}.`);
+    grantForOrganization(tenant, clientId.toLowerCase(), scopes);
+    return c.json({ clientId, tenant: tenant.id, scopes });
+  });
+
+  /**
+   * Refuses an account from now on, at the sign-in page and at every refresh, with an AADSTS number: a Conditional Access
+   * policy (53003), an app that is assigned to others (50105), a second factor (50076), … `code: null` lets it in again.
+   */
+  routes.post('/accounts/refuse', smallBody, async (c) => {
+    const { address, code, answer } = await readControlBody(c, refusal);
+    const user = findUserByAddress(state, address);
+    if (user === undefined) throw unknown(`Nobody here has the address ${address}.`);
+    if (code === null) state.signIn.refusals.delete(user.id);
+    else state.signIn.refusals.set(user.id, { code, answer });
+    return c.json({ userId: user.id, code, answer });
+  });
+
+  /** As when somebody gets another name: the old address stays as an alias. */
+  routes.post('/accounts/rename', smallBody, async (c) => {
+    const { address, newAddress, displayName } = await readControlBody(c, renaming);
+    const user = findUserByAddress(state, address);
+    const owner = state.addresses.get(address.toLowerCase());
+    if (user === undefined || owner === undefined) throw unknown(`Nobody here has the address ${address}.`);
+    const taken = findUserByAddress(state, newAddress);
+    if (taken !== undefined && taken !== user) {
+      throw new ControlFault(409, 'conflict', `Somebody has the address ${newAddress} already.`);
+    }
+    const aliases = addressesOf(user).filter((one) => one !== newAddress.toLowerCase());
+    user.mail = newAddress;
+    user.userPrincipalName = newAddress;
+    user.proxyAddresses = [`SMTP:${newAddress}`, ...aliases.map((one) => `smtp:${one}`)];
+    if (displayName !== undefined) user.displayName = displayName;
+    for (const one of addressesOf(user)) state.addresses.set(one, owner);
+    return c.json({ userId: user.id, mail: user.mail, displayName: user.displayName });
   });
 
   /** As when a user, or the administrator, removes an app: tokens for it answer AADSTS65001 from now on. */

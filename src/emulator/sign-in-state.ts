@@ -7,6 +7,8 @@ import {
   randomUUID,
 } from 'node:crypto';
 
+import type { RefusalCode } from './refusals.ts';
+
 /** Codes that may wait to be redeemed at one time; the oldest go first. */
 const MAX_CODES = 1_000;
 /** Refresh tokens over all users; the oldest go first. */
@@ -81,6 +83,13 @@ export interface SignInSettings {
   rolesNeedConsent: boolean;
 }
 
+/** How the tenant refuses one of its accounts, until the control API takes it back. */
+export interface Refusal {
+  code: RefusalCode;
+  /** Whether the authorize endpoint tells the person alone, on a page of its own as Entra mostly does, or the app. */
+  answer: 'page' | 'app';
+}
+
 /** The pair that signs every token of this emulator. */
 export interface SigningKey {
   id: string;
@@ -101,6 +110,8 @@ export interface SignInState {
   settings: Map<string, SignInSettings>;
   /** Access tokens of a user that carry a smaller number than this are revoked. By user id. */
   accessGenerations: Map<string, number>;
+  /** By user id. */
+  refusals: Map<string, Refusal>;
 }
 
 /** What `saveSignInState` gives: plain JSON. Holds a private key and live tokens. */
@@ -112,6 +123,8 @@ export interface SavedSignInState {
   apps: [string, AppSettings][];
   settings: [string, SignInSettings][];
   accessGenerations: [string, number][];
+  /** Older files have none. */
+  refusals?: [string, Refusal][];
 }
 
 const DEFAULT_SETTINGS: SignInSettings = {
@@ -141,6 +154,7 @@ export function createSignInState(): SignInState {
     apps: new Map(),
     settings: new Map(),
     accessGenerations: new Map(),
+    refusals: new Map(),
   };
 }
 
@@ -155,6 +169,7 @@ export function resetSignInState(state: SignInState): void {
   state.apps.clear();
   state.settings.clear();
   state.accessGenerations.clear();
+  state.refusals.clear();
 }
 
 /** The state as plain JSON, for a file that keeps it across restarts. */
@@ -170,6 +185,7 @@ export function saveSignInState(state: SignInState): SavedSignInState {
     apps: [...state.apps],
     settings: [...state.settings],
     accessGenerations: [...state.accessGenerations],
+    refusals: [...state.refusals],
   };
 }
 
@@ -184,6 +200,7 @@ export function restoreSignInState(saved: SavedSignInState): SignInState {
     apps: new Map(saved.apps),
     settings: new Map(saved.settings),
     accessGenerations: new Map(saved.accessGenerations),
+    refusals: new Map(saved.refusals),
   };
 }
 

@@ -3,6 +3,7 @@ import { grantedPermissions, grantedRoles, missingPermissions, permissionsOf } f
 import { OPENID_SCOPES, readScopes } from './consent-permissions.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
+import { refusalFault } from './refusals.ts';
 import { authenticateClient } from './sign-in-client.ts';
 import { type Audience, type Parameters, required } from './sign-in-request.ts';
 import { type AuthorizationCode, settingsOf } from './sign-in-state.ts';
@@ -242,6 +243,8 @@ function accountOf(
     throw new OAuthFault(50034, 'The user account does not exist in the directory.');
   }
   if (!user.accountEnabled) throw new OAuthFault(50057, 'The user account is disabled.');
+  const refusal = state.signIn.refusals.get(user.id);
+  if (refusal !== undefined) throw refusalFault(refusal.code);
   return { tenant, user };
 }
 

@@ -125,6 +125,10 @@ function takeAuthorizeStep(
         return sendPage(c, consentPage(context, outcome.account, outcome.permissions));
       case 'need-approval':
         return sendPage(c, approvalPage(context, outcome.account, outcome.permissions));
+      case 'refused':
+        return outcome.tells === 'page'
+          ? sendFaultPage(c, state, outcome.fault)
+          : sendFaultToApp(c, state, request.replyTo, outcome.fault);
       case 'redirect':
         startSession(c, state, outcome.account);
         return sendToApp(c, request.replyTo, outcome.answer);

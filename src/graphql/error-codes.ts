@@ -49,7 +49,6 @@ const ACCOUNT_CODES = {
 const SIGN_IN_CODES = {
   INTEGRATION_EXISTS: 'The organization already has an integration for this app registration.',
   INVALID_STATE: 'The sign-in was not started here, belongs to another browser, or was completed already.',
-  ACCOUNT_DISCONNECTED: 'The account was disconnected; it has to sign in again first.',
   SIGN_IN_EXPIRED: 'The sign-in took too long.',
   CONSENT_DECLINED: 'The permissions were not granted.',
   ADMIN_APPROVAL_NEEDED: 'Only an administrator at Microsoft can grant these permissions.',
@@ -70,6 +69,7 @@ const SIGN_IN_CODES = {
 /** Mailboxes at Microsoft 365. */
 const GRAPH_CODES = {
   ...ACCOUNT_CODES,
+  ACCOUNT_DISCONNECTED: 'The account was disconnected; it has to sign in again first.',
   MAILBOX_ACCESS_DENIED: 'The account may not use the mailbox.',
   SEND_AS_DENIED: 'The account may not send as the mailbox.',
   MAILBOX_NOT_FOUND: 'Microsoft knows no mailbox of this address.',

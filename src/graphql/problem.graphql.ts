@@ -19,6 +19,12 @@ export const ProblemType = builder.objectRef<Problem>('Problem').implement({
       description: 'Since when it is wrong.',
       resolve: ({ since }) => new Date(since),
     }),
+    retryAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it is tried again; null where that is not known.',
+      resolve: ({ retryAt }) => (retryAt === undefined ? null : new Date(retryAt)),
+    }),
     microsoftCode: t.exposeString('microsoftCode', {
       nullable: true,
       description: "Microsoft's own code, such as ErrorAccessDenied or AADSTS50173.",

@@ -1,6 +1,7 @@
 import type { SessionWatch } from '../access/session-watch.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import type { MailApi } from '../microsoft365/mail.ts';
+import type { SetupChecks } from '../microsoft365/setup-checks.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { LinkSigner } from '../platform/link-signing.ts';
@@ -30,6 +31,8 @@ export interface Services {
   /** Ends streams with the sessions they stand on. */
   readonly sessions: SessionWatch;
   readonly microsoft365: Microsoft365;
+  /** Looks at what `microsoft365Setup` checks. */
+  readonly setupChecks: SetupChecks;
   /** Mailboxes at Microsoft 365: `microsoft365.mail`. */
   readonly mail: MailApi;
 }

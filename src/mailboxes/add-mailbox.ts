@@ -154,7 +154,7 @@ async function save(
 
 /** One mailbox is read through one account. Throws `MailboxAlreadyConnectedError` when it is another one. */
 async function ofAccount(mailbox: Mailbox, account: Account): Promise<Mailbox> {
-  if (mailbox.account.id === account.id) return mailbox;
-  const { emailAddress, displayName } = await mailbox.account.loadOrFail();
+  if (mailbox.account?.id === account.id) return mailbox;
+  const { emailAddress, displayName } = (await mailbox.account?.loadOrFail()) ?? account;
   throw new MailboxAlreadyConnectedError(mailbox.emailAddress, emailAddress || displayName);
 }

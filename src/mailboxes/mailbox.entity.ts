@@ -33,10 +33,17 @@ export const MailboxSchema = defineEntity({
   properties: {
     ...baseProperties,
     organization: organizationProperty(),
-    account: () => p.manyToOne(Account).ref(),
+    /** Null for a removed one whose integration was deleted. */
+    account: () => p.manyToOne(Account).ref().nullable(),
     kind: p.string().$type<MailboxKind>(),
     emailAddress: p.string(),
     displayName: p.string(),
+    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
+    microsoftUserId: p.text().nullable(),
+    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
+    inboxFolderId: p.text().nullable(),
+    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
+    removedAt: p.datetime().nullable(),
     incomingEnabled: p.boolean().default(false),
     /** Mail received before this instant is left alone: the moment when incoming mail was (last) enabled. */
     receiveFrom: p.datetime().nullable(),
@@ -54,12 +61,6 @@ export const MailboxSchema = defineEntity({
     timeZone: p.text().default('UTC'),
     /** What was last chosen for the mail that was already there; null: it is left alone. */
     existingMail: p.json<ExistingMail>().nullable(),
-    /** Entra's id of the mailbox's user, which stays when the address changes; null where we may not read it. */
-    microsoftUserId: p.text().nullable(),
-    /** Exchange's id of the Inbox: two addresses with the same one are the same mailbox. Null until it was read. */
-    inboxFolderId: p.text().nullable(),
-    /** When it was removed; null while it is connected. Its tickets and its ledger stay readable. */
-    removedAt: p.datetime().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

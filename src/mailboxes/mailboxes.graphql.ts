@@ -170,8 +170,9 @@ builder.node(Mailbox, {
     kind: t.expose('kind', { type: MailboxKindEnum, description: 'How it belongs to the account.' }),
     account: t.field({
       type: Account,
-      description: 'The account that reads it.',
-      resolve: ({ account }) => account.loadOrFail(),
+      nullable: true,
+      description: 'The account that reads it; null for a removed mailbox whose integration was deleted.',
+      resolve: ({ account }) => account?.loadOrFail() ?? null,
     }),
     incoming: t.field({
       type: IncomingSettingsType,

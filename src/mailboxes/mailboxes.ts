@@ -1,5 +1,6 @@
 import { NotFoundError } from '../errors.ts';
-import type { Account } from '../microsoft365/account.entity.ts';
+import type { Account, AccountStatus } from '../microsoft365/account.entity.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Mailbox } from './mailbox.entity.ts';
@@ -7,15 +8,16 @@ import { Mailbox } from './mailbox.entity.ts';
 /**
  * Gives the account its own mailbox. Idempotent: an account that signs in again keeps the mailbox it has, also as a removed
  * one. A mailbox of the same address that another account reads goes over to this one, settings and all, and a removed one
- * is connected again; only one that is read in application mode stays there: that needs nobody's sign-in.
+ * is connected again. Where it is one that is read in application mode, it stays there: that needs nobody's sign-in. And where
+ * it is read through another tenant: whoever administers a tenant writes any address at all into a profile, so an address
+ * proves nothing across tenants (https://learn.microsoft.com/entra/identity-platform/claims-validation).
  */
 export async function ensurePrimaryMailbox(em: EntityManager, account: Account): Promise<Mailbox> {
   const known = await em.findOne(Mailbox, { emailAddress: account.emailAddress });
   if (known) {
-    const reader = await known.account.loadOrFail();
-    const isOwn = reader.id === account.id;
-    const isServed = reader.kind === 'TENANT' && reader.status !== 'DISCONNECTED' && !known.removedAt;
-    if (!isOwn && isServed) return known;
+    const reader = await known.account?.loadOrFail();
+    const isOwn = reader?.id === account.id;
+    if (!isOwn && reader && !known.removedAt && keeps(reader, account)) return known;
     em.assign(known, {
       account,
       displayName: account.displayName,
@@ -33,6 +35,15 @@ export async function ensurePrimaryMailbox(em: EntityManager, account: Account):
     microsoftUserId: account.microsoftUserId || null,
   });
 }
+
+/** Whether an account that reads a mailbox goes on to when another one signs in with its address. */
+function keeps(reader: Account, { microsoftTenantId }: Account): boolean {
+  if (reader.kind === 'TENANT') return reader.status !== 'DISCONNECTED';
+  return reader.microsoftTenantId !== microsoftTenantId && WORKING.has(reader.status);
+}
+
+/** Accounts that Microsoft lets in, now or as soon as it answers. */
+const WORKING: ReadonlySet<AccountStatus> = new Set(['ACTIVE', 'THROTTLED', 'UNREACHABLE']);
 
 /** The connected mailbox with this id. Throws `NotFoundError`, also for a removed one and one of another organization. */
 export async function getMailbox(em: EntityManager, id: string): Promise<Mailbox> {
@@ -70,8 +81,20 @@ export async function lockMailbox(em: EntityManager, id: string): Promise<Mailbo
   return mailbox;
 }
 
-/** How the mail API reaches the mailbox. */
+/** The account that reads the mailbox. Throws `NotFoundError` when its integration was deleted. */
+export async function accountOf({ account }: Mailbox): Promise<Account> {
+  if (!account) throw new NotFoundError('The account');
+  return await account.loadOrFail();
+}
+
+/** How the mail API reaches the mailbox. Throws `GraphError` `MAILBOX_NOT_FOUND` when its integration was deleted. */
 export function accessOf(mailbox: Mailbox): MailboxAccess {
+  if (!mailbox.account) {
+    throw new GraphError(
+      'MAILBOX_NOT_FOUND',
+      'The integration that the mailbox was read through was deleted.',
+    );
+  }
   return {
     organizationId: mailbox.organization.id,
     accountId: mailbox.account.id,

@@ -8,7 +8,7 @@ import { attemptOf, type MailboxAccessDeps } from './add-mailbox.ts';
 import { explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
 import type { Mailbox } from './mailbox.entity.ts';
 import { MailboxAccessError } from './mailbox-access-errors.ts';
-import { accessOf, getMailbox } from './mailboxes.ts';
+import { accessOf, accountOf, getMailbox } from './mailboxes.ts';
 
 /** What is tried. */
 export const ACCESS_CHECKS = ['READ', 'WRITE', 'SEND', 'LIMITED'] as const;
@@ -95,7 +95,7 @@ async function subjectOf(em: EntityManager, request: VerifyRequest): Promise<Sub
   if (mailboxId !== null) {
     if (accountId !== null || emailAddress !== null) throw ambiguous();
     const mailbox = await getMailbox(em, mailboxId);
-    return { access: accessOf(mailbox), account: await mailbox.account.loadOrFail() };
+    return { access: accessOf(mailbox), account: await accountOf(mailbox) };
   }
   if (accountId === null || emailAddress === null) throw ambiguous();
   const account = await em.findOne(Account, { id: accountId });
@@ -123,7 +123,7 @@ export async function checkSending(
   mailbox: Mailbox,
   recipient: string | null,
 ): Promise<AccessCheck> {
-  const account = await mailbox.account.loadOrFail();
+  const account = await accountOf(mailbox);
   return await sendCheck(deps, { access: accessOf(mailbox), account }, recipient);
 }
 

@@ -26,8 +26,10 @@ export interface AccessTokens {
    * somebody did so already.
    */
   get(account: AccountReference, signal: AbortSignal, rejected?: string): Promise<AccessToken>;
-  /** Drops the token in memory: the account signed in anew, and may have been granted more. */
-  forget(account: AccountReference): void;
+  /** A token fresh from Microsoft, whatever the account's status says: somebody wants to know whether it works again. */
+  recheck(account: AccountReference, signal: AbortSignal): Promise<AccessToken>;
+  /** Drops the token in memory, of all accounts when none is named: the account signed in anew, or was disconnected. */
+  forget(account?: AccountReference): void;
   /** Graph refused a token that was fresh: a person has to sign in again, unless somebody did so meanwhile. */
   giveUp(account: AccountReference, refused: string, requestId: string | null): Promise<void>;
 }

@@ -4,12 +4,13 @@ import { baseProperties, organizationFilter } from '../platform/base-properties.
 import type { Problem } from '../platform/problem.ts';
 import { Integration } from './integration.entity.ts';
 
-/** Whether the account can act. `UNREACHABLE` heals by itself; the others need a person. */
+/** Whether the account can act. `THROTTLED` and `UNREACHABLE` pass by themselves; the others need a person. */
 export const ACCOUNT_STATUSES = [
   'ACTIVE',
   'NEEDS_SIGN_IN',
   'NEEDS_CONSENT',
   'CREDENTIAL_EXPIRED',
+  'THROTTLED',
   'UNREACHABLE',
   'DISCONNECTED',
 ] as const;

@@ -25,6 +25,7 @@ import { SignInAttempt } from './sign-in-attempt.entity.ts';
 import { SignInError, signInErrorCode } from './sign-in-error.ts';
 import { grantedPermissions, sealTokenCache } from './token-cache.ts';
 import { lockTokens } from './token-lock.ts';
+import { announceTokensVoid } from './token-watch.ts';
 
 /** What Microsoft sends the browser back with, as it stands in the query of the redirect URI; absent is null. */
 export interface SignInAnswer {
@@ -260,7 +261,7 @@ async function fetchProfile(
 }
 
 async function connectAccount(
-  { database, secretBox, onConnected }: CompleteSignInDeps,
+  { database, secretBox, clock, onConnected }: CompleteSignInDeps,
   organizationId: string,
   { id: attemptId, integration: { id: integrationId } }: SignInAttempt,
   msal: ConfidentialClientApplication,
@@ -304,7 +305,10 @@ async function connectAccount(
           homeAccountId,
           ...fields,
         });
+    // Without it Microsoft would have given no tokens for the code.
+    integration.credentialAcceptedAt = clock.now();
     await em.flush();
+    await announceTokensVoid(em, { organizationId, accountId: account.id });
     await onConnected(em, account);
     await em.flush();
     const attempt = await em.findOneOrFail(SignInAttempt, { id: attemptId });

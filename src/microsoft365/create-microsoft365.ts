@@ -2,7 +2,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database, EntityManager } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
-import type { AccessTokens } from './access-token.ts';
+import type { AccessTokens, AccountReference } from './access-token.ts';
 import {
   type AdminConsentAnswer,
   type AdminConsentRequest,
@@ -10,6 +10,7 @@ import {
   completeAdminConsent,
   startAdminConsent,
 } from './admin-consent.ts';
+import { type CheckedAccount, checkAccount } from './check-account.ts';
 import {
   type CompletedSignIn,
   completeSignIn,
@@ -96,6 +97,8 @@ export interface Microsoft365 {
   startSignIn(em: EntityManager, request: SignInRequest): Promise<StartedSignIn>;
   /** See `sign-in.ts`. */
   reauthenticate(em: EntityManager, request: ReauthenticationRequest): Promise<StartedSignIn>;
+  /** See `check-account.ts`. */
+  checkAccount(reference: AccountReference): Promise<CheckedAccount>;
   /** See `open-sign-in.ts`. Throws `SignInError`. */
   openSignIn(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
   /** See `admin-consent.ts`. */
@@ -143,6 +146,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     },
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, publicUrl }, request),
     reauthenticate: (em, request) => reauthenticate(em, { secretBox, clock, publicUrl }, request),
+    checkAccount: (reference) => checkAccount({ ...deps, tokens, transport }, reference),
     openSignIn: (link, readCookie) => openSignIn({ ...deps, overrides }, link, readCookie),
     startAdminConsent: (em, request) => startAdminConsent(em, { clock, overrides, publicUrl }, request),
     completeAdminConsent: (answer) => completeAdminConsent({ ...deps, overrides, tokens }, answer),

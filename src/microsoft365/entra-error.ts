@@ -162,3 +162,5 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
       return { status: 'UNREACHABLE', code: 'LOGIN_UNAVAILABLE' };
   }
 }
+
+export { BY_ERROR as OUTCOMES_BY_ERROR, BY_NUMBER as OUTCOMES_BY_NUMBER };

@@ -5,12 +5,12 @@ import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 /** What can go wrong with Microsoft Graph, as codes of our public API, each with what a person can do about it. */
 const REMEDIES = {
   MAILBOX_ACCESS_DENIED:
-    'Give the connected account access to the mailbox in Exchange, or grant the missing Mail permission.',
+    'Give the connected account access to the mailbox in Exchange, or grant the missing Mail permission; verifyMailboxAccess tells which, with the commands.',
   MAILBOX_NOT_FOUND: 'Check the address of the mailbox and that it exists in the tenant of the account.',
   MAILBOX_NOT_ENABLED:
     'The mailbox is not an Exchange Online mailbox: give it a licence, or move it from the on-premises server.',
   SEND_AS_DENIED:
-    'Give the connected account the right Send As for the mailbox in Exchange; it takes up to an hour to work.',
+    'Give the connected account the right Send As for the mailbox in Exchange, which takes up to an hour to work; verifyMailboxAccess has the command.',
   FOLDER_NOT_FOUND: 'Choose another folder: the one that was chosen no longer exists.',
   ITEM_NOT_FOUND: 'Nothing to do: somebody moved or deleted it.',
   FOLDER_EXISTS: 'Choose another name, or use the folder that exists.',
@@ -25,6 +25,7 @@ const REMEDIES = {
   ANSWER_TOO_LARGE:
     'Nothing to do for a page of mail: it is read in smaller parts. A single mail stays out: it is too large.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
+  ACCOUNT_DISCONNECTED: 'Connect the account again with reauthenticate, and switch incoming mail on.',
   MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[1],
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[1],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[1],
@@ -114,3 +115,5 @@ export class DeltaExpiredError extends GraphError {
     super('DELTA_EXPIRED', 'The bookmark of the folder has expired at Microsoft.', details);
   }
 }
+
+export { REMEDIES as GRAPH_REMEDIES };

@@ -121,3 +121,5 @@ function propertyOf(value: unknown, name: string): unknown {
 function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value.slice(0, 500) : null;
 }
+
+export { BY_MICROSOFT_CODE as GRAPH_CODES_BY_MICROSOFT_CODE, EXPIRED_CURSOR_CODES };

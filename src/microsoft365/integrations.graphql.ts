@@ -13,11 +13,12 @@ errorType(GraphError, 'Microsoft 365 did not do what was asked; the code says wh
 
 const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.', {
   ACTIVE: 'It can.',
-  NEEDS_SIGN_IN: 'Somebody has to sign in again: start with startSignIn.',
+  NEEDS_SIGN_IN: 'Somebody has to sign in again: start with reauthenticate.',
   NEEDS_CONSENT: 'Permissions are missing: somebody, perhaps an administrator, has to grant them.',
   CREDENTIAL_EXPIRED: 'Microsoft does not accept the app registration or its client secret.',
-  UNREACHABLE: 'The sign-in service of Microsoft could not be reached. It heals by itself.',
-  DISCONNECTED: 'It was disconnected.',
+  THROTTLED: 'Microsoft has asked us to wait for more than a minute. It passes by itself.',
+  UNREACHABLE: 'Microsoft could not be reached, several times in a row. It passes by itself.',
+  DISCONNECTED: 'It was disconnected, and its tokens are gone; reauthenticate connects it again.',
 });
 
 const AccountKindEnum = enumType('AccountKind', 'What an account is.', {

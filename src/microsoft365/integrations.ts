@@ -1,4 +1,4 @@
-import { UniqueConstraintViolationException } from '@mikro-orm/core';
+import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import { validate as isUuid, v7 as uuidv7 } from 'uuid';
 import { Organization } from '../access/organization.entity.ts';
 import { ExpectedError, InvalidInputError, NotFoundError } from '../errors.ts';
@@ -127,13 +127,23 @@ export async function rotateCredential(
   const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
   const knownTenantId = AUDIENCES.has(tenantId) ? await knownTenantOf(em, integrationId) : null;
   const verification = await verifyRegistration(deps, registration, authorizationMode, knownTenantId);
-  em.assign(integration, {
-    ...seal(deps.secretBox, integrationId, checked, verification, now),
-    // The next one expires later: it is warned of anew.
-    credentialWarnedDays: null,
+  const rotated = await em.transactional(async (inner) => {
+    // Locked and read anew: somebody else may have put a credential of the other kind there, or deleted it, meanwhile.
+    const current = await inner.findOne(
+      Integration,
+      { id: integrationId },
+      { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
+    );
+    if (!current) throw new NotFoundError('The integration');
+    inner.assign(current, {
+      ...seal(deps.secretBox, integrationId, checked, verification, now),
+      // The next one expires later: it is warned of anew.
+      credentialWarnedDays: null,
+    });
+    await inner.flush();
+    return current;
   });
-  await em.flush();
-  return { integration, isCredentialVerified: verification.token !== null };
+  return { integration: rotated, isCredentialVerified: verification.token !== null };
 }
 
 /** The integration with this id. Throws `NotFoundError`, also for one of another organization. */

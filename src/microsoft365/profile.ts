@@ -22,9 +22,23 @@ const me = z.object({
   userPrincipalName: z.string().nullish(),
 });
 
+/** Graph did not give the profile. */
+export class ProfileError extends Error {
+  /** HTTP status; null when no answer came. */
+  readonly status: number | null;
+  readonly requestId: string | null;
+
+  constructor(status: number | null, requestId: string | null, options?: ErrorOptions) {
+    super(`Graph answered ${status ?? 'nothing'} to /me (request-id ${requestId ?? 'none'}).`, options);
+    this.name = 'ProfileError';
+    this.status = status;
+    this.requestId = requestId;
+  }
+}
+
 /**
  * Reads the profile of the account that a fresh token stands for. It comes from Graph and not from the id token, whose
- * addresses are only hints. Throws when Graph does not answer, or answers without an address.
+ * addresses are only hints. Throws {@link ProfileError} when Graph does not answer, or answers without an address.
  */
 export async function readProfile(
   transport: GraphTransport,
@@ -43,8 +57,7 @@ export async function readProfile(
         signal: AbortSignal.timeout(REQUEST_MILLISECONDS),
       });
       if (!response.ok) {
-        const requestId = response.headers.get('request-id') ?? 'none';
-        throw new Error(`Graph answered ${response.status} to /me (request-id ${requestId}).`);
+        throw new ProfileError(response.status, response.headers.get('request-id'));
       }
       const { id, displayName, mail, userPrincipalName } = me.parse(await response.json());
       const emailAddress = (mail || userPrincipalName || '').trim().toLowerCase();
@@ -55,5 +68,5 @@ export async function readProfile(
       failure = error;
     }
   }
-  throw failure;
+  throw failure instanceof ProfileError ? failure : new ProfileError(null, null, { cause: failure });
 }

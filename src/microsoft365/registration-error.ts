@@ -59,3 +59,5 @@ export class RegistrationError extends ExpectedError {
     this.microsoftCode = microsoftCode;
   }
 }
+
+export { REASONS as REGISTRATION_REASONS };

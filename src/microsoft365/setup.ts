@@ -1,35 +1,11 @@
 import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Account } from './account.entity.ts';
-import { isAskedOnDemand, PERMISSIONS_ASKED } from './sign-in-purpose.ts';
+import { APPLICATION_PERMISSIONS } from './application-permissions.ts';
+import type { AuthorizationMode } from './integration.entity.ts';
+import { PERMISSIONS_ASKED } from './sign-in-purpose.ts';
 
-/** A delegated permission of Microsoft Graph that a sign-in asks for. */
-export interface RequiredPermission {
-  name: string;
-  purpose: string;
-  /** Whether it is asked for only on demand. */
-  isOptional: boolean;
-}
-
-/** What an app registration needs in order to work with this server. */
-export interface Microsoft365Setup {
-  redirectUri: string;
-  permissions: RequiredPermission[];
-}
-
-/** What to enter at Microsoft; the permissions are those that `startSignIn` asks for. */
-export function describeSetup(redirectUri: string): Microsoft365Setup {
-  return {
-    redirectUri,
-    permissions: Object.entries(PERMISSIONS_ASKED).map(([name, purpose]) => ({
-      name,
-      purpose,
-      isOptional: isAskedOnDemand(name),
-    })),
-  };
-}
-
-/** A permission that sign-ins of an integration ask for. */
+/** A permission that an integration asks for: at sign-ins, or of an administrator. */
 export interface IntegrationPermission {
   name: string;
   purpose: string;
@@ -41,14 +17,17 @@ export interface IntegrationPermission {
 export async function permissionsOfIntegration(
   em: EntityManager,
   integrationId: string,
+  mode: AuthorizationMode = 'DELEGATED',
 ): Promise<IntegrationPermission[]> {
   const accounts = (await loadGrants(em, integrationId)) ?? [];
   const granted = new Set(accounts.flatMap(({ grantedScopes }) => grantedScopes));
-  return Object.entries(PERMISSIONS_ASKED).map(([name, purpose]) => ({
-    name,
-    purpose,
-    granted: granted.has(name),
-  }));
+  return Object.entries(mode === 'APPLICATION' ? APPLICATION_PERMISSIONS : PERMISSIONS_ASKED).map(
+    ([name, purpose]) => ({
+      name,
+      purpose,
+      granted: granted.has(name),
+    }),
+  );
 }
 
 const loadGrants = batching(async (em, integrationIds: readonly string[]) => {

@@ -124,3 +124,5 @@ export function signInErrorCode(outcome: EntraOutcome | null): SignInErrorCode {
       return outcome;
   }
 }
+
+export { REASONS as SIGN_IN_REASONS };

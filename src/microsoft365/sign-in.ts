@@ -152,10 +152,12 @@ async function begin(
   { secretBox, clock, publicUrl }: StartSignInDeps,
   { integration, purpose, permissions, loginHint, returnTo, starter, account }: Beginning,
 ): Promise<StartedSignIn> {
-  if (account?.kind === 'TENANT') {
+  if (account?.kind === 'TENANT' || integration.authorizationMode === 'APPLICATION') {
     throw new InvalidInputError(
-      'accountId',
-      'The account is a tenant: nobody signs in to it.',
+      account ? 'accountId' : 'integrationId',
+      account
+        ? 'The account is a tenant: nobody signs in to it.'
+        : 'The integration acts for its tenant: nobody signs in to it.',
       'Let an administrator of the tenant open the page of startAdminConsent.',
     );
   }

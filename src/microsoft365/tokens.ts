@@ -6,7 +6,8 @@ import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
 import { Account, type AccountStatus } from './account.entity.ts';
 import { ACCOUNT_REFUSALS } from './account-refusals.ts';
-import { setAccountStatus } from './account-status.ts';
+import { setAccountStatus, stateOf } from './account-status.ts';
+import { mayAskForToken, needsPerson } from './account-status-plan.ts';
 import { takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
@@ -35,6 +36,14 @@ export interface TokenDeps {
   overrides: EndpointOverrides;
 }
 
+/** Why the stored cache is visited. */
+interface Occasion {
+  /** A token that Graph refused. */
+  rejected?: string | undefined;
+  /** Asks Microsoft whatever is stored, and also where nobody expects an answer. */
+  isForced?: boolean;
+}
+
 /** What a visit to the stored cache came to. An error is returned, not thrown: the status that goes with it must commit. */
 type Visit = { token: AccessToken } | { error: GraphError };
 
@@ -47,6 +56,7 @@ const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[0],
   CONSENT_REQUIRED: 'The account or its organization no longer grants the permissions that are needed.',
   CREDENTIAL_REFUSED: 'Microsoft does not accept the app registration or its client secret.',
+  ACCOUNT_DISCONNECTED: 'The account was disconnected.',
   LOGIN_UNAVAILABLE: 'The sign-in service of Microsoft could not be reached, or did not answer as expected.',
 };
 
@@ -63,19 +73,21 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
   const inMemory = new Map<string, AccessToken>();
   const visits = new Map<string, Promise<Visit>>();
   const gate = createGraphGate();
+  /** How often something was forgotten. */
+  let forgotten = 0;
 
   /** Callers that want the same at the same time share one visit, and one database connection. */
-  function visitOnce(account: AccountReference, rejected: string | undefined): Promise<Visit> {
-    const key = keyOf(account);
+  function visitOnce(account: AccountReference, occasion: Occasion): Promise<Visit> {
+    const key = `${keyOf(account)}${occasion.isForced ? ' forced' : ''}`;
     const underWay = visits.get(key);
     if (underWay !== undefined) return underWay;
-    const visit = visitInTurn(account, rejected).finally(() => visits.delete(key));
+    const visit = visitInTurn(account, occasion).finally(() => visits.delete(key));
     visits.set(key, visit);
     return visit;
   }
 
   /** A visit holds a connection while Microsoft answers, so only a few are made at a time: the pool is for everybody. */
-  async function visitInTurn(account: AccountReference, rejected: string | undefined): Promise<Visit> {
+  async function visitInTurn(account: AccountReference, occasion: Occasion): Promise<Visit> {
     let leave: () => void;
     try {
       leave = await gate.enter('visits', { slots: 1 }, AbortSignal.timeout(VISIT_MILLISECONDS));
@@ -83,7 +95,7 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       return { error: failure('LOGIN_UNAVAILABLE', null, null, cause) };
     }
     try {
-      return await visitAccount(deps, account, rejected);
+      return await visitAccount(deps, account, occasion);
     } finally {
       leave();
     }
@@ -96,16 +108,29 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       if (known !== undefined && known.value !== rejected && lasts(known.expiresAt, clock)) return known;
       inMemory.delete(key);
       // The visit does not end with one caller's signal: others may wait for it, and a rotated token must be stored.
-      let visit = await raceSignal(visitOnce(account, rejected), signal);
+      const started = forgotten;
+      let visit = await raceSignal(visitOnce(account, { rejected }), signal);
       // A visit under way may have been made by somebody who did not know yet that the token is refused.
       if ('token' in visit && visit.token.value === rejected) {
-        visit = await raceSignal(visitOnce(account, rejected), signal);
+        visit = await raceSignal(visitOnce(account, { rejected }), signal);
       }
       if ('error' in visit) throw visit.error;
-      inMemory.set(key, visit.token);
+      // What was forgotten meanwhile is not to come back.
+      if (forgotten === started) inMemory.set(key, visit.token);
       return visit.token;
     },
-    forget: (account) => void inMemory.delete(keyOf(account)),
+    async recheck(account, signal) {
+      inMemory.delete(keyOf(account));
+      const visit = await raceSignal(visitOnce(account, { isForced: true }), signal);
+      if ('error' in visit) throw visit.error;
+      inMemory.set(keyOf(account), visit.token);
+      return visit.token;
+    },
+    forget(account) {
+      forgotten += 1;
+      if (account) inMemory.delete(keyOf(account));
+      else inMemory.clear();
+    },
     async giveUp(reference, refused, requestId) {
       const { organizationId, accountId } = reference;
       // Somebody signed in meanwhile: what was refused is no longer what is used.
@@ -127,15 +152,16 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
 async function visitAccount(
   deps: TokenDeps,
   { organizationId, accountId }: AccountReference,
-  rejected: string | undefined,
+  { rejected, isForced = false }: Occasion,
 ): Promise<Visit> {
   const { database, secretBox, clock, logger } = deps;
   return await forkFor(database, organizationId).transactional(async (em): Promise<Visit> => {
     await lockTokens(em, accountId);
     const account = await em.findOne(Account, { id: accountId }, { populate: ['sealedTokenCache'] });
-    // Nothing could succeed any more, and every request for it would count against the tenant.
-    if (account === null || account.status === 'NEEDS_SIGN_IN' || account.status === 'DISCONNECTED') {
-      return { error: failure('SIGN_IN_REQUIRED', account?.problem?.microsoftCode ?? null, null) };
+    const isDisconnected = account?.status === 'DISCONNECTED';
+    if (account === null || isDisconnected || !(isForced || mayAskForToken(stateOf(account)))) {
+      const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : 'SIGN_IN_REQUIRED';
+      return { error: failure(code, account?.problem?.microsoftCode ?? null, null) };
     }
     const integration = await getIntegration(em, account.integration.id);
     for (;;) {
@@ -148,7 +174,7 @@ async function visitAccount(
           return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
         }
         const ask = asking(msal, integration, account, info);
-        let result = await ask(false);
+        let result = await ask(isForced || needsPerson(stateOf(account)));
         // MSAL looks at the machine's clock and knows nothing of tokens that Graph refused.
         const isUseless = result.accessToken === rejected || !lasts(result.expiresOn, clock);
         if (result.fromCache && isUseless) result = await ask(true);
@@ -156,8 +182,8 @@ async function visitAccount(
           account.sealedTokenCache = sealTokenCache(secretBox, account.id, msal);
           noteAccepted(integration, clock);
         }
-        if (account.kind === 'USER') await setAccountStatus(em, account, 'ACTIVE', null);
-        else await takeRoles(em, account, result.accessToken, clock.now());
+        if (account.kind === 'TENANT') await takeRoles(em, account, result.accessToken, clock.now());
+        else if (!result.fromCache) await setAccountStatus(em, account, 'ACTIVE', null);
         return { token: toToken(result, integration, account, clock) };
       } catch (error) {
         const { outcome, microsoftCode, correlationId } = readMsalFailure(error);

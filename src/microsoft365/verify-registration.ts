@@ -61,3 +61,5 @@ const CODES: Partial<Record<string, RegistrationErrorCode>> = {
   CERTIFICATE_REFUSED: 'CERTIFICATE_REFUSED',
   UNAVAILABLE: 'SIGN_IN_UNAVAILABLE',
 };
+
+export { CODES as REGISTRATION_CODES };

@@ -8,6 +8,8 @@ export interface Problem {
   remedy: string;
   /** RFC 3339, UTC. */
   since: string;
+  /** When it is tried again, where that is known. RFC 3339, UTC. */
+  retryAt?: string;
   /** Microsoft's own code, such as `ErrorAccessDenied` or `AADSTS50173`. */
   microsoftCode?: string;
   /** Microsoft's `request-id` or `correlation_id`. */

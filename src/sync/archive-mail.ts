@@ -52,7 +52,7 @@ export async function archiveMail(
     signal.throwIfAborted();
     const em = forkFor(database, organizationId, signal);
     const mailbox = await em.findOne(Mailbox, { id: mailboxId });
-    if (!mailbox) return;
+    if (!mailbox || mailbox.removedAt) return;
     const due: InboundMessage[] = await em.find(
       InboundMessage,
       {

@@ -36,7 +36,7 @@ export async function copyMail(
     signal.throwIfAborted();
     const em = forkFor(database, organizationId, signal);
     const mailbox = await em.findOne(Mailbox, { id: mailboxId });
-    if (!mailbox) return undefined;
+    if (!mailbox || mailbox.removedAt) return undefined;
     const due: InboundMessage[] = await em.find(
       InboundMessage,
       { mailbox: mailboxId, copyState: 'DUE', ...(after === null ? {} : { id: { $gt: after } }) },

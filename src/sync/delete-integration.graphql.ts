@@ -5,7 +5,7 @@ import { deleteIntegration } from './delete-integration.ts';
 
 mutation('deleteIntegration', {
   description:
-    'Deletes an integration for good: its credential, its accounts and their tokens, their mailboxes with settings and ledger. Tickets, messages and files stay. Subscriptions at Microsoft are ended as far as it answers; what an administrator granted there stays until it is taken back there.',
+    'Deletes an integration for good: its credential, its accounts and their tokens. Their mailboxes are removed as removeMailbox does it: tickets, messages, files and the ledger stay, and connecting one again takes no mail in twice. Subscriptions at Microsoft are ended as far as it answers; what an administrator granted there stays until it is taken back there.',
   permission: 'integration:manage',
   input: (t) => ({ integrationId: t.id({ required: true, description: 'Which integration.' }) }),
   payload: { deletedIntegrationId: { type: 'ID', description: 'The id that it had.' } },

@@ -1,5 +1,6 @@
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
+import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { PushApi } from '../microsoft365/push.ts';
 import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
 
@@ -15,7 +16,7 @@ export async function removeOrphans(
   signal: AbortSignal,
 ): Promise<number> {
   const access = accessOf(mailbox);
-  const listed = await push.list(access, signal);
+  const listed = (await push.list(access, signal)).filter(({ resource }) => isOf(access, resource));
   if (listed.length === 0) return 0;
   // Listed first, and looked up then: what another process was making meanwhile is known by now, or still being made.
   // Over all organizations: two of them may have connected the same mailbox with the same app registration.
@@ -39,4 +40,16 @@ export async function removeOrphans(
   const orphans = listed.filter(({ id, notificationUrl: url }) => url === notificationUrl && !known.has(id));
   for (const { id } of orphans) await push.remove(access, id, signal);
   return orphans.length;
+}
+
+/**
+ * Whether a subscription is for the mailbox. A person's token lists that person's own; an application's lists those of the
+ * whole tenant, and one that is being made for another mailbox at this moment is known to nobody yet.
+ */
+function isOf({ kind, emailAddress, microsoftUserId }: MailboxAccess, resource: string): boolean {
+  if (kind !== 'TENANT') return true;
+  const [, user] = /^\/?users(?:\/|\(')([^/']+)/i.exec(resource) ?? [];
+  if (user === undefined) return false;
+  const name = user.replaceAll(/%40/gi, '@').toLowerCase();
+  return name === emailAddress.toLowerCase() || name === microsoftUserId?.toLowerCase();
 }

@@ -6,7 +6,6 @@ import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { managePushJob } from './push.jobs.ts';
 import { SyncRun } from './sync-run.entity.ts';
-import { SyncState } from './sync-state.entity.ts';
 
 /**
  * Removes a mailbox: from now on nothing is read from it, moved or deleted in it. Its row stays, out of every list, with
@@ -29,11 +28,13 @@ export async function removeMailbox(em: EntityManager, clock: Clock, mailboxId: 
       { mailbox: mailboxId, state: 'QUEUED' },
       { state: 'INTERRUPTED', finishedAt: now, updatedAt: now },
     );
-    // The bookmark names the account that it was given to; whoever reads the mailbox next begins with an overlap.
-    await tx.nativeUpdate(
-      SyncState,
-      { mailbox: mailboxId },
-      { cursor: null, round: null, nextPollAt: null, resumesAt: null, problem: null, consecutiveFailures: 0 },
+    // The bookmark names the account that it was given to; whoever reads the mailbox next begins with an overlap. The
+    // version tells a run that is under way that it is no longer the one.
+    await tx.execute(
+      `update sync_state set cursor = null, round = null, next_poll_at = null, resumes_at = null, problem = null,
+         consecutive_failures = 0, version = version + 1, updated_at = ?
+        where organization_id = ? and mailbox_id = ?`,
+      [now, organizationId, mailboxId],
     );
     await tx.execute(
       `update inbound_message set archive_state = case archive_state when 'DUE' then 'NOT_WANTED' else archive_state end,

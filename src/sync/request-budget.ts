@@ -8,7 +8,9 @@ import { batching } from '../platform/batching.ts';
 /** Reads the budget of a mailbox of the organization; undefined when there is no such mailbox. Four statements for many. */
 export const readRequestBudget = batching<string, RequestBudget>(async (em, mailboxIds) => {
   const mailboxes = await em.find(Mailbox, { id: { $in: [...mailboxIds] } });
-  const accounts = await em.find(Account, { id: { $in: mailboxes.map(({ account }) => account.id) } });
+  const accounts = await em.find(Account, {
+    id: { $in: mailboxes.flatMap(({ account }) => account?.id ?? []) },
+  });
   const integrations = await em.find(Integration, {
     id: { $in: accounts.map(({ integration }) => integration.id) },
   });
@@ -16,7 +18,7 @@ export const readRequestBudget = batching<string, RequestBudget>(async (em, mail
   const integrationOf = new Map(integrations.map((integration) => [integration.id, integration]));
   const keyOf = new Map<string, string>();
   for (const { id, account, emailAddress } of mailboxes) {
-    const { integration, microsoftTenantId: tenantId } = accountOf.get(account.id) ?? {};
+    const { integration, microsoftTenantId: tenantId } = accountOf.get(account?.id ?? '') ?? {};
     const { clientId } = integrationOf.get(integration?.id ?? '') ?? {};
     if (clientId && tenantId) keyOf.set(id, budgetKey({ clientId, tenantId, emailAddress }));
   }

@@ -1,6 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import { NotFoundError } from '../errors.ts';
 import { enqueue, type JobContext } from '../jobs/define-job.ts';
+import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf, getMailbox } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { postponementOf } from '../microsoft365/graph-postpone.ts';
@@ -85,6 +86,13 @@ export async function retryInboundMessage(
   async function processAgain(found: IncomingMail): Promise<void> {
     const read = (await readMails([found], signal)).get(found);
     await forkFor(database, input.organizationId, signal).transactional(async (tx) => {
+      // Locked first, as where pages are stored: once the mailbox is removed, nothing of it becomes a ticket.
+      const mailbox = await tx.findOne(
+        Mailbox,
+        { id: input.mailboxId },
+        { lockMode: LockMode.PESSIMISTIC_READ },
+      );
+      if (!mailbox || mailbox.removedAt) return;
       // Locked: the schedule and a person may try the same message at the same time.
       const again = await tx.findOne(
         InboundMessage,

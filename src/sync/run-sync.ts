@@ -2,6 +2,8 @@ import { toError } from '../errors.ts';
 import type { JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
+import { signalOf } from '../microsoft365/account-signal.ts';
+import { noteAccountSignal } from '../microsoft365/account-status.ts';
 import { DeltaExpiredError, GraphError } from '../microsoft365/graph-error.ts';
 import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { DeltaPage, MailApi } from '../microsoft365/mail.ts';
@@ -87,6 +89,7 @@ export async function runSync(
         // After failures there is more to do than to say that it went well.
         endsWithPage: () => (state.consecutiveFailures === 0 ? counter.requests : null),
       });
+      await tellAccount(deps, mailbox, null, 0);
       if (hasEnded) return;
     }
   } catch (thrown) {
@@ -102,6 +105,7 @@ export async function runSync(
       }
       throw toError(thrown);
     }
+    await tellAccount(deps, mailbox, thrown, state.consecutiveFailures + 1);
     failure = {
       problem: thrown.toProblem(deps.clock.now()),
       retryAfterMilliseconds: thrown.retryAfterMilliseconds,
@@ -118,6 +122,21 @@ export async function runSync(
     }
   }
   await finishRun(deps, { ...end, requests: counter.requests, failure });
+}
+
+/** The account learns from each run whether Microsoft serves it. Nothing is written while nothing changes. */
+async function tellAccount(
+  { database, clock }: Pick<SyncDependencies, 'database' | 'clock'>,
+  { account, organization }: Mailbox,
+  error: GraphError | null,
+  failures: number,
+): Promise<void> {
+  const now = clock.now();
+  const signal = signalOf(error, failures, now);
+  // A removed mailbox may have none by now.
+  if (signal === null || !account) return;
+  const reference = { organizationId: organization.id, accountId: account.id };
+  await noteAccountSignal(database, reference, signal, now);
 }
 
 /** Our own fault, in words that quote nothing of it. */

@@ -86,6 +86,7 @@ class Attempt {
     const mailbox = await this.#em.findOne(Mailbox, { id: mailboxId });
     const mails = await this.#findMails();
     if (mailbox === null || mails.length === 0) return; // deleted since it was queued
+    if (!mailbox.account) return await this.#giveUpAll(mails);
     const access = accessOf(mailbox);
 
     const listings = await this.#list(access, mails);
@@ -229,6 +230,16 @@ class Attempt {
       'the attachments of a mail could not be listed',
     );
     await this.#giveUp(mail, problem);
+  }
+
+  /** The integration was deleted: nobody can ask for the files any more. */
+  async #giveUpAll(mails: readonly WantedMail[]): Promise<void> {
+    const error = new GraphError(
+      'MAILBOX_NOT_FOUND',
+      'The integration was deleted before the file was stored.',
+    );
+    const problem = error.toProblem(this.#options.clock.now());
+    for (const mail of mails) await this.#giveUp(mail, problem);
   }
 
   /** What an earlier attempt listed has failed; when there was no listing yet, one row says that there was something. */

@@ -47,6 +47,7 @@ function fixedTokens(): AccessTokens & { givenUp: number } {
         tenantId: 'tenant',
       };
     },
+    recheck: () => Promise.reject(new Error('nobody asks')),
     forget: () => undefined,
     async giveUp() {
       this.givenUp += 1;

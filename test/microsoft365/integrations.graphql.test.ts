@@ -58,9 +58,6 @@ test('from nothing to a connected account, with the API alone', async () => {
     permissions: [
       { name: 'User.Read', purpose: expect.any(String), isOptional: false },
       { name: 'Mail.ReadWrite', purpose: expect.any(String), isOptional: false },
-      { name: 'Mail.ReadWrite.Shared', purpose: expect.any(String), isOptional: true },
-      { name: 'User.Read.All', purpose: expect.any(String), isOptional: true },
-      { name: 'LicenseAssignment.Read.All', purpose: expect.any(String), isOptional: true },
     ],
   });
   const created = await run(session, CREATE, {

@@ -38,6 +38,7 @@ const tokens: AccessTokens = {
     clientId: 'app',
     tenantId: 'tenant',
   }),
+  recheck: () => Promise.reject(new Error('nobody asks')),
   forget: () => undefined,
   giveUp: async () => undefined,
 };

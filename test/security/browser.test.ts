@@ -110,6 +110,7 @@ const ROUTES = [
   '/attachments/x',
   '/api/integrations/microsoft365/callback',
   '/api/integrations/microsoft365/sign-in/x',
+  '/setup-check/x',
   '/webhooks/microsoft-graph',
   '/webhooks/microsoft-graph/lifecycle',
 ];

@@ -178,6 +178,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     }),
     ['User'],
   ),
+  'Mutation.addSharedMailbox': mutation(
+    'addSharedMailbox',
+    ({ Account }) => ({ accountId: Account, emailAddress: 'nobody-has-this@contoso.example' }),
+    ['Account'],
+  ),
+  'Mutation.verifyMailboxAccess': mutation('verifyMailboxAccess', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
+    'Mailbox',
+  ]),
+  // Nothing is there under this id: the rows that follow need the mailbox.
+  'Mutation.removeMailbox': mutation('removeMailbox', () => ({ mailboxId: 'gone' })),
   // Nothing is there under this id: the rows that follow need the integration.
   'Mutation.deleteIntegration': mutation('deleteIntegration', () => ({ integrationId: 'gone' })),
   // It is refused whatever the version: the rows that follow need the ticket.
@@ -237,6 +247,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ({ Integration }) => ({ integrationId: Integration }),
     ['Integration'],
   ),
+  'Mutation.disconnectAccount': mutation('disconnectAccount', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
+  'Mutation.refreshAccount': mutation('refreshAccount', ({ Account }) => ({ accountId: Account }), [
+    'Account',
+  ]),
   'Mutation.reauthenticate': mutation('reauthenticate', ({ Account }) => ({ accountId: Account }), [
     'Account',
   ]),

@@ -12,6 +12,7 @@ const SECRET_FIELDS = [
   'refresh_token',
   'id_token',
   'client_secret',
+  'client_assertion',
   'code',
   'code_verifier',
   'state',
@@ -41,6 +42,9 @@ export function overhear(ownUrl: string): Overheard {
         .json()
         .catch(() => ({}));
       for (const name of SECRET_FIELDS) learn(name, (json as Record<string, unknown>)[name]);
+    }
+    if (url.endsWith('/subscriptions') && typeof init?.body === 'string') {
+      learn('clientState', (JSON.parse(init.body) as Record<string, unknown>)['clientState']);
     }
     if (url.startsWith(ownUrl) && !response.headers.get('content-type')?.startsWith('text/event-stream')) {
       answers.push(`${JSON.stringify([...response.headers])}\n${await response.clone().text()}`);

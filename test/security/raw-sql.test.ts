@@ -20,6 +20,7 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by the ids of rows that were found by their date, of every organization',
   'microsoft365/read-budgets.ts select asked.key':
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
+  'microsoft365/token-watch.ts select pg_notify': 'a wake-up, no row',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
   'platform/database-storage.ts delete from object_chunk':
     'by the id of a content that was found in its organization',

@@ -6,6 +6,7 @@ import type { Role } from '../../src/access/permissions.ts';
 import { createSessionWatch } from '../../src/access/session-watch.ts';
 import type { Services } from '../../src/graphql/services.ts';
 import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
+import { createSetupChecks } from '../../src/microsoft365/setup-checks.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { createDatabaseStorage } from '../../src/platform/database-storage.ts';
@@ -85,17 +86,27 @@ export async function startTestServer({
     graphUrl: 'http://127.0.0.1:9',
     onConnected: async () => undefined,
   });
+  const links = createLinkSigner([{ name: 'test', key: Buffer.alloc(32, 7) }]);
   const services: Services = {
     database: own.database,
     clock: systemClock,
     logger,
     publicUrl,
     pushEnvironment: { publicUrl, graphUrl: null },
-    links: createLinkSigner([{ name: 'test', key: Buffer.alloc(32, 7) }]),
+    links,
     storages: objectStorages(createDatabaseStorage(own.database)),
     events,
     sessions,
     microsoft365,
+    setupChecks: createSetupChecks(
+      {
+        publicUrl: null,
+        overrides: { loginUrl: 'http://127.0.0.1:9', graphUrl: 'http://127.0.0.1:9' },
+        isKeyConfigured: true,
+        isProduction,
+      },
+      { links, clock: systemClock },
+    ),
     mail: microsoft365.mail,
   };
   const draining = new AbortController();

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { signInAs } from '../support/browser.ts';
 import { deliver, deliverMany } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
 let desk: Desk;
@@ -34,6 +36,21 @@ async function filled(owner: Desk = desk) {
   return { mailboxId, address, accountId: node.account.id, integrationId: node.account.integration.id };
 }
 
+/** Signs in with a known address through an integration made anew. */
+async function connectAgain(address: string): Promise<void> {
+  const { createIntegration } = await desk.request<{ createIntegration: { integration: { id: string } } }>(
+    `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) {
+       ... on CreateIntegrationPayload { integration { id } } } }`,
+    { input: { tenantId: 'organizations', clientId: crypto.randomUUID(), clientSecret: 'another secret' } },
+  );
+  const { startSignIn } = await desk.request<{ startSignIn: { authorizationUrl: string } }>(
+    `mutation ($input: StartSignInInput!) { startSignIn(input: $input) {
+       ... on StartSignInPayload { authorizationUrl } } }`,
+    { input: { integrationId: createIntegration.integration.id } },
+  );
+  await signInAs(startSignIn.authorizationUrl, address);
+}
+
 interface KeptTicket {
   id: string;
   subject: string;
@@ -47,6 +64,17 @@ async function ticketOf(subject: string): Promise<KeptTicket | undefined> {
        messages { edges { node { text attachments { name } } } } } } } }`,
   );
   return tickets.edges.map(({ node }) => node).find((ticket) => ticket.subject === subject);
+}
+
+async function ledgerOf(mailboxId: string): Promise<{ subject: string; outcome: string }[]> {
+  const { inboundMessages } = await desk.request<{
+    inboundMessages: { edges: { node: { subject: string; outcome: string } }[] };
+  }>(
+    `query ($filter: InboundMessageFilter) { inboundMessages(first: 100, filter: $filter) {
+       edges { node { subject outcome } } } }`,
+    { filter: { mailboxId } },
+  );
+  return inboundMessages.edges.map(({ node }) => node);
 }
 
 async function countOf(table: string): Promise<number> {
@@ -64,28 +92,75 @@ test('delete configuration: credentials, accounts, tokens and settings go; ticke
     deleteIntegration: { __typename: 'DeleteIntegrationPayload', deletedIntegrationId: integrationId },
   });
   const ticket = await ticketOf(subject);
-  expect(ticket?.mailbox).toBeNull();
+  expect(ticket?.mailbox).toEqual({ id: mailboxId });
   expect(ticket?.messages.edges[0]?.node).toMatchObject({
     text: expect.stringContaining('Please keep me'),
     attachments: [{ name: 'a.txt' }],
   });
-  for (const id of [integrationId, accountId, mailboxId]) {
+  for (const id of [integrationId, accountId]) {
     expect(await desk.request('query ($id: ID!) { node(id: $id) { id } }', { id })).toEqual({ node: null });
   }
-  for (const table of [
-    'integration',
-    'account',
-    'mailbox',
-    'sync_state',
-    'inbound_message',
-    'push_subscription',
-  ]) {
+  expect(
+    await desk.request(
+      `query ($id: ID!) { node(id: $id) { ... on Mailbox { emailAddress removedAt account { id } incoming { enabled } } }
+         mailboxes(first: 10) { edges { node { id } } } }`,
+      { id: mailboxId },
+    ),
+  ).toEqual({
+    node: {
+      emailAddress: address,
+      removedAt: expect.any(String),
+      account: null,
+      incoming: { enabled: false },
+    },
+    mailboxes: { edges: [] },
+  });
+  expect(await ledgerOf(mailboxId)).toEqual([{ subject, outcome: 'TICKET_CREATED' }]);
+  for (const table of ['integration', 'account', 'sign_in_attempt']) {
     expect([table, await countOf(table)]).toEqual([table, 0]);
   }
   // Once more: there is nothing left to delete.
   expect(await desk.request<Deleted>(DELETE, { id: integrationId })).toMatchObject({
     deleteIntegration: { code: 'NOT_FOUND' },
   });
+});
+
+test('connecting again after a deletion doubles no mail, neither by sync nor by reconciliation', async () => {
+  const { mailboxId, address, integrationId } = await filled();
+  await desk.request<Deleted>(DELETE, { id: integrationId });
+  await deliver(app.emulator.url, { to: address, subject: `Between ${address}`, text: 'Hello' });
+  await connectAgain(address);
+  await desk.enable(mailboxId);
+  await deliver(app.emulator.url, { to: address, subject: `After ${address}`, text: 'Hello' });
+  await desk.sync(mailboxId);
+  const since = new Date(Date.UTC(2000, 0, 1)).toISOString();
+  const { reconcileMailbox } = await desk.request<{
+    reconcileMailbox: { reconciliation?: { id: string }; message?: string };
+  }>(
+    `mutation ($input: ReconcileMailboxInput!) { reconcileMailbox(input: $input) {
+       ... on ReconcileMailboxPayload { reconciliation { id } } ... on Error { message } } }`,
+    { input: { mailboxId, since } },
+  );
+  expect(reconcileMailbox).toMatchObject({ reconciliation: { id: expect.any(String) } });
+  await eventually('the reconciliation ends', async () => {
+    const { node } = await desk.request<{ node: { state: string } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Reconciliation { state } } }',
+      { id: reconcileMailbox.reconciliation?.id },
+    );
+    return !['QUEUED', 'RUNNING'].includes(node.state);
+  });
+  expect((await ledgerOf(mailboxId)).filter(({ subject }) => subject === `Kept ${address}`)).toHaveLength(1);
+  const { tickets } = await desk.request<{ tickets: { edges: { node: { subject: string } }[] } }>(
+    '{ tickets(first: 100) { edges { node { subject } } } }',
+  );
+  const subjects = tickets.edges.map(({ node }) => node.subject).filter((text) => text.endsWith(address));
+  expect(subjects.filter((text) => text.startsWith('Kept'))).toHaveLength(1);
+  expect(subjects).toContain(`After ${address}`);
+  const { node } = await desk.request<{ node: { account: { integration: { id: string } } } }>(
+    'query ($id: ID!) { node(id: $id) { ... on Mailbox { account { integration { id } } } } }',
+    { id: mailboxId },
+  );
+  await desk.request<Deleted>(DELETE, { id: node.account.integration.id });
 });
 
 test('what Microsoft does not take back does not hold it up', async () => {
@@ -111,7 +186,7 @@ test('in the midst of a sync: the mail that was stored stays, and the server goe
     deleteIntegration: { deletedIntegrationId: integrationId },
   });
   await running;
-  expect(await countOf('mailbox')).toBe(0);
+  expect(await countOf('mailbox where removed_at is null')).toBe(0);
   const again = await filled();
   await desk.request<Deleted>(DELETE, { id: again.integrationId });
 });

@@ -1,0 +1,35 @@
+import { Account } from '../microsoft365/account.entity.ts';
+import { Integration } from '../microsoft365/integration.entity.ts';
+import type { Microsoft365Feature } from '../microsoft365/required-permissions.ts';
+import { permissionsFor } from '../microsoft365/sign-in-purpose.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { Mailbox } from './mailbox.entity.ts';
+
+/**
+ * What of Microsoft 365 the organization uses: whoever has set up nothing yet wants to read mail. The directory counts
+ * from the sign-in for it on.
+ */
+export async function featuresInUse(em: EntityManager): Promise<Microsoft365Feature[]> {
+  const [integrations, tenants, shared, signedInForDirectory] = [
+    await em.count(Integration, { authorizationMode: 'DELEGATED' }),
+    await em.count(Integration, { authorizationMode: 'APPLICATION' }),
+    await em.count(Mailbox, { kind: 'SHARED', account: { kind: 'USER' } }),
+    await em.count(Account, {
+      kind: 'USER',
+      status: { $ne: 'DISCONNECTED' },
+      grantedScopes: { $contains: directoryOnly() },
+    }),
+  ];
+  const features: Microsoft365Feature[] = [];
+  if (integrations > 0 || tenants === 0) features.push('MAIL');
+  if (shared > 0) features.push('SHARED_MAILBOXES');
+  if (signedInForDirectory > 0) features.push('DIRECTORY');
+  if (tenants > 0) features.push('APPLICATION_MODE');
+  return features;
+}
+
+/** The permissions that nothing but the directory needs. */
+function directoryOnly(): string[] {
+  const forMail = permissionsFor('MAIL');
+  return permissionsFor('DIRECTORY').filter((name) => !forMail.includes(name));
+}

@@ -1,0 +1,65 @@
+import type { Account } from '../microsoft365/account.entity.ts';
+import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
+import { GraphError } from '../microsoft365/graph-error.ts';
+import { readsMail } from '../microsoft365/sign-in-purpose.ts';
+import { type Clock, SECOND } from '../platform/clock.ts';
+import type { EntityManager } from '../platform/database.ts';
+import type { Problem } from '../platform/problem.ts';
+import { Mailbox } from './mailbox.entity.ts';
+import { accessOf } from './mailboxes.ts';
+
+/** How long the mailbox may take to answer. */
+const MAILBOX_MILLISECONDS = 20 * SECOND;
+
+/** What a refresh found. */
+export interface RefreshedAccount {
+  account: Account;
+  /** What stands in the way; null when token, profile and the account's own mailbox are there. */
+  problem: Problem | null;
+}
+
+/**
+ * Checks an account from end to end: a new token, the profile, whose name and address are taken over, and the account's own
+ * mailbox where it reads mail. Throws `NotFoundError`, and `GraphError` for an account that was disconnected.
+ */
+export async function refreshAccount(
+  em: EntityManager,
+  { microsoft365, clock }: { microsoft365: Microsoft365; clock: Clock },
+  organizationId: string,
+  accountId: string,
+): Promise<RefreshedAccount> {
+  const checked = await microsoft365.checkAccount({ organizationId, accountId });
+  const { account, previousAddress, error } = checked;
+  if (error) return { account, problem: account.problem ?? error.toProblem(clock.now()) };
+  const mailbox = await em.findOne(Mailbox, {
+    account: accountId,
+    kind: 'PRIMARY',
+    emailAddress: previousAddress,
+  });
+  if (!mailbox) return { account, problem: account.problem ?? null };
+  if (mailbox.emailAddress !== account.emailAddress || mailbox.displayName !== account.displayName) {
+    await follow(em, mailbox, account);
+  }
+  const trouble = readsMail(account.grantedScopes) ? await openInbox(microsoft365, mailbox) : null;
+  return { account, problem: account.problem ?? trouble?.toProblem(clock.now()) ?? null };
+}
+
+/** Gives the mailbox the name and address of its account, unless another mailbox has the address already. */
+async function follow(em: EntityManager, mailbox: Mailbox, account: Account): Promise<void> {
+  const { emailAddress, displayName } = account;
+  const isTaken = (await em.count(Mailbox, { emailAddress, id: { $ne: mailbox.id } })) > 0;
+  em.assign(mailbox, isTaken ? { displayName } : { displayName, emailAddress });
+  await em.flush();
+}
+
+async function openInbox({ mail }: Microsoft365, mailbox: Mailbox): Promise<GraphError | null> {
+  const signal = AbortSignal.timeout(MAILBOX_MILLISECONDS);
+  try {
+    await mail.getFolder(accessOf(mailbox), 'inbox', signal);
+    return null;
+  } catch (thrown) {
+    if (signal.aborted) return new GraphError('GRAPH_TIMEOUT', 'The mailbox did not answer in time.');
+    if (thrown instanceof GraphError) return thrown;
+    throw thrown;
+  }
+}

@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noteAccountSignal } from '../../src/microsoft365/account-status.ts';
+import { MINUTE, systemClock } from '../../src/platform/clock.ts';
+import { signIn as newKey } from '../access/harness.ts';
+import { rowId } from '../security/filled-desk.ts';
+import { subscribeOverSse } from '../server/harness.ts';
+import { signInAs } from '../support/browser.ts';
+import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
+import { type AccountView, type ConnectDesk, startConnectDesk } from './harness.ts';
+
+let stage: ConnectDesk;
+beforeAll(async () => {
+  stage = await startConnectDesk();
+});
+afterAll(() => stage?.[Symbol.asyncDispose]());
+
+const refresh = (accountId: string) => stage.run('refreshAccount', { accountId });
+const disconnect = (accountId: string) => stage.run('disconnectAccount', { accountId });
+const statusBecomes = (id: string, status: string) =>
+  eventually(`the account is ${status}`, async () => {
+    const account = await stage.account(id);
+    return account.status === status && account;
+  });
+
+/** Everything about an account that takes mail in. */
+async function takingMail(): Promise<{ account: AccountView; mailboxId: string }> {
+  const account = await stage.connect(await stage.person());
+  const mailboxId = await mailboxOf(account.emailAddress);
+  await stage.desk.enable(mailboxId);
+  return { account, mailboxId };
+}
+
+async function mailboxOf(address: string): Promise<string> {
+  const { mailboxes } = await stage.desk.request<{
+    mailboxes: { edges: { node: { id: string; emailAddress: string } }[] };
+  }>('{ mailboxes(first: 100) { edges { node { id emailAddress } } } }');
+  return mailboxes.edges.find(({ node }) => node.emailAddress === address)?.node.id ?? '';
+}
+
+describe('Account health', () => {
+  test.each([
+    [50173, 'NEEDS_SIGN_IN', 'SIGN_IN_REQUIRED'],
+    [53003, 'NEEDS_SIGN_IN', 'CONDITIONAL_ACCESS'],
+    [50105, 'NEEDS_SIGN_IN', 'APP_NOT_ASSIGNED'],
+    [50057, 'NEEDS_SIGN_IN', 'ACCOUNT_DISABLED'],
+    [50076, 'NEEDS_SIGN_IN', 'MFA_REQUIRED'],
+    [65001, 'NEEDS_CONSENT', 'CONSENT_REQUIRED'],
+    [7000222, 'CREDENTIAL_EXPIRED', 'CREDENTIAL_REFUSED'],
+    [7000215, 'CREDENTIAL_EXPIRED', 'CREDENTIAL_REFUSED'],
+    [90033, 'UNREACHABLE', 'LOGIN_UNAVAILABLE'],
+  ])('AADSTS%i makes it %s, with everything that support asks for', async (number, status, code) => {
+    const { id, emailAddress } = await stage.connect(await stage.person());
+    if (number === 50173) await stage.microsoft('tokens/revoke', { address: emailAddress });
+    else await stage.microsoft('accounts/refuse', { address: emailAddress, code: number });
+    const { account, problem } = await refresh(id);
+    expect(account).toMatchObject({ status, problem });
+    expect(problem).toMatchObject({
+      code,
+      microsoftCode: `AADSTS${number}`,
+      requestId: expect.stringMatching(/^[\w-]{30,}$/),
+      since: expect.stringMatching(/^\d{4}-/),
+      remedy: expect.stringMatching(/.{15}/),
+    });
+    // The same again keeps since when it is.
+    expect((await refresh(id)).problem?.since).toBe(problem?.since);
+    await stage.microsoft('accounts/refuse', { address: emailAddress, code: null });
+    if (number !== 50173)
+      expect((await refresh(id)).account).toMatchObject({ status: 'ACTIVE', problem: null });
+  });
+
+  test('recovers by itself once the tenant lets the account in again, and is told live', async () => {
+    const { account, mailboxId } = await takingMail();
+    const stream = await subscribeOverSse(
+      stage.app.url,
+      stage.desk.apiKey,
+      'subscription { accountStatusChanged { account { id status problem { code } } } }',
+    );
+    await stage.microsoft('accounts/refuse', { address: account.emailAddress, code: 53003 });
+    await refresh(account.id);
+    expect((await stage.desk.sync(mailboxId)).problem).toMatchObject({ code: 'CONDITIONAL_ACCESS' });
+    expect((await stage.account(account.id)).status).toBe('NEEDS_SIGN_IN');
+    await stage.microsoft('accounts/refuse', { address: account.emailAddress, code: null });
+    // Nobody signs in: the next round of polling finds it well.
+    expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
+    expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
+    const told = [await stream.next(), await stream.next()].map(
+      (event) => (event?.data?.['accountStatusChanged'] as { account: AccountView } | undefined)?.account,
+    );
+    expect(told.map((one) => one?.id)).toEqual([account.id, account.id]);
+    expect(told.at(-1)?.status).toBe('ACTIVE');
+  });
+
+  test('THROTTLED when Microsoft wants to be left alone for long, with until when, and over afterwards', async () => {
+    const { account, mailboxId } = await takingMail();
+    await stage.microsoft('faults', { status: 429, retryAfterSeconds: 300, mailbox: account.emailAddress });
+    expect((await stage.desk.sync(mailboxId)).state).toBe('POSTPONED');
+    const throttled = await statusBecomes(account.id, 'THROTTLED');
+    expect(throttled.problem).toMatchObject({
+      code: 'THROTTLED',
+      remedy: expect.stringContaining('tried again'),
+    });
+    const wait = new Date(throttled.problem?.retryAt ?? 0).getTime() - systemClock.now().getTime();
+    expect(wait).toBeGreaterThan(4 * MINUTE);
+    // A fresh token says nothing about it; the first good answer of Graph after the wait does.
+    const reference = { organizationId: stage.desk.organizationId, accountId: rowId(account.id) };
+    const at = (minutes: number) => new Date(systemClock.now().getTime() + minutes * MINUTE);
+    for (const [signal, minutes, status] of [
+      ['TOKEN_ISSUED', 6, 'THROTTLED'],
+      ['REACHED', 1, 'THROTTLED'],
+      ['REACHED', 6, 'ACTIVE'],
+    ] as const) {
+      await noteAccountSignal(stage.app.database, reference, { kind: signal }, at(minutes));
+      expect((await stage.account(account.id)).status).toBe(status);
+    }
+  });
+
+  test('a short wait is not worth a word', async () => {
+    const { account, mailboxId } = await takingMail();
+    await stage.microsoft('faults', {
+      status: 429,
+      retryAfterSeconds: 1,
+      mailbox: account.emailAddress,
+      count: 1,
+    });
+    await stage.desk.sync(mailboxId);
+    expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
+  });
+});
+
+describe('Refresh', () => {
+  test('takes over the name and address, for the mailbox as well, as often as it is asked', async () => {
+    const { account, mailboxId } = await takingMail();
+    const newAddress = `renamed-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
+    await stage.microsoft('accounts/rename', {
+      address: account.emailAddress,
+      newAddress,
+      displayName: 'Renamed Person',
+    });
+    for (let round = 0; round < 2; round += 1) {
+      const { account: now, problem } = await refresh(account.id);
+      expect(now).toMatchObject({
+        emailAddress: newAddress,
+        displayName: 'Renamed Person',
+        status: 'ACTIVE',
+      });
+      expect(problem).toBeNull();
+    }
+    expect(await mailboxOf(newAddress)).toBe(mailboxId);
+    expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
+  });
+
+  test('says what is wrong with the mailbox of an account that works', async () => {
+    const { account } = await takingMail();
+    await stage.microsoft('faults', {
+      status: 404,
+      errorCode: 'MailboxNotEnabledForRESTAPI',
+      mailbox: account.emailAddress,
+    });
+    expect(await refresh(account.id)).toMatchObject({
+      account: { status: 'ACTIVE', problem: null },
+      problem: { code: 'MAILBOX_NOT_ENABLED', microsoftCode: 'MailboxNotEnabledForRESTAPI' },
+    });
+  });
+
+  test('forbids agents; other organizations do not find the account', async () => {
+    const { id } = await stage.connect(await stage.person());
+    const { secret } = await newKey(stage.app.database, stage.desk.organizationId, 'AGENT');
+    const stranger = await stage.app.newDesk('Stranger');
+    for (const name of ['refreshAccount', 'disconnectAccount']) {
+      await expect(stage.run(name, { accountId: id }, secret)).rejects.toThrow(/permission/i);
+      expect(await stage.run(name, { accountId: id }, stranger.apiKey)).toMatchObject({ code: 'NOT_FOUND' });
+    }
+    expect((await stage.account(id)).status).toBe('ACTIVE');
+  });
+});
+
+describe('Disconnect', () => {
+  test('removes the tokens, ends sync and subscriptions, keeps tickets; a second time changes nothing', async () => {
+    const { account, mailboxId } = await takingMail();
+    await deliver(stage.app.emulator.url, { to: account.emailAddress, subject: 'Stays', text: 'Here.' });
+    await stage.desk.sync(mailboxId);
+    for (let round = 0; round < 2; round += 1) {
+      const answer = await disconnect(account.id);
+      expect(answer.account).toMatchObject({
+        status: 'DISCONNECTED',
+        problem: { code: 'ACCOUNT_DISCONNECTED', remedy: expect.stringContaining('reauthenticate') },
+      });
+    }
+    const { node, tickets } = await stage.desk.request<{
+      node: { incoming: { enabled: boolean } };
+      tickets: { edges: { node: { subject: string } }[] };
+    }>(
+      `query ($id: ID!) { node(id: $id) { ... on Mailbox { incoming { enabled } } } tickets { edges { node { subject } } } }`,
+      { id: mailboxId },
+    );
+    expect(node.incoming.enabled).toBe(false);
+    expect(tickets.edges.map(({ node: ticket }) => ticket.subject)).toContain('Stays');
+    const [row] = await stage.app.database.em
+      .fork()
+      .execute<{ sealed_token_cache: string }[]>('select sealed_token_cache from account where id = ?', [
+        rowId(account.id),
+      ]);
+    expect(row?.sealed_token_cache).toBe('');
+    await expect(stage.desk.sync(mailboxId)).rejects.toThrow();
+    expect(await refresh(account.id)).toMatchObject({ code: 'ACCOUNT_DISCONNECTED' });
+  });
+
+  test('signing in again connects it again, with the settings of its mailbox', async () => {
+    const { account, mailboxId } = await takingMail();
+    await stage.desk.enable(mailboxId, { createTickets: false });
+    await disconnect(account.id);
+    const { authorizationUrl = '' } = await stage.run('reauthenticate', { accountId: account.id });
+    await signInAs(authorizationUrl, account.emailAddress);
+    expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
+    expect(await mailboxOf(account.emailAddress)).toBe(mailboxId);
+    const { node } = await stage.desk.request<{ node: { incoming: Record<string, unknown> } }>(
+      'query ($id: ID!) { node(id: $id) { ... on Mailbox { incoming { enabled createTickets intervalMinutes } } } }',
+      { id: mailboxId },
+    );
+    expect(node.incoming).toEqual({ enabled: false, createTickets: false, intervalMinutes: 'MINUTES_60' });
+    await stage.desk.enable(mailboxId);
+    expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
+  });
+});

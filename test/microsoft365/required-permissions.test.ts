@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Account } from '../../src/microsoft365/account.entity.ts';
+import { forkFor } from '../../src/platform/database.ts';
+import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app?.[Symbol.asyncDispose]());
+
+async function permissionsOf(desk: Desk, features?: string[]): Promise<string[]> {
+  const { microsoft365Setup } = await desk.request<{
+    microsoft365Setup: { permissions: { name: string; kind: string; purpose: string; granted: boolean }[] };
+  }>(
+    `query ($features: [Microsoft365Feature!]) { microsoft365Setup {
+       permissions(features: $features) { name kind purpose granted } } }`,
+    features === undefined ? {} : { features },
+  );
+  return microsoft365Setup.permissions.map(({ name, kind, granted, purpose }) => {
+    expect(purpose).toMatch(/\.$/);
+    return `${kind} ${name}${granted ? ' granted' : ''}`;
+  });
+}
+
+test('the permissions needed are those of just the features in use, and say whether they are granted', async () => {
+  const desk = await app.newDesk();
+  expect(await permissionsOf(desk)).toEqual(['DELEGATED User.Read', 'DELEGATED Mail.ReadWrite']);
+  await desk.connectMailbox();
+  expect(await permissionsOf(desk)).toEqual([
+    'DELEGATED User.Read granted',
+    'DELEGATED Mail.ReadWrite granted',
+  ]);
+});
+
+test('scopes of shared mailboxes and of the directory appear when they are asked about, or in use', async () => {
+  const desk = await app.newDesk();
+  await desk.connectMailbox();
+  expect(await permissionsOf(desk, ['SHARED_MAILBOXES'])).toEqual([
+    'DELEGATED User.Read granted',
+    'DELEGATED Mail.ReadWrite granted',
+    'DELEGATED Mail.ReadWrite.Shared',
+  ]);
+  const em = forkFor(app.database, desk.organizationId);
+  const account = await em.findOneOrFail(Account, {});
+  account.grantedScopes = [...account.grantedScopes, 'User.Read.All', 'LicenseAssignment.Read.All'];
+  await em.flush();
+  expect(await permissionsOf(desk)).toEqual([
+    'DELEGATED User.Read granted',
+    'DELEGATED Mail.ReadWrite granted',
+    'DELEGATED User.Read.All granted',
+    'DELEGATED LicenseAssignment.Read.All granted',
+  ]);
+});
+
+test('with integrations in application mode alone no delegated permission is asked for', async () => {
+  const desk = await app.newDesk();
+  const clientId = crypto.randomUUID();
+  await control(app.emulator.url, 'apps', { clientId, roles: ['Mail.ReadWrite'] });
+  const { createIntegration } = await desk.request<{ createIntegration: { message?: string } }>(
+    `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) { ... on Error { message } } }`,
+    {
+      input: {
+        tenantId: 'contoso.example',
+        clientId,
+        clientSecret: 'a secret of the test',
+        authorizationMode: 'APPLICATION',
+      },
+    },
+  );
+  expect(createIntegration.message).toBeUndefined();
+  expect(await permissionsOf(desk)).toEqual(['APPLICATION Mail.ReadWrite granted']);
+  expect(await permissionsOf(desk, ['MAIL', 'APPLICATION_MODE'])).toEqual([
+    'DELEGATED User.Read',
+    'DELEGATED Mail.ReadWrite',
+    'APPLICATION Mail.ReadWrite granted',
+  ]);
+  expect(await permissionsOf(desk, [])).toEqual([]);
+});
