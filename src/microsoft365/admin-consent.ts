@@ -242,8 +242,11 @@ async function reviveTenantAccount(
       return created;
     }
     await lockTokens(em, known.id);
-    // A disconnected account gets no token, and a kept token does not show what was granted since: this state gets a new one.
+    // A disconnected account gets no token, and a kept token does not show what was granted since: so it gets a new one.
+    // What stood in the way before says nothing any more, whatever comes of that.
     known.status = 'NEEDS_CONSENT';
+    known.problem = null;
+    known.sealedTokenCache = '';
     await em.flush();
     return known;
   });
