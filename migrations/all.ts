@@ -1,6 +1,7 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { AfterProcessing } from './2026-11-21-after-processing.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
+import { ConsentLinks } from './2026-11-21-consent-links.ts';
 import { Credentials } from './2026-11-21-credentials.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
@@ -44,4 +45,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-sign-ins', class: SignIns },
   { name: '2026-11-21-mailbox-access', class: MailboxAccess },
   { name: '2026-11-21-kept-mailboxes', class: KeptMailboxes },
+  { name: '2026-11-21-consent-links', class: ConsentLinks },
 ];

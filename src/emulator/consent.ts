@@ -79,8 +79,23 @@ export function grantRoles(state: EmulatorState, tenant: Tenant, appId: string):
   consentOf(tenant, appId).roles = [...rolesOf(state, appId)];
 }
 
-/** Takes back what was granted: by one user, or, without `userId`, by the administrator and everybody. */
-export function revokeConsent(tenant: Tenant, appId: string, userId: string | null): void {
+/**
+ * Takes back what was granted: by one user, or, without `userId`, by the administrator and everybody. With `scopes` only
+ * these, of the user's own consent or of the administrator's.
+ */
+export function revokeConsent(
+  tenant: Tenant,
+  appId: string,
+  userId: string | null,
+  scopes: readonly string[] | null = null,
+): void {
+  if (scopes !== null) {
+    const consent = consentOf(tenant, appId);
+    const without = (names: readonly string[]) => names.filter((name) => !scopes.includes(name));
+    if (userId === null) consent.adminScopes = without(consent.adminScopes);
+    else consent.userScopes.set(userId, without(consent.userScopes.get(userId) ?? []));
+    return;
+  }
   if (userId === null) tenant.appConsents.delete(appId);
   else tenant.appConsents.get(appId)?.userScopes.delete(userId);
 }

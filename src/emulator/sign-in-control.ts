@@ -29,6 +29,8 @@ const consentRevocation = z.strictObject({
   address: z.string().min(1).optional(),
   /** Id or domain; needed when there is no address. */
   tenant: z.string().min(1).optional(),
+  /** Only these permissions. */
+  scopes: z.array(z.string().min(1)).max(100).optional(),
 });
 const refusal = z.strictObject({
   address: z.string().min(1),
@@ -151,7 +153,7 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
     if (tenant === undefined || (address !== undefined && owner === undefined)) {
       throw unknown('Name an address, or a tenant by id or domain, that exists here.');
     }
-    revokeConsent(tenant, appId, owner?.userId ?? null);
+    revokeConsent(tenant, appId, owner?.userId ?? null, input.scopes ?? null);
     push.consentRevoked(tenant, appId);
     return c.json({ tenantId: tenant.id, userId: owner?.userId ?? null, clientId: appId });
   });

@@ -13,7 +13,7 @@ export async function featuresInUse(em: EntityManager): Promise<Microsoft365Feat
   const [integrations, tenants, shared, signedInForDirectory] = [
     await em.count(Integration, { authorizationMode: 'DELEGATED' }),
     await em.count(Integration, { authorizationMode: 'APPLICATION' }),
-    await em.count(Mailbox, { kind: 'SHARED', account: { kind: 'USER' } }),
+    await em.count(Mailbox, { kind: 'SHARED', removedAt: null, account: { kind: 'USER' } }),
     await em.count(Account, {
       kind: 'USER',
       status: { $ne: 'DISCONNECTED' },

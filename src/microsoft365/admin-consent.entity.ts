@@ -17,6 +17,12 @@ export const AdminConsentSchema = defineEntity({
     user: () => p.manyToOne(User).ref(),
     /** SHA-256 of the state that comes back. */
     stateDigest: p.blob().$type<Buffer>(),
+    /** The key that it was started with. */
+    apiKeyId: p.uuid().nullable(),
+    /** SHA-256 of the token in the link that the caller is given. */
+    linkDigest: p.blob().$type<Buffer>().nullable(),
+    /** SHA-256 of the cookie of the browser that opened the link; null until one has. */
+    browserDigest: p.blob().$type<Buffer>().nullable(),
     returnTo: p.text().nullable(),
     expiresAt: p.datetime(),
     usedAt: p.datetime().nullable(),

@@ -4,7 +4,7 @@ import { mutation } from '../graphql/mutation.ts';
 
 mutation('startAdminConsent', {
   description:
-    'Gives the page where an administrator of the tenant at Microsoft grants what the integration needs: in application mode its application permissions, otherwise the permissions that sign-ins ask for, for everybody in the tenant. Open it, or hand it to the administrator, within ten minutes; it works once. In application mode the account of the tenant is ACTIVE afterwards.',
+    'Gives the page where an administrator of the tenant at Microsoft grants what the integration needs: in application mode its application permissions, otherwise the permissions that sign-ins ask for, for everybody in the tenant. Open it, or hand it to the administrator, within ten minutes; the first browser that opens it has to complete it, once. In application mode the account of the tenant is ACTIVE afterwards.',
   permission: 'integration:manage',
   input: (t) => ({
     integrationId: t.id({ required: true, description: 'Which integration.' }),
@@ -18,6 +18,7 @@ mutation('startAdminConsent', {
     services.microsoft365.startAdminConsent(em, {
       integrationId: decodeId('Integration', integrationId),
       userId: actor.userId,
+      apiKeyId: actor.apiKeyId,
       returnTo: returnTo ?? null,
     }),
 });

@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import { ApiKey } from '../access/api-key.entity.ts';
 import { grants } from '../access/permissions.ts';
 import { User } from '../access/user.entity.ts';
 import { InvalidInputError } from '../errors.ts';
@@ -18,6 +19,7 @@ import { healAccounts } from './heal-accounts.ts';
 import { Integration } from './integration.entity.ts';
 import { getIntegration, type IntegrationDeps, openRegistration } from './integrations.ts';
 import { createMsal, graphScopes } from './msal.ts';
+import { isBoundTo } from './open-sign-in.ts';
 import { checkReturnTo } from './return-to.ts';
 import { redirectUriOf, SIGN_IN_MILLISECONDS } from './sign-in.ts';
 import { SignInError, signInErrorCode } from './sign-in-error.ts';
@@ -42,8 +44,10 @@ export interface AdminConsentDeps extends IntegrationDeps {
 /** What `startAdminConsent` is told. */
 export interface AdminConsentRequest {
   integrationId: string;
-  /** Who starts it; it can be completed as long as this user may manage integrations. */
+  /** Who starts it; it can be completed as long as this user may manage integrations, by a key that is good. */
   userId: string;
+  /** Null for the machine itself. */
+  apiKeyId: string | null;
   /** Where the browser goes afterwards: a path on this server. */
   returnTo: string | null;
 }
@@ -53,6 +57,8 @@ export interface AdminConsentAnswer {
   state: string | null;
   error: string | null;
   errorDescription: string | null;
+  /** The cookie that `open-admin-consent.ts` gave the browser under the name of this state. */
+  cookie: string | null;
 }
 
 /** A consent that was given. */
@@ -72,28 +78,27 @@ export function isAdminConsentState(state: string | null): boolean {
 
 /**
  * Gives the page where an administrator of the tenant grants what the integration needs, for everybody: in application
- * mode the application permissions, otherwise those that sign-ins ask for. The administrator may be somebody else than
- * who asks, in another browser: the page may be handed on, and what protects it is the state, known to the caller alone,
- * good once and for ten minutes. Throws `NotFoundError`, and `InvalidInputError` for `returnTo` and for an integration
+ * mode the application permissions, otherwise those that sign-ins ask for. It is a link of ours, which
+ * `open-admin-consent.ts` answers. The administrator may be somebody else than who asks: the link may be handed on until a
+ * browser opens it, and is bound to that one from then on, good once and for ten minutes, see `sign-in.ts`. Throws `NotFoundError`, and `InvalidInputError` for `returnTo` and for an integration
  * of personal accounts.
  * https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
  */
 export async function startAdminConsent(
   em: EntityManager,
-  { clock, overrides, publicUrl }: Pick<AdminConsentDeps, 'clock' | 'overrides' | 'publicUrl'>,
+  { clock, publicUrl }: Pick<AdminConsentDeps, 'clock' | 'publicUrl'>,
   request: AdminConsentRequest,
 ): Promise<{ authorizationUrl: string }> {
   const integration = await getIntegration(em, request.integrationId);
   const returnTo = checkReturnTo(request.returnTo, publicUrl);
-  const { cloud, tenantId, clientId, authorizationMode } = integration;
-  if (tenantId === 'consumers') {
+  if (integration.tenantId === 'consumers') {
     throw new InvalidInputError(
       'integrationId',
       'Personal accounts have no administrator.',
       'Let each person sign in with startSignIn and accept.',
     );
   }
-  const state = `${STATE_PREFIX}${randomToken()}`;
+  const link = randomToken();
   const now = clock.now();
   await em.nativeDelete(AdminConsent, { expiresAt: { $lt: new Date(now.getTime() - KEEP_MILLISECONDS) } });
   em.create(AdminConsent, {
@@ -101,11 +106,27 @@ export async function startAdminConsent(
     organization: integration.organization,
     integration,
     user: em.getReference(User, request.userId, { wrapped: true }),
-    stateDigest: digest(state),
+    apiKeyId: request.apiKeyId,
+    linkDigest: digest(link),
+    stateDigest: digest(stateOfLink(link)),
     returnTo,
     expiresAt: new Date(now.getTime() + SIGN_IN_MILLISECONDS),
   });
   await em.flush();
+  return { authorizationUrl: `${publicUrl}/api/integrations/microsoft365/admin-consent/${link}` };
+}
+
+/** The state of the consent that a link belongs to: nothing else has to be kept for it. */
+export function stateOfLink(link: string): string {
+  return `${STATE_PREFIX}${digest(`admin-consent:${link}`).toString('base64url')}`;
+}
+
+/** The page of Microsoft on which an administrator consents. */
+export function adminConsentPage(
+  { cloud, tenantId, clientId, authorizationMode }: Integration,
+  { overrides, publicUrl }: Pick<AdminConsentDeps, 'overrides' | 'publicUrl'>,
+  state: string,
+): string {
   const scopes =
     authorizationMode === 'APPLICATION'
       ? [`${CLOUDS[cloud].graphUrl}/.default`]
@@ -119,7 +140,7 @@ export async function startAdminConsent(
     scope: scopes.join(' '),
   });
   const url = `${CLOUDS[cloud].loginUrl}/${segment}/v2.0/adminconsent?${query}`;
-  return { authorizationUrl: loginUrlOf(overrides, url) ?? url };
+  return loginUrlOf(overrides, url) ?? url;
 }
 
 /**
@@ -130,12 +151,14 @@ export async function completeAdminConsent(
   deps: AdminConsentDeps,
   answer: AdminConsentAnswer,
 ): Promise<CompletedAdminConsent> {
-  const { organizationId, id } = await takeConsent(deps, answer.state);
+  const { organizationId, id } = await takeConsent(deps, answer);
   const em = forkFor(deps.database, organizationId);
   const consent = await em.findOneOrFail(AdminConsent, { id });
   const user = await em.findOne(User, { id: consent.user.id });
   // Ten minutes are long enough to lose a right.
-  if (!user || user.disabledAt || !grants(user.role, 'integration:manage')) {
+  const { apiKeyId } = consent;
+  const isGood = apiKeyId == null || (await em.count(ApiKey, { id: apiKeyId, revokedAt: null })) > 0;
+  if (!isGood || !user || user.disabledAt || !grants(user.role, 'integration:manage')) {
     throw new SignInError('INVALID_STATE');
   }
   if (answer.error !== null) throw refusalOf(answer.error, answer.errorDescription);
@@ -150,21 +173,25 @@ export async function completeAdminConsent(
 /** As `takeAttempt` in `complete-sign-in.ts`: over all organizations, by a state that nobody can guess, once. */
 async function takeConsent(
   { database, clock }: AdminConsentDeps,
-  state: string | null,
+  { state, cookie }: AdminConsentAnswer,
 ): Promise<{ organizationId: string; id: string }> {
   if (!state) throw new SignInError('INVALID_STATE');
+  const across = forkAcrossOrganizations(database);
   const now = clock.now();
-  const [row] = await forkAcrossOrganizations(database).execute<
-    { id: string; organization_id: string; expired: boolean }[]
-  >(
+  const [found] = await across.execute<
+    { id: string; organization_id: string; browser_digest: Buffer | null }[]
+  >(`select id, organization_id, browser_digest from admin_consent where state_digest = decode(?, 'hex')`, [
+    digest(state).toString('hex'),
+  ]);
+  if (found === undefined || !isBoundTo(found.browser_digest, cookie)) throw new SignInError('INVALID_STATE');
+  const [row] = await across.execute<{ expired: boolean }[]>(
     `update admin_consent set used_at = ?, updated_at = ?
-       where state_digest = decode(?, 'hex') and used_at is null
-       returning id, organization_id, expires_at <= ? as expired`,
-    [now, now, digest(state).toString('hex'), now],
+       where organization_id = ? and id = ? and used_at is null returning expires_at <= ? as expired`,
+    [now, now, found.organization_id, found.id, now],
   );
   if (row === undefined) throw new SignInError('INVALID_STATE');
   if (row.expired) throw new SignInError('SIGN_IN_EXPIRED');
-  return { organizationId: row.organization_id, id: row.id };
+  return { organizationId: found.organization_id, id: found.id };
 }
 
 function refusalOf(error: string, description: string | null): SignInError {
@@ -215,8 +242,11 @@ async function reviveTenantAccount(
       return created;
     }
     await lockTokens(em, known.id);
-    // A disconnected account gets no token, and a kept token does not show what was granted since: this state gets a new one.
+    // A disconnected account gets no token, and a kept token does not show what was granted since: so it gets a new one.
+    // What stood in the way before says nothing any more, whatever comes of that.
     known.status = 'NEEDS_CONSENT';
+    known.problem = null;
+    known.sealedTokenCache = '';
     await em.flush();
     return known;
   });

@@ -32,6 +32,7 @@ import {
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
 import { createMailboxInspection, type MailboxInspection } from './mailbox-inspection.ts';
+import { openAdminConsent } from './open-admin-consent.ts';
 import { type OpenedSignIn, openSignIn, type ReadCookie } from './open-sign-in.ts';
 import type { PushApi } from './push.ts';
 import { createPushApi } from './push-api.ts';
@@ -99,6 +100,8 @@ export interface Microsoft365 {
   reauthenticate(em: EntityManager, request: ReauthenticationRequest): Promise<StartedSignIn>;
   /** See `check-account.ts`. */
   checkAccount(reference: AccountReference): Promise<CheckedAccount>;
+  /** See `open-admin-consent.ts`. Throws `SignInError`. */
+  openAdminConsent(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
   /** See `open-sign-in.ts`. Throws `SignInError`. */
   openSignIn(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
   /** See `admin-consent.ts`. */
@@ -148,7 +151,8 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     reauthenticate: (em, request) => reauthenticate(em, { secretBox, clock, publicUrl }, request),
     checkAccount: (reference) => checkAccount({ ...deps, tokens, transport }, reference),
     openSignIn: (link, readCookie) => openSignIn({ ...deps, overrides }, link, readCookie),
-    startAdminConsent: (em, request) => startAdminConsent(em, { clock, overrides, publicUrl }, request),
+    startAdminConsent: (em, request) => startAdminConsent(em, { clock, publicUrl }, request),
+    openAdminConsent: (link, readCookie) => openAdminConsent({ ...deps, overrides }, link, readCookie),
     completeAdminConsent: (answer) => completeAdminConsent({ ...deps, overrides, tokens }, answer),
     completeSignIn: (answer) => completeSignIn({ ...deps, overrides, transport, tokens }, answer),
   };

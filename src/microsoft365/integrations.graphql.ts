@@ -30,13 +30,14 @@ const IntegrationPermissionType = builder
   .objectRef<IntegrationPermission>('IntegrationPermission')
   .implement({
     description:
-      'A delegated permission of Microsoft Graph, and whether an account of the integration has it.',
+      'A permission of Microsoft Graph that the integration asks for, in its name or that of an account, and whether it has it.',
     authScopes: { permission: 'integration:read' },
     fields: (t) => ({
       name: t.exposeString('name', { description: 'Its name, as the app registration lists it.' }),
       purpose: t.exposeString('purpose', { description: 'What it is needed for.' }),
       granted: t.exposeBoolean('granted', {
-        description: 'Whether it was granted to an account at its last sign-in.',
+        description:
+          'Whether it was granted to an account at its last sign-in; in application mode, to the tenant.',
       }),
     }),
   });
@@ -100,7 +101,8 @@ builder.node(Integration, {
     permissions: t.field({
       type: [IntegrationPermissionType],
       description: 'The permissions that sign-ins ask for, each with its purpose and whether it is granted.',
-      resolve: ({ id }, _args, { em }) => permissionsOfIntegration(em, id),
+      resolve: ({ id, authorizationMode }, _args, { em }) =>
+        permissionsOfIntegration(em, id, authorizationMode),
     }),
     accounts: t.connection(
       {

@@ -34,6 +34,18 @@ export function permissionsFor(purpose: SignInPurpose, granted: readonly string[
   return [...new Set([...BY_PURPOSE[purpose], ...kept])];
 }
 
+/**
+ * What is left to ask for when Microsoft no longer grants all of `granted`: first without the directory, then without shared
+ * mailboxes, so that mail goes on when only those were taken back. Null when nothing can be left out.
+ */
+export function fewerPermissions(granted: readonly string[]): string[] | null {
+  for (const purpose of ['SHARED_MAILBOXES', 'MAIL'] as const) {
+    const kept = granted.filter((name) => BY_PURPOSE[purpose].some((own) => own === name));
+    if (kept.length < granted.length && readsMail(kept)) return kept;
+  }
+  return null;
+}
+
 /** Whether a permission is asked for by every sign-in for mail, or only on demand. */
 export function isAskedOnDemand(permission: string): boolean {
   return !BY_PURPOSE.MAIL.some((name) => name === permission);

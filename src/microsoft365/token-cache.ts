@@ -21,6 +21,8 @@ export async function openTokenCache(
   account: { id: string; homeAccountId: string; sealedTokenCache: string },
   msal: ConfidentialClientApplication,
 ): Promise<AccountInfo | null> {
+  // A disconnected account has none; that of a tenant may be consented to again.
+  if (account.sealedTokenCache === '') return null;
   const cache = msal.getTokenCache();
   cache.deserialize(secretBox.open(account.sealedTokenCache, contextOf(account.id)));
   return await cache.getAccountByHomeId(account.homeAccountId);

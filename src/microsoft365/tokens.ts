@@ -16,6 +16,7 @@ import { createGraphGate } from './graph-gate.ts';
 import type { Integration } from './integration.entity.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
 import { applicationScopes, createMsal, graphScopes, readMsalFailure } from './msal.ts';
+import { fewerPermissions } from './sign-in-purpose.ts';
 import { openTokenCache, sealTokenCache } from './token-cache.ts';
 import { lockTokens } from './token-lock.ts';
 
@@ -164,6 +165,7 @@ async function visitAccount(
       return { error: failure(code, account?.problem?.microsoftCode ?? null, null) };
     }
     const integration = await getIntegration(em, account.integration.id);
+    const granted = account.grantedScopes;
     for (;;) {
       const { id, sealedClientSecret, sealedPrivateKey } = integration;
       // Opened outside of the `try`: a key that is missing is the operator's fault, not the account's.
@@ -187,6 +189,14 @@ async function visitAccount(
         return { token: toToken(result, integration, account, clock) };
       } catch (error) {
         const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
+        const mayDoWithFewer = outcome === 'CONSENT_REQUIRED' && account.kind === 'USER';
+        const fewer = mayDoWithFewer ? fewerPermissions(account.grantedScopes) : null;
+        if (fewer !== null) {
+          // Something was taken back: what is left may be enough to go on with.
+          account.grantedScopes = fewer;
+          continue;
+        }
+        account.grantedScopes = granted;
         const { status, code } = refusalFor(account, refreshRefusal(outcome));
         if (status === 'CREDENTIAL_EXPIRED') {
           // Replaced while Microsoft was asked with the old one: that says nothing about the new one.

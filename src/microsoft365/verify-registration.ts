@@ -46,6 +46,8 @@ export async function verifyRegistration(
     const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
     const { cloud, clientId } = app;
     deps.logger.warn({ cloud, clientId, microsoftCode, correlationId }, 'an app registration was refused');
+    // One of many tenants that no longer lets the app in: that says nothing about the credential.
+    if (tenantId === null && outcome === 'APP_NOT_FOUND') return { tenantId, token: null };
     const code = outcome === null ? undefined : CODES[outcome];
     if (code !== undefined) throw new RegistrationError(code, { microsoftCode, cause: error });
     // A policy against tokens of the app itself says nothing about people who sign in.

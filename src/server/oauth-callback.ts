@@ -18,22 +18,24 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
       const query = (name: string) => context.req.query(name) ?? null;
       keepPrivate(context);
       try {
+        const state = query('state');
+        const cookieName = signInCookieName(state ?? '', publicUrl);
         const answer = {
-          state: query('state'),
+          state,
+          cookie: getCookie(context, cookieName) ?? null,
           error: query('error'),
           errorDescription: query('error_description'),
         };
         if (isAdminConsentState(answer.state)) {
           const consented = await microsoft365.completeAdminConsent(answer);
+          deleteCookie(context, cookieName, signInCookieScope(publicUrl));
           return welcome(context, consented.returnTo, 'Consent granted', [
             ['App', consented.integration.clientId],
             ...(consented.account ? accountLines(consented.account) : []),
           ]);
         }
-        const cookieName = signInCookieName(answer.state ?? '', publicUrl);
-        const cookie = getCookie(context, cookieName) ?? null;
-        const completed = await microsoft365.completeSignIn({ ...answer, code: query('code'), cookie });
-        if (cookie !== null) deleteCookie(context, cookieName, signInCookieScope(publicUrl));
+        const completed = await microsoft365.completeSignIn({ ...answer, code: query('code') });
+        deleteCookie(context, cookieName, signInCookieScope(publicUrl));
         return welcome(context, completed.returnTo, 'Connected', [
           ['Account', completed.account.emailAddress],
           ['Status', completed.account.status],

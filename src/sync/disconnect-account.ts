@@ -13,6 +13,9 @@ import { recordEvents } from '../realtime/record.ts';
 import { endSubscriptions } from './end-subscriptions.ts';
 import { managePushJob } from './push.jobs.ts';
 
+const TENANT_REMEDY =
+  'Let an administrator of the tenant open the page of startAdminConsent, and switch incoming mail on.';
+
 export interface DisconnectAccountDeps {
   microsoft365: Microsoft365;
   clock: Clock;
@@ -55,6 +58,8 @@ async function removeTokens(
   const mailboxes = await switchOff(em, organizationId, accountId, now);
   account.sealedTokenCache = '';
   const problem = new GraphError('ACCOUNT_DISCONNECTED', 'The account was disconnected.').toProblem(now);
+  // Nobody signs in to a tenant.
+  if (account.kind === 'TENANT') problem.remedy = TENANT_REMEDY;
   await applyAccountSignal(em, account, { kind: 'DISCONNECTED', problem }, now);
   await announceTokensVoid(em, { organizationId, accountId });
   await enqueueMany(

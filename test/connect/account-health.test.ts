@@ -128,6 +128,29 @@ describe('Account health', () => {
   });
 });
 
+test('mail goes on when the directory or shared mailboxes were taken back, and says what is left', async () => {
+  const account = await stage.connect('ada@contoso.example', { purpose: 'SHARED_MAILBOXES' });
+  await stage.connect(account.emailAddress, { purpose: 'DIRECTORY' });
+  const revoke = (scopes: string[]) =>
+    stage.microsoft('consents/revoke', { clientId: stage.clientId, address: account.emailAddress, scopes });
+  await revoke(['User.Read.All']);
+  expect((await refresh(account.id)).account).toMatchObject({
+    status: 'ACTIVE',
+    grantedScopes: ['Mail.ReadWrite', 'Mail.ReadWrite.Shared', 'User.Read'],
+  });
+  await revoke(['Mail.ReadWrite.Shared']);
+  expect((await refresh(account.id)).account).toMatchObject({
+    status: 'ACTIVE',
+    grantedScopes: ['Mail.ReadWrite', 'User.Read'],
+  });
+  await revoke(['Mail.ReadWrite']);
+  expect((await refresh(account.id)).account).toMatchObject({
+    status: 'NEEDS_CONSENT',
+    grantedScopes: ['Mail.ReadWrite', 'User.Read'],
+    problem: { code: 'CONSENT_REQUIRED', microsoftCode: 'AADSTS65001' },
+  });
+});
+
 describe('Refresh', () => {
   test('takes over the name and address, for the mailbox as well, as often as it is asked', async () => {
     const { account, mailboxId } = await takingMail();
@@ -204,6 +227,30 @@ describe('Disconnect', () => {
     expect(row?.sealed_token_cache).toBe('');
     await expect(stage.desk.sync(mailboxId)).rejects.toThrow();
     expect(await refresh(account.id)).toMatchObject({ code: 'ACCOUNT_DISCONNECTED' });
+  });
+
+  test('a tenant that was disconnected comes back with an administrator’s consent', async () => {
+    const { createIntegration } = await stage.desk.request<{
+      createIntegration: { integration: { id: string; accounts: { edges: { node: { id: string } }[] } } };
+    }>(
+      `mutation { createIntegration(input: { tenantId: "contoso.example", authorizationMode: APPLICATION,
+         clientId: "${crypto.randomUUID()}", clientSecret: "a secret of the test" }) {
+           ... on CreateIntegrationPayload { integration { id accounts { edges { node { id } } } } } } }`,
+    );
+    const { id: integrationId, accounts } = createIntegration.integration;
+    const accountId = accounts.edges[0]?.node.id ?? '';
+    expect((await disconnect(accountId)).account?.status).toBe('DISCONNECTED');
+    expect(await refresh(accountId)).toMatchObject({ code: 'ACCOUNT_DISCONNECTED' });
+    const { startAdminConsent } = await stage.desk.request<{
+      startAdminConsent: { authorizationUrl: string };
+    }>(
+      `mutation ($id: ID!) { startAdminConsent(input: { integrationId: $id }) {
+         ... on StartAdminConsentPayload { authorizationUrl } } }`,
+      { id: integrationId },
+    );
+    await signInAs(startAdminConsent.authorizationUrl, 'ada@contoso.example');
+    expect((await stage.account(accountId)).status).toBe('ACTIVE');
+    expect(await refresh(accountId)).toMatchObject({ account: { status: 'ACTIVE' }, problem: null });
   });
 
   test('signing in again connects it again, with the settings of its mailbox', async () => {

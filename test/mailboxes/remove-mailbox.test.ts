@@ -243,3 +243,32 @@ test('it is removed as well when Microsoft lets nobody end the subscription, or 
   }
   await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
 });
+
+test('lists of accounts and integrations leave out removed mailboxes, for one of them and for many', async () => {
+  const kept = await workingMailbox();
+  const gone = await workingMailbox();
+  await remove(gone.mailboxId);
+  const addresses = (edges: { node: { emailAddress: string } }[]) =>
+    edges.map(({ node }) => node.emailAddress);
+  interface Listed {
+    mailboxes: { edges: { node: { emailAddress: string } }[] };
+  }
+  const one = await stage.desk.request<{ node: Listed }>(
+    'query ($id: ID!) { node(id: $id) { ... on Account { mailboxes { edges { node { emailAddress } } } } } }',
+    { id: gone.accountId },
+  );
+  expect(one.node.mailboxes.edges).toEqual([]);
+  const { integrations } = await stage.desk.request<{
+    integrations: { edges: { node: Listed & { accounts: { edges: { node: Listed }[] } } }[] };
+  }>(`{ integrations(first: 5) { edges { node { mailboxes(first: 5) { edges { node { emailAddress } } }
+       accounts(first: 5) { edges { node { mailboxes(first: 5) { edges { node { emailAddress } } } } } } } } } }`);
+  const nodes = integrations.edges.map(({ node }) => node);
+  const ofIntegrations = nodes.flatMap(({ mailboxes }) => addresses(mailboxes.edges));
+  const ofAccounts = nodes.flatMap(({ accounts }) =>
+    accounts.edges.flatMap(({ node }) => addresses(node.mailboxes.edges)),
+  );
+  for (const listed of [ofIntegrations, ofAccounts]) {
+    expect(listed).toContain(kept.address);
+    expect(listed).not.toContain(gone.address);
+  }
+});

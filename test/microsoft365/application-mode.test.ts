@@ -4,6 +4,7 @@ import { confirmMailAccess } from '../../src/microsoft365/application-account.ts
 import { forkFor } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { rowId } from '../security/filled-desk.ts';
+import { answerMicrosoft, openLink } from '../support/browser.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { asInput, type CredentialsDesk, startCredentialsDesk } from './credentials-harness.ts';
 
@@ -54,9 +55,12 @@ describe('Application mode', () => {
       problem: { code: 'CONSENT_REQUIRED', message: expect.stringContaining('Mail.ReadWrite') },
     });
     const url = await consentPage(integrationId);
-    expect(url).toContain('/contoso.example/v2.0/adminconsent?');
-    expect(new URL(url).searchParams.get('scope')).toBe('https://graph.microsoft.com/.default');
-    const { status, page } = await stage.visit(url, 'ada@contoso.example');
+    const answered = await answerMicrosoft(url, 'ada@contoso.example');
+    expect(answered.microsoftUrl).toContain('/contoso.example/v2.0/adminconsent?');
+    const asked = new URL(answered.microsoftUrl).searchParams;
+    expect(asked.get('scope')).toBe('https://graph.microsoft.com/.default');
+    const end = await answered.deliver();
+    const [status, page] = [end.status, await end.text()];
     expect(status).toBe(200);
     expect(page).toMatch(/Consent granted.*contoso\.example.*ACTIVE/s);
     const account = await accountOf(integrationId);
@@ -153,29 +157,26 @@ describe('An admin consent', () => {
     expect(await accountOf(integrationId)).toMatchObject({ status: 'NEEDS_CONSENT' });
   });
 
-  test('is good once, and for the state that was given out alone', async () => {
+  test('is good once, in the browser that opened the link, and for the state that was given out alone', async () => {
     const { integrationId } = await newIntegration();
     const url = await consentPage(integrationId);
-    const answer = await fetch(`${url}&_account=ada@contoso.example&_decision=accept`, {
-      redirect: 'manual',
-    });
-    const back = answer.headers.get('location') ?? '';
-    expect(new URL(back).searchParams.get('admin_consent')).toBe('True');
-    expect((await fetch(back)).status).toBe(200);
-    const again = await fetch(back);
+    const answered = await answerMicrosoft(url, 'ada@contoso.example');
+    const { location, cookie } = answered;
+    expect(new URL(location).searchParams.get('admin_consent')).toBe('True');
+    await expect(openLink(url)).rejects.toThrow('INVALID_STATE');
+    expect(await (await answered.deliver('')).text()).toMatch(/INVALID_STATE/);
+    expect((await answered.deliver()).status).toBe(200);
+    const again = await answered.deliver();
     expect([again.status, await again.text()]).toEqual([400, expect.stringMatching(/INVALID_STATE/)]);
-    const forged = new URL(back);
+    const forged = new URL(location);
     forged.searchParams.set('state', 'admin-consent.forged');
-    expect(await (await fetch(forged)).text()).toMatch(/INVALID_STATE/);
+    expect(await (await fetch(forged, { headers: { cookie } })).text()).toMatch(/INVALID_STATE/);
   });
 
   test('brings the browser back to where it was to go, on this server only', async () => {
     const { integrationId } = await newIntegration();
     const url = await consentPage(integrationId, '/settings');
-    const answer = await fetch(`${url}&_account=ada@contoso.example&_decision=accept`, {
-      redirect: 'manual',
-    });
-    const end = await fetch(answer.headers.get('location') ?? '', { redirect: 'manual' });
+    const end = await (await answerMicrosoft(url, 'ada@contoso.example')).deliver();
     expect([end.status, end.headers.get('location')]).toEqual([303, `${stage.app.url}/settings`]);
     const evil = { integrationId, returnTo: 'https://evil.example' };
     expect(await stage.run('startAdminConsent', evil)).toMatchObject({ code: 'INVALID_INPUT' });

@@ -45,3 +45,26 @@ test('nobody signs in through an integration in application mode', async () => {
     remedy: expect.stringContaining('startAdminConsent'),
   });
 });
+
+test('a tenant that threw the app out does not keep an app of many tenants from a new credential', async () => {
+  await stage.microsoft('tenants', { domain: 'leaving.example' });
+  const address = `desk@leaving.example`;
+  await stage.microsoft('mailboxes', { address });
+  const clientId = crypto.randomUUID();
+  const { integration } = await stage.run('createIntegration', {
+    tenantId: 'organizations',
+    clientId,
+    clientSecret: SECRET,
+  });
+  const integrationId = integration?.id;
+  const { authorizationUrl = '' } = await stage.run('startSignIn', { integrationId });
+  expect(await stage.visit(authorizationUrl, address)).toMatchObject({ status: 200 });
+  // As long as it is known there, the tenant tells whether the credential is good.
+  expect(await stage.run('rotateCredential', { integrationId, clientSecret: SECRET })).toMatchObject({
+    isCredentialVerified: true,
+  });
+  await stage.microsoft('tenants/leaving.example/settings', { knownAppsOnly: true });
+  expect(
+    await stage.run('rotateCredential', { integrationId, clientSecret: 'the-Secret~that.came-after' }),
+  ).toMatchObject({ __typename: 'RotateCredentialPayload', isCredentialVerified: false });
+});

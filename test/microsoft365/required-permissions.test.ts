@@ -76,4 +76,10 @@ test('with integrations in application mode alone no delegated permission is ask
     'APPLICATION Mail.ReadWrite granted',
   ]);
   expect(await permissionsOf(desk, [])).toEqual([]);
+  const { integrations } = await desk.request<{ integrations: { edges: { node: unknown }[] } }>(
+    '{ integrations { edges { node { permissions { name granted } } } } }',
+  );
+  expect(integrations.edges).toEqual([
+    { node: { permissions: [{ name: 'Mail.ReadWrite', granted: true }] } },
+  ]);
 });

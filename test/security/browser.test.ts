@@ -110,6 +110,7 @@ const ROUTES = [
   '/attachments/x',
   '/api/integrations/microsoft365/callback',
   '/api/integrations/microsoft365/sign-in/x',
+  '/api/integrations/microsoft365/admin-consent/x',
   '/setup-check/x',
   '/webhooks/microsoft-graph',
   '/webhooks/microsoft-graph/lifecycle',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { answerMicrosoft } from '../support/browser.ts';
 import { makeCertificate } from '../support/certificate.ts';
 
 const pairs = [makeCertificate(), makeCertificate(), makeCertificate({ curve: 'prime256v1' })];
@@ -49,7 +50,7 @@ beforeAll(async () => {
   await send('rotateCredential', { integrationId, certificate: pairOf(second) });
   const consent = await send('startAdminConsent', { integrationId }, 'authorizationUrl');
   const [, url = ''] = /"authorizationUrl":"([^"]+)"/.exec(consent) ?? [];
-  const page = await fetch(`${url}&_account=ada@contoso.example&_decision=accept`);
+  const page = await (await answerMicrosoft(url, 'ada@contoso.example')).deliver();
   answers.push(await page.text());
   await desk.request('{ integrations { edges { node { id credential { kind thumbprint } } } } }');
 });

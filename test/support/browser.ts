@@ -36,7 +36,8 @@ export async function signInAs(authorizationUrl: string, address: string): Promi
 
 /** Follows a link of ours to Microsoft, and takes the cookie along. A page of Microsoft is left as it is. */
 export async function openLink(url: string): Promise<{ microsoftUrl: string; cookie: string }> {
-  if (!new URL(url).pathname.includes('/microsoft365/sign-in/')) return { microsoftUrl: url, cookie: '' };
+  if (!new URL(url).pathname.startsWith('/api/integrations/microsoft365/'))
+    return { microsoftUrl: url, cookie: '' };
   const opened = await fetch(url, { redirect: 'manual' });
   const microsoftUrl = opened.headers.get('location');
   if (microsoftUrl === null) throw new Error(`no way to Microsoft: ${opened.status} ${await opened.text()}`);
