@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type App, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { enqueue } from '../../src/jobs/define-job.ts';
-import { resealJob } from '../../src/jobs/reseal.jobs.ts';
+import { createReseal } from '../../src/jobs/reseal.jobs.ts';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { EncryptionKeyError } from '../../src/platform/key-check.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { countSealedValues, resealBatch } from '../../src/platform/sealed-values.ts';
-import { createSecretBox } from '../../src/platform/secrets.ts';
+import { createSecretBox, parseEncryptionKeys } from '../../src/platform/secrets.ts';
 import { sealedColumns } from '../../src/sealed-columns.ts';
 import { control, createDesk, type Desk, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { makeCertificate } from '../support/certificate.ts';
@@ -174,7 +173,8 @@ test('two processes with a new first key seal everything anew by themselves, and
 
 test('sealing anew again changes nothing, and what cannot be opened is told and left', async () => {
   const log: string[] = [];
-  await using _worker = await startWith(`${NEW},${OLD}`, 'worker', log);
+  const secretBox = createSecretBox(parseEncryptionKeys(`${NEW},${OLD}`));
+  const job = createReseal({ database: first.database, secretBox, columns: sealedColumns });
   const em = forkAcrossOrganizations(first.database);
   const before = await em.execute('select id, sealed_client_secret from integration order by id');
   const damaged = `v1.test.${randomBytes(60).toString('base64url')}`;
@@ -182,8 +182,9 @@ test('sealing anew again changes nothing, and what cannot be opened is told and 
     'update sign_in_attempt set sealed_secrets = ? where id = (select min(id::text)::uuid from sign_in_attempt) returning id',
     [damaged],
   );
-  await enqueue(em, resealJob, {});
-  await eventually('it is told', () => log.some((line) => line.includes('cannot be opened')));
+  const logger = createLogger('info', { write: (line) => void log.push(line) });
+  const { signal } = new AbortController();
+  await job.handle({}, { signal, logger, attempt: 1, isLastAttempt: false });
   expect(log.find((line) => line.includes('cannot be opened'))).toContain(attempt?.id);
   expect(await em.execute('select id, sealed_client_secret from integration order by id')).toEqual(before);
 });

@@ -1,16 +1,19 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { createApp } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
 import { checkCredential } from '../../src/microsoft365/credential-check.ts';
 import { probePublicUrl } from '../../src/microsoft365/public-url-probe.ts';
-import { checkClock, checkKey, checkPresence, checkScheme } from '../../src/microsoft365/setup-check.ts';
+import {
+  checkClock,
+  checkKey,
+  checkPresence,
+  checkScheme,
+  type SetupCheck,
+} from '../../src/microsoft365/setup-check.ts';
 import { createSetupChecks } from '../../src/microsoft365/setup-checks.ts';
 import { DAY, HOUR, MINUTE, SECOND, systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { createLinkSigner } from '../../src/platform/link-signing.ts';
-import { createLogger } from '../../src/platform/logger.ts';
 import { signIn } from '../access/harness.ts';
 import { control, type Desk, freePort, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 
@@ -45,22 +48,23 @@ async function checksOf(url: string, key: string): Promise<Check[]> {
   return microsoft365Setup.checks;
 }
 
-/** Another process of the installation, started with other variables or at another time. */
-async function checksWith(env: Record<string, string>, aheadMilliseconds = 0): Promise<Map<string, Check>> {
-  const config = readConfig({
-    PORT: String(await freePort()),
-    DATABASE_URL: app.databaseUrl,
-    DESKGRAPH_ROLES: 'api',
-    DESKGRAPH_ENCRYPTION_KEYS: `test:${KEY.toString('base64')}`,
-    MICROSOFT_LOGIN_URL: app.emulator.loginUrl,
-    MICROSOFT_GRAPH_URL: app.emulator.graphUrl,
-    ...env,
-  });
+/** What another process of the installation finds, configured otherwise or at another time. */
+async function checksWith(
+  { PUBLIC_URL = null, loginUrl = app.emulator.loginUrl }: { PUBLIC_URL?: string | null; loginUrl?: string },
+  aheadMilliseconds = 0,
+): Promise<Map<string, SetupCheck>> {
   const clock = { now: () => new Date(systemClock.now().getTime() + aheadMilliseconds) };
-  const other = await createApp(config, createLogger('silent'), { clock });
-  onTestFinished(() => other[Symbol.asyncDispose]());
-  const checks = await checksOf(other.url ?? '', desk.apiKey);
-  return new Map(checks.map((check) => [check.name, check]));
+  const checks = createSetupChecks(
+    {
+      publicUrl: PUBLIC_URL,
+      overrides: { loginUrl, graphUrl: app.emulator.graphUrl },
+      isKeyConfigured: true,
+      isProduction: false,
+    },
+    { links: createLinkSigner([{ name: 'test', key: KEY }]), clock },
+  );
+  const found = await checks.run(forkFor(app.database, desk.organizationId));
+  return new Map(found.map((check) => [check.name, check]));
 }
 
 /** A server that is not ours. */
@@ -212,7 +216,7 @@ test('a clock that is three minutes wrong is warned of, one of six fails, measur
 });
 
 test('when Microsoft does not answer, the clock is unknown and the rest is checked', async () => {
-  const checks = await checksWith({ MICROSOFT_LOGIN_URL: `http://127.0.0.1:${await freePort()}` });
+  const checks = await checksWith({ loginUrl: `http://127.0.0.1:${await freePort()}` });
   expect(checks.get('CLOCK_SKEW')).toMatchObject({
     result: 'UNKNOWN',
     remedy: expect.stringContaining('network'),
