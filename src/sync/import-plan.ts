@@ -15,6 +15,10 @@ export interface ImportPlace {
   seen: string[];
   /** Set where a damaged mail stands in the way: the page is read mail by mail. */
   oneByOne: boolean;
+  /** Set while links are followed, once this listing of the second has brought a mail that none has brought before. */
+  brought?: boolean;
+  /** Set once Graph has not accepted its own link any more, until the listing brings something again. */
+  isLinkRefused?: boolean;
 }
 
 /** What an import is asked for, as far as deciding goes. */
@@ -25,6 +29,12 @@ export interface ImportOrder {
   targetStatus?: ArchiveStatus | null | undefined;
   until: Date;
 }
+
+/**
+ * Ids to keep of mails within one second, some hundred kilobytes; they are written with every page. With more mails in one
+ * second it is listed only once, and what moves meanwhile is left to the next reconciliation.
+ */
+const MOST_SEEN = 5_000;
 
 /** Before every mail there is. */
 const THE_BEGINNING = new Date(0);
@@ -71,6 +81,18 @@ export function aroundDamagedMail(place: ImportPlace): ImportPlace | null {
   return place.oneByOne ? null : { ...place, link: null, oneByOne: true };
 }
 
+/** Where to go on when Graph's own link may not count any more; null when no other way is left. */
+export function withoutLink(place: ImportPlace): ImportPlace | null {
+  if (place.link === null || place.isLinkRefused) return null;
+  return { ...place, link: null, isLinkRefused: true };
+}
+
+/** Where an import goes on that somebody resumes: Graph's link may be as old as one likes. */
+export function resumedPlace(place: ImportPlace): ImportPlace {
+  const { isLinkRefused: _, ...rest } = place;
+  return { ...rest, link: null };
+}
+
 /** A page as it is stored, and where the import goes on. */
 export interface ImportStep {
   /** Mails that no earlier page has stored, drafts left out: nobody has sent those. */
@@ -84,6 +106,7 @@ export interface ImportStep {
 /**
  * Decides what follows a page. As in a reconciliation, the next page is asked for by the time of the last mail and not by
  * Graph's link, which holds a number of mails to pass over: when mail is moved meanwhile, as many others are never seen.
+ * Where one second fills a page there is only the link: then that second is listed until a listing brings nothing new.
  * Null when Graph leads in a circle.
  */
 export function afterImportPage(
@@ -96,21 +119,35 @@ export function afterImportPage(
   const unreadable = page.unreadable.filter(
     ({ graphMessageId }) => graphMessageId !== null && !seen.has(graphMessageId),
   );
-  if (page.link === null) return { fresh, unreadable, next: nextPhase(order, place.phase) };
-  if (page.link === place.link) return null;
+  if (page.link !== null && page.link === place.link) return null;
   const last = page.mails.at(-1)?.receivedAt;
-  if (!last || last.getTime() <= Date.parse(place.from)) {
-    return { fresh, unreadable, next: { ...place, link: page.link } };
+  const isBeyond = last != null && last.getTime() > Date.parse(place.from);
+  const isNews = fresh.length + unreadable.length > 0;
+  const here = { ...place, seen: [...new Set([...place.seen, ...idsOf(page)])].slice(0, MOST_SEEN) };
+  if (page.link !== null && !isBeyond) {
+    const { isLinkRefused = false, brought = false } = place;
+    const next = {
+      ...here,
+      link: page.link,
+      brought: brought || isNews,
+      isLinkRefused: isLinkRefused && !isNews,
+    };
+    return { fresh, unreadable, next };
   }
-  const again = [
-    ...page.mails.filter(({ receivedAt }) => receivedAt?.getTime() === last.getTime()),
-    ...page.unreadable,
-  ];
+  if (place.link !== null && (place.brought || isNews) && here.seen.length < MOST_SEEN) {
+    return { fresh, unreadable, next: { ...placeFrom(place.phase, new Date(place.from)), seen: here.seen } };
+  }
+  if (page.link === null) return { fresh, unreadable, next: nextPhase(order, place.phase) };
+  const again = page.mails.filter(({ receivedAt }) => receivedAt?.getTime() === last?.getTime());
   const next = {
-    ...placeFrom(place.phase, last),
-    seen: again.flatMap(({ graphMessageId }) => graphMessageId ?? []),
+    ...placeFrom(place.phase, last ?? new Date(place.from)),
+    seen: idsOf({ mails: again, unreadable: page.unreadable }),
   };
   return { fresh, unreadable, next };
+}
+
+function idsOf({ mails, unreadable }: Pick<HistoryPage, 'mails' | 'unreadable'>): string[] {
+  return [...mails, ...unreadable].flatMap(({ graphMessageId }) => graphMessageId ?? []);
 }
 
 function nextPhase({ mode, cutoff, until }: ImportOrder, phase: ImportMode): ImportPlace | null {

@@ -7,6 +7,7 @@ import {
   type ImportPlace,
   type ImportStep,
   importRequest,
+  withoutLink,
 } from './import-plan.ts';
 import type { MailImport } from './mail-import.entity.ts';
 
@@ -63,8 +64,7 @@ export class ImportReader implements Disposable {
       const step = afterImportPage(this.#order, place, page);
       if (step) return { step, at: place, read: await readMails(step.fresh, this.#signal) };
     } catch (error) {
-      const isDamage = error instanceof GraphError && error.code === 'PAGE_UNREADABLE';
-      const detour = isDamage ? aroundDamagedMail(place) : null;
+      const detour = error instanceof GraphError ? aroundRefusal(error, place) : null;
       if (!detour) throw error;
       return this.#read(detour);
     }
@@ -73,4 +73,12 @@ export class ImportReader implements Disposable {
       'Microsoft Graph gave the same link twice while listing the folder.',
     );
   }
+}
+
+/** Where else a page can be had that Microsoft does not give; null when nowhere. */
+function aroundRefusal({ code, status }: GraphError, place: ImportPlace): ImportPlace | null {
+  if (code === 'PAGE_UNREADABLE') return aroundDamagedMail(place);
+  // What we ask for by ourselves has no such answer; a link may be older than Microsoft remembers.
+  const mayBeTheLink = code === 'DELTA_EXPIRED' || (code === 'REQUEST_REFUSED' && status === 400);
+  return mayBeTheLink ? withoutLink(place) : null;
 }

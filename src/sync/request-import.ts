@@ -9,6 +9,7 @@ import type { EntityManager } from '../platform/database.ts';
 import { settingsChanged, tellOfImport } from './finish-import.ts';
 import { importMailJob } from './import.jobs.ts';
 import { ImportEndedError, ImportFolderChangedError, ImportRunningError } from './import-errors.ts';
+import { resumedPlace } from './import-plan.ts';
 import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
 import { IncomingDisabledError } from './sync-errors.ts';
 
@@ -120,7 +121,8 @@ export async function resumeImport(em: EntityManager, id: string, clock: Clock):
     if (mailbox.folder?.id !== mailImport.folderId) throw new ImportFolderChangedError();
     if (!isOpen(mailImport)) {
       if (await openImport(tx, mailbox.id)) throw new ImportRunningError();
-      tx.assign(mailImport, { state: 'QUEUED', finishedAt: null, problem: null, failures: 0 });
+      const place = mailImport.place ? resumedPlace(mailImport.place) : null;
+      tx.assign(mailImport, { state: 'QUEUED', place, finishedAt: null, problem: null, failures: 0 });
       await tx.flush();
       await tellOfImport(tx, mailImport);
     }

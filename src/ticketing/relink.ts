@@ -3,6 +3,7 @@ import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { claimLedgerRows, settleLedger } from './ledger.ts';
 import { type ReadMail, readMail } from './read-mail.ts';
+import type { TicketStatus } from './ticket.entity.ts';
 import { lockTicketNumbers } from './ticket-number.ts';
 
 /** Mails whose ledger rows may have gone missing. */
@@ -25,6 +26,7 @@ interface UnlinkedRow {
   subject: string;
   received_at: string | null;
   is_imported: boolean;
+  status: TicketStatus;
   opens: boolean;
 }
 
@@ -61,9 +63,13 @@ export async function relinkMails(
     }
   }
   const pairs = [...rows].map(([mail, row]) => ({ mail, row }));
-  const summaries = pairs.map(({ mail }) => mail.summary);
-  if (summaries.length === 0) return 0;
-  const claimed = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now);
+  if (pairs.length === 0) return 0;
+  const claimed = new Map<string, string>();
+  for (const [importedAs, alike] of Map.groupBy(pairs, ({ row }) => treatmentOf(row))) {
+    const summaries = alike.map(({ mail }) => mail.summary);
+    const rows = await claimLedgerRows(em, organizationId, mailbox.id, summaries, now, importedAs);
+    for (const [graphMessageId, id] of rows) claimed.set(graphMessageId, id);
+  }
   const outcomes = pairs.flatMap(({ mail, row }) => {
     const inboundMessageId = claimed.get(mail.summary.graphMessageId);
     if (inboundMessageId === undefined) return [];
@@ -84,6 +90,14 @@ export async function relinkMails(
   });
   await settleLedger(em, organizationId, outcomes, now);
   return outcomes.length;
+}
+
+/**
+ * How its message is made again, should it be lost as well: history stays history. What its import was asked for is not
+ * known here any more; the status that the ticket has now serves at least as well.
+ */
+function treatmentOf({ is_imported, status }: UnlinkedRow): TicketStatus | null {
+  return is_imported ? status : null;
 }
 
 function isOfSubject(row: UnlinkedRow, mail: ReadMail): boolean {
@@ -112,6 +126,7 @@ function conversationOf(mail: ReadMail): string | null {
 /** Of a message `known` and its `ticket`. */
 const COLUMNS = `known.id as message_id, known.ticket_id, ticket.number, known.internet_message_id, known.conversation_id,
   known.subject, known.received_at, known.is_imported,
+  ticket.status,
   not exists (
     select from message as earlier
     where earlier.organization_id = known.organization_id and earlier.ticket_id = known.ticket_id

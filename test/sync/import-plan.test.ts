@@ -7,7 +7,9 @@ import {
   type ImportOrder,
   type ImportPlace,
   importRequest,
+  resumedPlace,
   treatmentOf,
+  withoutLink,
 } from '../../src/sync/import-plan.ts';
 import { earliestKnown } from '../../src/sync/imported-range.ts';
 
@@ -37,8 +39,48 @@ describe('what follows a page', () => {
   test('a page that does not get beyond one second is followed by its link, and a circle is noticed', () => {
     const place: ImportPlace = { ...START, from: at(2).toISOString(), seen: ['a'] };
     const stuck = afterImportPage(ARCHIVE, place, page([mail('a', 2), mail('b', 2)], 'L'));
-    expect(stuck?.next).toEqual({ ...place, link: 'L' });
+    expect(stuck?.next).toMatchObject({ from: place.from, link: 'L', seen: ['a', 'b'] });
     expect(afterImportPage(ARCHIVE, stuck?.next ?? START, page([mail('b', 2)], 'L'))).toBeNull();
+  });
+
+  test('a second that took more than a page is listed again until nothing new is in it: mail moved meanwhile shifts what a link leads to', () => {
+    const start: ImportPlace = { ...START, from: at(2).toISOString() };
+    const from = (place: ImportPlace | null | undefined, mails: IncomingMail[], link: string | null) =>
+      afterImportPage(ARCHIVE, place ?? START, page(mails, link));
+    const full = from(start, [mail('a', 2), mail('b', 2)], 'L1');
+    // `a` is moved away, and `c` takes its place on the page that was read already.
+    const beyond = from(full?.next, [mail('d', 2), mail('e', 3)], 'L2');
+    expect(beyond?.next).toMatchObject({ from: at(2).toISOString(), link: null });
+    const again = from(beyond?.next, [mail('b', 2), mail('c', 2)], 'L3');
+    expect(idsOf(again?.fresh ?? [])).toEqual(['c']);
+    const unsure = from(again?.next, [mail('d', 2), mail('e', 3)], null);
+    expect(unsure).toMatchObject({ fresh: [], next: { from: at(2).toISOString(), link: null } });
+    const known = from(unsure?.next, [mail('b', 2), mail('c', 2)], 'L4');
+    const done = from(known?.next, [mail('d', 2), mail('e', 3)], 'L5');
+    expect(done).toMatchObject({ fresh: [], next: { from: at(3).toISOString(), link: null, seen: ['e'] } });
+    expect(from(known?.next, [mail('d', 2), mail('e', 3)], null)?.next).toMatchObject({ phase: 'AS_NEW' });
+  });
+
+  test('of mails without end in one second it keeps no ids without end, and lists them once', () => {
+    const many = Array.from({ length: 6_000 }, (_, index) => mail(`m${index}`, 2));
+    const place: ImportPlace = { ...START, from: at(2).toISOString() };
+    const full = afterImportPage(ARCHIVE, place, page(many, 'L'))?.next;
+    expect(full?.seen).toHaveLength(5_000);
+    const beyond = afterImportPage(ARCHIVE, full ?? START, page([mail('z', 3)], 'L2'))?.next;
+    expect(beyond).toMatchObject({ from: at(3).toISOString(), link: null });
+  });
+
+  test('a link that Graph does not know any more is dropped, and once more only after it has led to something', () => {
+    const place: ImportPlace = { ...START, from: at(2).toISOString(), link: 'L', seen: ['a'] };
+    const dropped = withoutLink(place);
+    expect(dropped).toMatchObject({ from: place.from, link: null, seen: ['a'] });
+    expect(withoutLink(START)).toBeNull();
+    const known = afterImportPage(ARCHIVE, dropped ?? START, page([mail('a', 2)], 'L2'))?.next;
+    expect(withoutLink(known ?? START)).toBeNull();
+    const led = afterImportPage(ARCHIVE, dropped ?? START, page([mail('a', 2), mail('b', 2)], 'L2'))?.next;
+    expect(withoutLink(led ?? START)).toMatchObject({ link: null, seen: ['a', 'b'] });
+    expect(resumedPlace(known ?? START)).toMatchObject({ link: null, from: place.from });
+    expect(withoutLink({ ...resumedPlace(known ?? START), link: 'L3' })).not.toBeNull();
   });
 
   test('drafts are no mail', () => {

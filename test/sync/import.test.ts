@@ -13,7 +13,7 @@ import {
   ticketsOf,
 } from './import-harness.ts';
 import { query } from './push-harness.ts';
-import { reconcile } from './reconcile-harness.ts';
+import { behindOurBack, reconcile } from './reconcile-harness.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -295,6 +295,28 @@ test('history that lost its rows is found by a reconciliation and is history aga
   });
   expect((await ticketsOf(desk, mailboxId)).map(({ subject, ...rest }) => [subject, rest])).toMatchObject([
     ['Printer', { isImported: true, messages: ['Printer', 'Re: Printer'] }],
+    ['Scanner', { isImported: true, status: 'CLOSED', createdAt: other, closedAt: other }],
+  ]);
+  expect(Object.keys(await eventsOf(desk)).filter((type) => /ticket|message/.test(type))).toEqual([]);
+});
+
+test('history whose row was found again is history as well when its message is lost after that', async () => {
+  const { desk, mailboxId } = await mailboxWith(HISTORY);
+  await desk.enable(mailboxId, { existingMail: { mode: 'ARCHIVE' } });
+  await succeeds(desk, mailboxId);
+  const mailbox = { desk, mailboxId, address: '', uuid: '' };
+  const [scanner] = await query<{ id: string }>(
+    app,
+    `select ticket_id as id from message where organization_id = ? and subject = 'Scanner'`,
+    [desk.organizationId],
+  );
+  await query(app, 'delete from inbound_message where ticket_id = ?', [scanner?.id]);
+  expect(await reconcile(mailbox, { since: daysAgo(90) })).toMatchObject({ missing: 1, repaired: 1 });
+  await behindOurBack(app, 'delete from message where ticket_id = ?', [scanner?.id]);
+  await behindOurBack(app, 'delete from ticket where id = ?', [scanner?.id]);
+  expect(await reconcile(mailbox, { since: daysAgo(90) })).toMatchObject({ missing: 1, repaired: 1 });
+  expect((await ticketsOf(desk, mailboxId)).map(({ subject, ...rest }) => [subject, rest])).toMatchObject([
+    ['Printer', { isImported: true }],
     ['Scanner', { isImported: true, status: 'CLOSED', createdAt: other, closedAt: other }],
   ]);
   expect(Object.keys(await eventsOf(desk)).filter((type) => /ticket|message/.test(type))).toEqual([]);
