@@ -120,7 +120,7 @@ const MAILBOX_CODES = {
   IMPORT_ENDED: 'The import has ended: there is nothing to cancel or to resume.',
   IMPORT_FOLDER_CHANGED: 'The import belongs to a folder that is no longer watched.',
   IMPORT_SETTINGS_CHANGED:
-    'Incoming mail was switched off, or another folder is watched now: an import has stopped.',
+    'Incoming mail was switched off, the mailbox was removed, or another folder is watched now: an import has stopped.',
   IMPORT_FAILED: 'An import was stopped by a fault in Deskgraph or its database.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',

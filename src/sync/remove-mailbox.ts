@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { managePushJob } from './push.jobs.ts';
+import { endImport } from './request-import.ts';
 import { SyncRun } from './sync-run.entity.ts';
 
 /**
@@ -12,7 +13,7 @@ import { SyncRun } from './sync-run.entity.ts';
  * tickets, messages, files and the ledger, so that all of it stays readable and whoever adds the mailbox again takes no
  * mail in twice. Files of messages that are in tickets already are still fetched.
  *
- * A run under way stores nothing more, since incoming mail is off; one that waits is ended here. The subscription is
+ * A run under way stores nothing more, since incoming mail is off; one that waits is ended here, and so is an import. The subscription is
  * ended at Microsoft in the background, as far as it answers. Idempotent. Throws `NotFoundError`.
  */
 export async function removeMailbox(em: EntityManager, clock: Clock, mailboxId: string): Promise<Mailbox> {
@@ -28,6 +29,7 @@ export async function removeMailbox(em: EntityManager, clock: Clock, mailboxId: 
       { mailbox: mailboxId, state: 'QUEUED' },
       { state: 'INTERRUPTED', finishedAt: now, updatedAt: now },
     );
+    await endImport(tx, mailboxId, clock);
     // The bookmark names the account that it was given to; whoever reads the mailbox next begins with an overlap. The
     // version tells a run that is under way that it is no longer the one.
     await tx.execute(

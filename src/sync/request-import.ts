@@ -157,6 +157,15 @@ function openImport(em: EntityManager, mailboxId: string): Promise<MailImport | 
   return em.findOne(MailImport, where, { refresh: true, lockMode: LockMode.PESSIMISTIC_WRITE });
 }
 
+/**
+ * Ends the import that is not over, with the reason, because its mailbox is taken away: one that is paused would say for
+ * as long as its pause lasts that it goes on. Call it in a transaction that has locked the mailbox.
+ */
+export async function endImport(em: EntityManager, mailboxId: string, clock: Clock): Promise<void> {
+  const open = await openImport(em, mailboxId);
+  if (open) await endOutdated(em, open, clock);
+}
+
 /** Ends one from before the settings were changed, which has not noticed yet. */
 async function endOutdated(em: EntityManager, open: MailImport, clock: Clock): Promise<void> {
   const now = clock.now();
