@@ -121,9 +121,10 @@ export function stateOfLink(link: string): string {
   return `${STATE_PREFIX}${digest(`admin-consent:${link}`).toString('base64url')}`;
 }
 
-/** The page of Microsoft on which an administrator consents. */
+/** The page of Microsoft on which an administrator of the tenant consents. */
 export function adminConsentPage(
-  { cloud, tenantId, clientId, authorizationMode }: Integration,
+  { cloud, clientId, authorizationMode }: Pick<Integration, 'cloud' | 'clientId' | 'authorizationMode'>,
+  tenantId: string,
   { overrides, publicUrl }: Pick<AdminConsentDeps, 'overrides' | 'publicUrl'>,
   state: string,
 ): string {

@@ -20,6 +20,15 @@ export function findTenantAccount(em: EntityManager, integrationId: string): Pro
 }
 
 /**
+ * The tenant whose sign-in service an integration asks: in application mode the id that was verified when it was made, since
+ * a domain may move to another tenant, whose mailboxes are none of ours; otherwise as it was given.
+ */
+export async function tenantOf(em: EntityManager, integration: Integration): Promise<string> {
+  const account = await findTenantAccount(em, integration.id);
+  return account?.microsoftTenantId ?? integration.tenantId;
+}
+
+/**
  * Makes the account that an integration in application mode acts as, from the token that proved its credential. It is
  * written with the next flush.
  */

@@ -7,7 +7,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { Account } from './account.entity.ts';
-import { createTenantAccount } from './application-account.ts';
+import { createTenantAccount, tenantOf } from './application-account.ts';
 import { CLOUDS, type CloudName } from './clouds.ts';
 import {
   type AppCredential,
@@ -123,7 +123,8 @@ export async function rotateCredential(
   const now = deps.clock.now();
   const integration = await getIntegration(em, integrationId);
   const checked = checkCredential(input, now);
-  const { cloud, tenantId, clientId, authorizationMode } = integration;
+  const { cloud, clientId, authorizationMode } = integration;
+  const tenantId = await tenantOf(em, integration);
   const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
   const knownTenantId = AUDIENCES.has(tenantId) ? await knownTenantOf(em, integrationId) : null;
   const verification = await verifyRegistration(deps, registration, authorizationMode, knownTenantId);

@@ -3,6 +3,7 @@ import { type Database, forkAcrossOrganizations, forkFor } from '../platform/dat
 import { digest, randomToken } from '../platform/secrets.ts';
 import { AdminConsent } from './admin-consent.entity.ts';
 import { adminConsentPage, stateOfLink } from './admin-consent.ts';
+import { tenantOf } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { getIntegration } from './integrations.ts';
 import { isBoundTo, type OpenedSignIn, type ReadCookie, signInCookieName } from './open-sign-in.ts';
@@ -52,10 +53,7 @@ export async function openAdminConsent(
     { refresh: true },
   );
   if (value === null || !isBoundTo(browserDigest, value)) throw new SignInError('INVALID_STATE');
-  const location = adminConsentPage(
-    await getIntegration(em, integration.id),
-    { overrides, publicUrl },
-    state,
-  );
+  const asked = await getIntegration(em, integration.id);
+  const location = adminConsentPage(asked, await tenantOf(em, asked), { overrides, publicUrl }, state);
   return { location, cookie: { name, value, maxAgeSeconds: SIGN_IN_MILLISECONDS / SECOND } };
 }

@@ -169,7 +169,10 @@ async function visitAccount(
     for (;;) {
       const { id, sealedClientSecret, sealedPrivateKey } = integration;
       // Opened outside of the `try`: a key that is missing is the operator's fault, not the account's.
-      const msal = createMsal(openRegistration(secretBox, integration), deps.overrides);
+      const registration = openRegistration(secretBox, integration);
+      // Never by its domain, which may belong to another tenant by now.
+      const tenantId = account.kind === 'TENANT' ? account.microsoftTenantId : registration.tenantId;
+      const msal = createMsal({ ...registration, tenantId }, deps.overrides);
       const info = await openTokenCache(secretBox, account, msal);
       try {
         if (info === null && account.kind === 'USER') {

@@ -56,7 +56,7 @@ describe('Application mode', () => {
     });
     const url = await consentPage(integrationId);
     const answered = await answerMicrosoft(url, 'ada@contoso.example');
-    expect(answered.microsoftUrl).toContain('/contoso.example/v2.0/adminconsent?');
+    expect(answered.microsoftUrl).toContain('/11111111-c0a0-4000-8000-000000000000/v2.0/adminconsent?');
     const asked = new URL(answered.microsoftUrl).searchParams;
     expect(asked.get('scope')).toBe('https://graph.microsoft.com/.default');
     const end = await answered.deliver();
