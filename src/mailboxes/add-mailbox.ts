@@ -8,6 +8,7 @@ import type { MailboxInspection, MailboxProfile } from '../microsoft365/mailbox-
 import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
+import { isAnotherMailbox, withoutFolders } from './another-mailbox.ts';
 import { type AccessAttempt, explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
 import { Mailbox, type MailboxKind } from './mailbox.entity.ts';
 import { MailboxAlreadyConnectedError } from './mailbox-access-errors.ts';
@@ -30,7 +31,7 @@ interface FoundMailbox {
  * Connects another mailbox through an account: one that is shared with it or, in application mode, any of the tenant.
  * Nothing is saved before Microsoft has let the account in. Idempotent: a mailbox that the account has already is given
  * back, also when it is asked for by an alias; one that was removed is connected again, with its settings and its ledger
- * and with incoming mail switched off.
+ * and with incoming mail switched off; without its folders where the address belongs to another mailbox by now.
  *
  * Call it outside of any transaction: Microsoft may take its time. Throws `NotFoundError`, `MailboxAccessError`,
  * `MailboxAlreadyConnectedError`, and `GraphError` when Microsoft cannot be asked.
@@ -135,7 +136,13 @@ async function save(
   const [known] = same;
   if (known && !known.removedAt) return ofAccount(known, account);
   const primaryAddress = kind === 'PRIMARY' ? account.emailAddress : (profile?.emailAddress ?? emailAddress);
+  const microsoftUserIds = [
+    profile?.microsoftUserId ?? null,
+    kind === 'PRIMARY' ? account.microsoftUserId : null,
+  ];
+  const isAnother = known !== undefined && isAnotherMailbox(known, { inboxFolderId, microsoftUserIds });
   const fields = {
+    ...(isAnother ? withoutFolders(known) : {}),
     account,
     kind,
     displayName: kind === 'PRIMARY' ? account.displayName : (profile?.displayName ?? primaryAddress),

@@ -185,6 +185,7 @@ export async function createMailFolder(
   }
 }
 
-function wholeSecond(time: Date): Date {
+/** Exchange tells times in whole seconds. */
+export function wholeSecond(time: Date): Date {
   return new Date(Math.floor(time.getTime() / SECOND) * SECOND);
 }

@@ -182,10 +182,11 @@ builder.node(Mailbox, {
     folders: t.field({
       type: [MailFolderType],
       description:
-        'The tree of folders, asked of Microsoft now: each folder is followed by those below it. At most 1,000; hidden folders and search folders are left out.',
+        'The tree of folders, asked of Microsoft now: each folder is followed by those below it. At most 1,000; hidden folders and search folders are left out. Empty for a removed mailbox: nothing is read from it any more.',
       complexity: 50,
       authScopes: { permission: 'mailbox:manage' },
-      resolve: (mailbox, _args, { services, signal }) => services.mail.listFolders(accessOf(mailbox), signal),
+      resolve: (mailbox, _args, { services, signal }) =>
+        mailbox.removedAt ? [] : services.mail.listFolders(accessOf(mailbox), signal),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was connected.' }),
   }),

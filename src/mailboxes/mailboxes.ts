@@ -3,12 +3,13 @@ import type { Account, AccountStatus } from '../microsoft365/account.entity.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { isAnotherMailbox, withoutFolders } from './another-mailbox.ts';
 import { Mailbox } from './mailbox.entity.ts';
 
 /**
  * Gives the account its own mailbox. Idempotent: an account that signs in again keeps the mailbox it has, also as a removed
  * one. A mailbox of the same address that another account reads goes over to this one, settings and all, and a removed one
- * is connected again. Where it is one that is read in application mode, it stays there: that needs nobody's sign-in. And where
+ * is connected again; only folders stay behind where the address belongs to another mailbox by now. Where it is one that is read in application mode, it stays there: that needs nobody's sign-in. And where
  * it is read through another tenant: whoever administers a tenant writes any address at all into a profile, so an address
  * proves nothing across tenants (https://learn.microsoft.com/entra/identity-platform/claims-validation).
  */
@@ -18,11 +19,15 @@ export async function ensurePrimaryMailbox(em: EntityManager, account: Account):
     const reader = await known.account?.loadOrFail();
     const isOwn = reader?.id === account.id;
     if (!isOwn && reader && !known.removedAt && keeps(reader, account)) return known;
+    const { microsoftUserId } = account;
+    const isAnother =
+      !isOwn && isAnotherMailbox(known, { inboxFolderId: null, microsoftUserIds: [microsoftUserId] });
     em.assign(known, {
+      ...(isAnother ? withoutFolders(known) : {}),
       account,
       displayName: account.displayName,
       kind: 'PRIMARY',
-      ...(isOwn ? {} : { removedAt: null, microsoftUserId: account.microsoftUserId || null }),
+      ...(isOwn ? {} : { removedAt: null, microsoftUserId: microsoftUserId || null }),
     });
     return known;
   }

@@ -1,5 +1,6 @@
 import { toError } from '../errors.ts';
 import type { JobContext } from '../jobs/define-job.ts';
+import { UNKNOWN_INBOX } from '../mailboxes/another-mailbox.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { signalOf } from '../microsoft365/account-signal.ts';
@@ -17,6 +18,7 @@ import { type PageOwner, SupersededError, storePage } from './store-page.ts';
 import type { StoredMails } from './sync-metrics.ts';
 import { nextStep, startOfRound } from './sync-plan.ts';
 import { takeRun } from './take-run.ts';
+import { watchInbox } from './watch-inbox.ts';
 
 /** The tries of a job at which an unexpected error becomes the problem of the run; until then it is only logged. */
 const ATTEMPTS_IN_SILENCE = 3;
@@ -60,13 +62,16 @@ export async function runSync(
   if (!taken) return;
   const { runId, state } = taken;
   // Read afterwards: a change of the settings that this run was asked for is in it.
-  const mailbox = await em.findOne(Mailbox, { id: mailboxId });
+  let mailbox = await em.findOne(Mailbox, { id: mailboxId });
   if (!mailbox) return;
   const counter = { requests: 0 };
-  const { folder, receiveFrom } = mailbox;
   const end = { organizationId, mailboxId, runId };
   let failure: RunFailure | null = null;
   try {
+    if (mailbox.incomingEnabled && mailbox.folder?.id === UNKNOWN_INBOX.id) {
+      mailbox = await watchInbox({ ...deps, mail: deps.mail.withCounter(counter) }, mailbox, signal);
+    }
+    const { folder, receiveFrom } = mailbox;
     if (mailbox.incomingEnabled && folder && receiveFrom) {
       const isSameFolder = state.folderId === folder.id;
       const hasEnded = await readFolder(deps.mail.withCounter(counter), {
