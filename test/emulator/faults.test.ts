@@ -98,7 +98,7 @@ test('the latency setting holds for every request until it is set back', async (
 
 test('a fault that makes no sense answers 400 and is not set', async () => {
   for (const bad of [
-    { status: 200 },
+    { status: 100 },
     { pathPattern: '(' },
     { probability: 2 },
     { colour: 'red' },
