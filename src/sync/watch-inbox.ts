@@ -4,9 +4,10 @@ import { wholeSecond } from '../mailboxes/incoming-settings.ts';
 import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf, lockAnyMailbox } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
-import { forkFor } from '../platform/database.ts';
+import type { MailApi } from '../microsoft365/mail.ts';
+import type { Clock } from '../platform/clock.ts';
+import { type Database, forkFor } from '../platform/database.ts';
 import { managePushJob } from './push.jobs.ts';
-import type { SyncDependencies } from './run-sync.ts';
 
 /**
  * Lets a mailbox that takes mail in without knowing its Inbox, since its address belongs to another mailbox by now, watch
@@ -14,7 +15,7 @@ import type { SyncDependencies } from './run-sync.ts';
  * Throws `NotFoundError`, and `GraphError` when Microsoft cannot be asked.
  */
 export async function watchInbox(
-  { database, mail, clock }: Pick<SyncDependencies, 'database' | 'mail' | 'clock'>,
+  { database, mail, clock }: { database: Database; mail: MailApi; clock: Clock },
   mailbox: Mailbox,
   signal: AbortSignal,
 ): Promise<Mailbox> {
