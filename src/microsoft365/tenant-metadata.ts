@@ -7,6 +7,8 @@ import { RegistrationError } from './registration-error.ts';
 const REQUEST_MILLISECONDS = 15 * SECOND;
 /** Another cloud is asked only so that an error can name it: it is not waited for as long. */
 const OTHER_CLOUD_MILLISECONDS = 5 * SECOND;
+/** The document has some two kilobytes; whoever sends more than this is not Microsoft. */
+const MOST_BYTES = 256 * 1024;
 
 const metadataSchema = z.object({
   issuer: z.string(),
@@ -86,9 +88,11 @@ async function readMetadata(
   try {
     response = await fetch(loginUrlOf(overrides, url) ?? url, {
       headers: { accept: 'application/json' },
+      // Elsewhere nobody vouches for which tenant it is.
+      redirect: 'error',
       signal: AbortSignal.timeout(milliseconds),
     });
-    body = await response.json();
+    body = JSON.parse(await readText(response));
   } catch (cause) {
     throw new RegistrationError('SIGN_IN_UNAVAILABLE', { cause });
   }
@@ -97,6 +101,19 @@ async function readMetadata(
   const { data } = metadataSchema.safeParse(body);
   if (!response.ok || data === undefined) throw new RegistrationError('SIGN_IN_UNAVAILABLE');
   return data;
+}
+
+/** The answer as text; the deadline of its request holds for it. Throws when it is longer than {@link MOST_BYTES}. */
+async function readText({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    // Leaving the loop ends the connection.
+    if (bytes > MOST_BYTES) throw new Error('The metadata of the tenant has no end.');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 async function findInOtherCloud(
