@@ -121,10 +121,12 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       return visit.token;
     },
     async recheck(account, signal) {
-      inMemory.delete(keyOf(account));
+      const key = keyOf(account);
+      inMemory.delete(key);
+      const started = forgotten;
       const visit = await raceSignal(visitOnce(account, { isForced: true }), signal);
       if ('error' in visit) throw visit.error;
-      inMemory.set(keyOf(account), visit.token);
+      if (forgotten === started) inMemory.set(key, visit.token);
       return visit.token;
     },
     forget(account) {

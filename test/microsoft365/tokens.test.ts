@@ -109,6 +109,25 @@ describe('refreshes', () => {
     expect(waiting.every(({ has_id }) => !has_id)).toBe(true);
   });
 
+  test('what was forgotten while an account is checked does not come back', async () => {
+    const { access } = await stage.mailbox();
+    const { tokens } = stage.microsoft365;
+    await stage.control('POST', '/faults', { latencyMs: 800, count: 1, pathPattern: '/oauth2/v2.0/token' });
+    const checked = tokens.recheck(access, signal);
+    await eventually('Microsoft is being asked', async () => {
+      return !JSON.stringify(await stage.control('GET', '/faults')).includes('/oauth2/v2.0/token');
+    });
+    tokens.forget(access);
+    await checked;
+    const account = await accountOf(access);
+    await forkFor(stage.database, access.organizationId).nativeUpdate(
+      Account,
+      { id: account.id },
+      { status: 'DISCONNECTED' },
+    );
+    await expect(tokens.get(access, signal)).rejects.toMatchObject({ code: 'ACCOUNT_DISCONNECTED' });
+  });
+
   test('once more when Graph refuses a token before its time', async () => {
     const { access } = await stage.mailbox();
     await read(stage.microsoft365, access);
