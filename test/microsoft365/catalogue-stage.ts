@@ -52,10 +52,13 @@ export interface SignInOptions {
   accountId?: string;
 }
 
-/** Starts everything. */
-export async function startCatalogueStage(logger?: Logger): Promise<CatalogueStage> {
+/** Starts everything, with further environment variables where a test needs some. */
+export async function startCatalogueStage(
+  logger?: Logger,
+  furtherEnv: Record<string, string> = {},
+): Promise<CatalogueStage> {
   const port = await freePort();
-  const env = { PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}` };
+  const env = { PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, ...furtherEnv };
   const app = await startTestApp({}, { env, allClouds: true, ...(logger ? { logger } : {}) });
   const desk = accessDesk(app, await app.newDesk());
   const { emulator } = app;

@@ -12,6 +12,8 @@ import { eventually } from '../support/wait.ts';
 import { type Overheard, overhear } from './overheard.ts';
 
 const ENCRYPTION_KEY = Buffer.alloc(32, 7).toString('base64');
+const STORAGE_KEY_ID = 'AKIA-KEY-OF-THE-BUCKET-0123';
+const STORAGE_SECRET = 'Storage/Secret+That.Nobody.Sees-0123456789';
 const CLIENT_SECRET = 'Client~Secret.That.Nobody.Sees-0123456789';
 
 let stage: CatalogueStage;
@@ -23,7 +25,14 @@ const log: string[] = [];
 const failed: string[] = [];
 
 beforeAll(async () => {
-  stage = await startCatalogueStage(createLogger('trace', { write: (line) => void log.push(line) }));
+  // Nobody answers there: errors are where a key could slip out.
+  stage = await startCatalogueStage(createLogger('trace', { write: (line) => void log.push(line) }), {
+    DESKGRAPH_S3_BUCKET: 'files',
+    DESKGRAPH_S3_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    DESKGRAPH_S3_ACCESS_KEY_ID: STORAGE_KEY_ID,
+    DESKGRAPH_S3_SECRET_ACCESS_KEY: STORAGE_SECRET,
+    DESKGRAPH_S3_FORCE_PATH_STYLE: 'true',
+  });
   overheard = overhear(stage.app.url);
   await liveThroughEverything();
 }, 300_000);
@@ -55,7 +64,12 @@ async function liveThroughEverything(): Promise<void> {
   await desk.enable(mailboxId);
   await eventually('Microsoft has subscribed', async () => subscriptionSecrets().length > 0);
   await control(emulator.url, 'tokens/expire', { address });
-  await deliver(emulator.url, { to: address, subject: 'Announced', text: 'Hello' });
+  await deliver(emulator.url, {
+    to: address,
+    subject: 'Announced',
+    text: 'Hello',
+    attachments: [{ name: 'a.txt', contentBytes: Buffer.from('file').toString('base64') }],
+  });
   await eventually('the mail is announced', async () =>
     log.some((line) => line.includes('/webhooks/microsoft-graph')),
   );
@@ -100,6 +114,8 @@ function allSecrets(): [what: string, secret: string][] {
     ['API key', stage.desk.desk.apiKey],
     ['API key', newKey],
     ['encryption key', ENCRYPTION_KEY],
+    ['storage key', STORAGE_KEY_ID],
+    ['storage key', STORAGE_SECRET],
     ...keyLines.map((line): [string, string] => ['private key', line]),
   ];
   for (const [name, values] of overheard.secrets) for (const value of values) found.push([name, value]);
@@ -147,6 +163,7 @@ test('secrets of every kind were in play, every failure of the catalogue happene
     expect([...kinds]).toContain(kind);
   }
   expect(failed).toEqual([]);
+  expect(log.some((line) => /storage|bucket/i.test(line))).toBe(true);
   expect(log.length).toBeGreaterThan(200);
   expect(overheard.answers.length).toBeGreaterThan(100);
 });
@@ -157,6 +174,7 @@ test('a secret that is planted is found, in the log and in an answer (a control)
   createLogger('trace', { write: (text) => void line.push(text) }).info({ planted: `x${token}y` }, 'planted');
   expect(leaksIn(line.join(''))).toContain('refresh_token');
   expect(leaksIn(`{"url":"https://x/?t=${encodeURIComponent(CLIENT_SECRET)}"}`)).toContain('client secret');
+  expect(leaksIn(`{"cause":"signed with ${STORAGE_SECRET}"}`)).toEqual(['storage key']);
   expect(leaksIn(answerWithKey)).toEqual(['API key']);
 });
 
