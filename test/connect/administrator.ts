@@ -1,9 +1,11 @@
 import { type App, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
-import { type AccessDesk, accessDesk } from '../mailboxes/access-harness.ts';
+import { type AccessDesk, accessDesk, subjectsOf } from '../mailboxes/access-harness.ts';
 import { control, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { answerMicrosoft } from '../support/browser.ts';
+import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 import type { AccountView, AttemptView } from './harness.ts';
 
 /** An organization of its own, and its administrator with a browser. */
@@ -33,6 +35,8 @@ export interface Administrator extends AccessDesk {
   account(id: string): Promise<AccountView>;
   /** The id of the mailbox with this address. */
   mailboxId(address: string): Promise<string>;
+  /** Delivers a mail, runs a sync that has to succeed, and waits for the ticket: push may have been faster than the run. */
+  takeIn(address: string, subject: string): Promise<void>;
 }
 
 /** A process that knows its own address, and Microsoft with all its clouds. */
@@ -130,6 +134,13 @@ export async function newAdministrator(app: TestApp): Promise<Administrator> {
       const found = (await access.mailboxes()).find(({ emailAddress }) => emailAddress === address);
       if (!found) throw new Error(`There is no mailbox ${address}.`);
       return found.id;
+    },
+    async takeIn(address, subject) {
+      await deliver(app.emulator.url, { to: address, subject });
+      const mailbox = (await access.mailboxes()).find(({ emailAddress }) => emailAddress === address);
+      const { state, problem } = await desk.sync(mailbox?.id ?? '');
+      if (state !== 'SUCCEEDED') throw new Error(`The run is ${state}: ${problem?.code}`);
+      await eventually(`the ticket ${subject}`, async () => (await subjectsOf(desk)).includes(subject));
     },
   };
 }

@@ -78,6 +78,7 @@ test('Delegated sign-in: auth code flow with PKCE, single tenant, multi-tenant, 
     expect(attempt).toMatchObject({ status: 'COMPLETED', account: { emailAddress: address } });
     expect((await admin.account(attempt.account?.id ?? '')).status).toBe('ACTIVE');
     await admin.desk.enable(await admin.mailboxId(address));
+    await admin.takeIn(address, `For ${address}`);
   }
 });
 
@@ -125,10 +126,8 @@ test('Application mode: admin consent for the organization, send as any user, no
   expect(await verify(one)).toEqual({ ...able, LIMITED: 'PASSED' });
   for (const emailAddress of [one, another]) {
     await admin.run('addSharedMailbox', { accountId, emailAddress });
-    const mailboxId = await admin.mailboxId(emailAddress);
-    await admin.desk.enable(mailboxId);
-    await deliver(app.emulator.url, { to: emailAddress, subject: `For ${emailAddress}` });
-    expect(await admin.desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
+    await admin.desk.enable(await admin.mailboxId(emailAddress));
+    await admin.takeIn(emailAddress, `For ${emailAddress}`);
   }
 });
 
@@ -145,11 +144,8 @@ test('Several accounts and mailboxes in one organization, user and shared, each 
   await admin.desk.enable(bob.mailboxId, { createTickets: false });
 
   await microsoft('tokens/revoke', { address: bob.address, accessTokensToo: true });
-  for (const to of [ada.address, bob.address, shared])
-    await deliver(app.emulator.url, { to, subject: `For ${to}` });
-  const states = [];
-  for (const id of [ada.mailboxId, bob.mailboxId, sharedId]) states.push((await admin.desk.sync(id)).state);
-  expect(states).toEqual(['SUCCEEDED', 'FAILED', 'SUCCEEDED']);
+  for (const address of [ada.address, shared]) await admin.takeIn(address, `For ${address}`);
+  await expect(admin.takeIn(bob.address, 'For nobody yet')).rejects.toThrow('FAILED: SIGN_IN_REQUIRED');
   expect(await subjectsOf(admin.desk)).toEqual([`For ${ada.address}`, `For ${shared}`].sort());
   expect(await statusOf(admin, ada.mailboxId)).toMatchObject({
     syncStatus: { state: 'IDLE', problem: null },
@@ -186,12 +182,11 @@ test('Re-authenticate: the same account may sign in again; another account is re
   expect((await admin.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
 });
 
-test('Refresh (re-check connection, re-scan identities), disconnect (stops receiving), delete configuration (removes credentials and settings, keeps tickets)', async () => {
+test('Refresh (re-check connection, re-scan identities), disconnect (stops receiving, turns the directory off), delete configuration (removes credentials and settings, keeps tickets)', async () => {
   const admin = await newAdministrator(app);
   const { integrationId, clientId } = await admin.register();
   const { address, accountId, mailboxId } = await takingMail(admin, integrationId);
-  await deliver(app.emulator.url, { to: address, subject: 'Stays' });
-  await admin.desk.sync(mailboxId);
+  await admin.takeIn(address, 'Stays');
 
   await microsoft('accounts/refuse', { address, code: 53003 });
   expect((await refresh(admin, accountId)).problem?.code).toBe('CONDITIONAL_ACCESS');
@@ -204,7 +199,17 @@ test('Refresh (re-check connection, re-scan identities), disconnect (stops recei
   });
   expect(await admin.mailboxId(newAddress)).toBe(mailboxId);
 
-  await admin.change('disconnectAccount', { accountId }, 'account { id }');
+  const needsDirectory = async () => {
+    const { microsoft365Setup } = await admin.desk.request<{
+      microsoft365Setup: { permissions: { name: string }[] };
+    }>('{ microsoft365Setup { permissions { name } } }');
+    return microsoft365Setup.permissions.some(({ name }) => name === 'User.Read.All');
+  };
+  const directory = await admin.signIn({ integrationId, purpose: 'DIRECTORY' }, 'ada@contoso.example');
+  expect(await needsDirectory()).toBe(true);
+  for (const id of [accountId, directory.attempt.account?.id])
+    await admin.change('disconnectAccount', { accountId: id }, 'account { id }');
+  expect(await needsDirectory()).toBe(false);
   expect(await admin.account(accountId)).toMatchObject({
     status: 'DISCONNECTED',
     problem: { code: 'ACCOUNT_DISCONNECTED' },

@@ -3,11 +3,9 @@ import { enqueue } from '../../src/jobs/define-job.ts';
 import { warnOfExpiryJob } from '../../src/microsoft365/credential-expiry.jobs.ts';
 import { DAY, systemClock } from '../../src/platform/clock.ts';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
-import { subjectsOf } from '../mailboxes/access-harness.ts';
 import { subscribeOverSse } from '../server/harness.ts';
 import { control, freePort, graphqlRequest, type TestApp } from '../support/app.ts';
 import { makeCertificate } from '../support/certificate.ts';
-import { deliver } from '../support/mail.ts';
 import {
   anotherProcess,
   newAdministrator,
@@ -172,8 +170,7 @@ test('The permissions needed for just the features that are on, each with its pu
   const signedIn = await admin.signIn({ integrationId }, address);
   expect(asked(signedIn).sort()).toEqual(MAIL);
   const accountId = signedIn.attempt.account?.id ?? '';
-  const mailboxId = await admin.mailboxId(address);
-  await admin.desk.enable(mailboxId);
+  await admin.desk.enable(await admin.mailboxId(address));
 
   const shared = await admin.newMailbox({ kind: 'shared', fullAccess: [address] });
   expect(await admin.run('addSharedMailbox', { accountId, emailAddress: shared })).toMatchObject({
@@ -187,16 +184,14 @@ test('The permissions needed for just the features that are on, each with its pu
   // The directory takes an administrator. Whoever is none is told so, and their mail goes on.
   const refused = await admin.signIn({ integrationId, purpose: 'DIRECTORY' }, address);
   expect(refused.attempt.problem?.code).toBe('ADMIN_APPROVAL_NEEDED');
-  await deliver(app.emulator.url, { to: address, subject: 'Meanwhile' });
-  expect(await admin.desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
+  await admin.takeIn(address, 'Meanwhile');
   expect(await needed()).toEqual([...MAIL, ...SHARED].sort());
   const directory = await admin.signIn({ integrationId, purpose: 'DIRECTORY' }, 'ada@contoso.example');
   expect(directory.attempt.status).toBe('COMPLETED');
   expect(asked(directory)).toEqual(expect.arrayContaining([...DIRECTORY]));
   expect(asked(directory)).not.toContain('Mail.ReadWrite');
   expect(await needed()).toEqual([...MAIL, ...SHARED, ...DIRECTORY].sort());
-  await deliver(app.emulator.url, { to: address, subject: 'Afterwards' });
-  expect(await admin.desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
+  await admin.takeIn(address, 'Afterwards');
   expect((await admin.account(accountId)).status).toBe('ACTIVE');
 });
 
@@ -227,10 +222,7 @@ test('National clouds: global, US Government (GCC High, DoD), China', async () =
     expect(microsoftUrl.pathname).toBe(`/_hosts/${login}/${domain}/oauth2/v2.0/authorize`);
     expect(microsoftUrl.searchParams.get('scope')).toContain(`${graph}Mail.ReadWrite`);
     expect(page).toMatch(/ACTIVE/);
-    const mailboxId = await admin.mailboxId(address);
-    await admin.desk.enable(mailboxId);
-    await deliver(app.emulator.url, { to: address, subject: `From ${cloud}` });
-    await admin.desk.sync(mailboxId);
-    expect(await subjectsOf(admin.desk)).toContain(`From ${cloud}`);
+    await admin.desk.enable(await admin.mailboxId(address));
+    await admin.takeIn(address, `From ${cloud}`);
   }
 });
