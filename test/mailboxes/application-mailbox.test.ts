@@ -132,7 +132,13 @@ test('looking for forgotten subscriptions of one mailbox leaves alone what is be
   });
   const em = forkFor(stage.app.database, stage.desk.organizationId);
   const mailbox = await em.findOneOrFail(Mailbox, { emailAddress: first });
-  const before = await subscriptionsAtMicrosoft(stage.app);
+  // Of these two alone: those of the mailboxes that other tests removed are ended in the background.
+  const ours = await em.execute<{ id: string }[]>(
+    `select graph_subscription_id as id from push_subscription where replaced_at is null
+       and mailbox_id in (select id from mailbox where email_address in (?, ?))`,
+    [first, second],
+  );
+  expect(ours).toHaveLength(2);
   const notificationUrl = `${stage.app.url}/webhooks/microsoft-graph`;
   const look = () =>
     removeOrphans(
@@ -150,7 +156,7 @@ test('looking for forgotten subscriptions of one mailbox leaves alone what is be
     );
   await forget(second);
   expect(await look()).toBe(0);
-  expect(await subscriptionsAtMicrosoft(stage.app)).toEqual(before);
+  expect(await subscriptionsAtMicrosoft(stage.app)).toEqual(expect.arrayContaining(ours.map(({ id }) => id)));
   // Its own is found.
   await forget(first);
   expect(await look()).toBe(1);
