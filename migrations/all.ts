@@ -14,6 +14,7 @@ import { MailRules } from './2026-11-21-mail-rules.ts';
 import { MailboxAccess } from './2026-11-21-mailbox-access.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
+import { Outbound } from './2026-11-21-outbound.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
@@ -46,4 +47,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-mailbox-access', class: MailboxAccess },
   { name: '2026-11-21-kept-mailboxes', class: KeptMailboxes },
   { name: '2026-11-21-consent-links', class: ConsentLinks },
+  { name: '2026-11-21-outbound', class: Outbound },
 ];

@@ -1,11 +1,14 @@
 import { ApiKeySchema } from './access/api-key.entity.ts';
 import { OrganizationSchema } from './access/organization.entity.ts';
 import { UserSchema } from './access/user.entity.ts';
+import { IdentitySchema } from './mailboxes/identity.entity.ts';
 import { MailboxSchema } from './mailboxes/mailbox.entity.ts';
+import { SenderProfileSchema } from './mailboxes/sender-profile.entity.ts';
 import { AccountSchema } from './microsoft365/account.entity.ts';
 import { AdminConsentSchema } from './microsoft365/admin-consent.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
+import { OutboundMessageSchema } from './outbound/outbound-message.entity.ts';
 import { MailImportSchema } from './sync/mail-import.entity.ts';
 import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
 import { ReconciliationSchema } from './sync/reconciliation.entity.ts';
@@ -32,6 +35,8 @@ export const entities = [
   SignInAttemptSchema,
   AdminConsentSchema,
   MailboxSchema,
+  SenderProfileSchema,
+  IdentitySchema,
   GroupSchema,
   MailRuleSchema,
   ContactSchema,
@@ -47,4 +52,5 @@ export const entities = [
   MailImportSchema,
   ReconciliationSchema,
   ReconciliationDaySchema,
+  OutboundMessageSchema,
 ];

@@ -21,6 +21,10 @@ export const OrganizationSchema = defineEntity({
     nextTicketNumber: p.integer().default(1),
     /** Changed under a lock only: see mailboxes/inbound-channel.ts. */
     inboundChannel: p.string().$type<InboundChannel>().default('NONE'),
+    /** The `Identity` that mail is sent as where neither the thread nor the mailbox names one; an id: identities are above. */
+    defaultIdentityId: p.uuid().nullable(),
+    /** Whether agents may answer from their own mailboxes. */
+    allowsPersonalSenders: p.boolean().default(false),
   },
 });
 

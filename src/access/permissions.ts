@@ -27,6 +27,10 @@ export const PERMISSIONS = {
   'ticket:create': ['OWNER', 'ADMIN', 'AGENT'],
   'ticket:update': ['OWNER', 'ADMIN', 'AGENT'],
   'ticket:delete': ['OWNER', 'ADMIN'],
+  'ticket:reply': ['OWNER', 'ADMIN', 'AGENT'],
+  'outbound-message:read': ['OWNER', 'ADMIN', 'AGENT', 'VIEWER'],
+  'outbound-message:manage': ['OWNER', 'ADMIN', 'AGENT'],
+  'template:manage': ['OWNER', 'ADMIN'],
   'ticket:note': ['OWNER', 'ADMIN', 'AGENT'],
 } as const satisfies Record<string, readonly Role[]>;
 

@@ -61,6 +61,14 @@ export const MailboxSchema = defineEntity({
     timeZone: p.text().default('UTC'),
     /** What was last chosen for the mail that was already there; null: it is left alone. */
     existingMail: p.json<ExistingMail>().nullable(),
+    /** Whether anything is sent from it; apart from incoming mail. */
+    outgoingEnabled: p.boolean().default(false),
+    /** The name that recipients see, where the identity's sender profile has none; null: the mailbox's display name. */
+    outgoingFromName: p.text().nullable(),
+    /** The `Identity` that it sends as unless another is chosen; an id, since identities name their mailbox. */
+    defaultIdentityId: p.uuid().nullable(),
+    /** The user whose own mailbox it is: only they send from it, and only where the organization allows it. */
+    personalUserId: p.uuid().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },

@@ -8,6 +8,14 @@ export type DomainEvent =
   /** It was deleted, or merged into another one; its row of `former_ticket` says which. */
   | { type: 'ticket.removed'; ticketId: string }
   | { type: 'message.added'; ticketId: string; messageId: string }
+  /** It has another assignee than before; `assigneeId` null: none. */
+  | { type: 'ticket.assigned'; ticketId: string; assigneeId: string | null; byUserId: string | null }
+  /** A person here closed it. */
+  | { type: 'ticket.closed'; ticketId: string }
+  /** A report said that a message that was sent from here did not arrive. */
+  | { type: 'message.bounced'; ticketId: string; messageId: string }
+  | { type: 'outbound-message.changed'; outboundMessageId: string; ticketId: string | null }
+  | { type: 'mailbox.changed'; mailboxId: string }
   | { type: 'sync-status.changed'; mailboxId: string }
   | { type: 'mail-import.progressed'; mailboxId: string; mailImportId: string }
   | { type: 'account-status.changed'; accountId: string }

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Organization } from '../../src/access/organization.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
-import type { EventType } from '../../src/realtime/catalogue.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
 import { Contact } from '../../src/ticketing/contact.entity.ts';
 import { Ticket, type TicketStatus } from '../../src/ticketing/ticket.entity.ts';
@@ -43,7 +42,7 @@ async function newOrganization() {
         return ticket;
       });
     },
-    record: (type: EventType & `ticket.${string}`, ticketId: string) =>
+    record: (type: 'ticket.created' | 'ticket.updated' | 'ticket.removed', ticketId: string) =>
       forkFor(own.database, id).transactional((em) => recordEvents(em, id, [{ type, ticketId }])),
   };
 }
