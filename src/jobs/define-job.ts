@@ -66,6 +66,11 @@ export interface EnqueueOptions {
    * is long over where its clock is behind, and what should wait would be tried again and again without a pause.
    */
   delayMilliseconds?: number;
+  /**
+   * A job that waits under the same key keeps its time. For a run that asks for its own next one: whoever asked for a run
+   * meanwhile wants it now, and must not be put off.
+   */
+  keepsWaiting?: boolean;
 }
 
 /**
@@ -76,7 +81,7 @@ export async function enqueue<Input>(
   em: EntityManager,
   job: Job<Input>,
   input: Input,
-  { runAt, delayMilliseconds = 0 }: EnqueueOptions = {},
+  { runAt, delayMilliseconds = 0, keepsWaiting = false }: EnqueueOptions = {},
 ): Promise<void> {
   const payload = job.input.parse(input);
   // A job that waits under the key is replaced, which only moves its time. One that already runs is left to finish, and
@@ -86,7 +91,7 @@ export async function enqueue<Input>(
   for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
     const [added] = await em.execute<{ id: string | null }[]>(
       `select id from graphile_worker.add_job(?, payload := ?::json, queue_name := ?, max_attempts := ?, job_key := ?,
-         run_at := coalesce(?::timestamptz, now() + ?::float8 * interval '1 millisecond'), job_key_mode := 'replace', priority := ?)`,
+         run_at := coalesce(?::timestamptz, now() + ?::float8 * interval '1 millisecond'), job_key_mode := ?, priority := ?)`,
       [
         job.name,
         JSON.stringify(payload),
@@ -95,6 +100,7 @@ export async function enqueue<Input>(
         job.key ? `${job.name}:${job.key(input)}` : null,
         runAt ?? null,
         Math.max(0, delayMilliseconds),
+        keepsWaiting ? 'preserve_run_at' : 'replace',
         job.priority,
       ],
     );
