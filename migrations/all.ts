@@ -3,21 +3,25 @@ import { AfterProcessing } from './2026-11-21-after-processing.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { ConsentLinks } from './2026-11-21-consent-links.ts';
 import { Credentials } from './2026-11-21-credentials.ts';
+import { FileUploads } from './2026-11-21-file-uploads.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
 import { FormerTickets } from './2026-11-21-former-tickets.ts';
 import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { Groups } from './2026-11-21-groups.ts';
+import { IdentityDiscovery } from './2026-11-21-identity-discovery.ts';
 import { KeptMailboxes } from './2026-11-21-kept-mailboxes.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MailImports } from './2026-11-21-mail-imports.ts';
 import { MailRules } from './2026-11-21-mail-rules.ts';
 import { MailboxAccess } from './2026-11-21-mailbox-access.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
+import { Notifications } from './2026-11-21-notifications.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { Outbound } from './2026-11-21-outbound.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
+import { Replies } from './2026-11-21-replies.ts';
 import { SignIns } from './2026-11-21-sign-ins.ts';
 import { StoredContents } from './2026-11-21-stored-content.ts';
 import { Storms } from './2026-11-21-storms.ts';
@@ -48,4 +52,8 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-kept-mailboxes', class: KeptMailboxes },
   { name: '2026-11-21-consent-links', class: ConsentLinks },
   { name: '2026-11-21-outbound', class: Outbound },
+  { name: '2026-11-21-identity-discovery', class: IdentityDiscovery },
+  { name: '2026-11-21-notifications', class: Notifications },
+  { name: '2026-11-21-replies', class: Replies },
+  { name: '2026-11-21-file-uploads', class: FileUploads },
 ];

@@ -8,6 +8,7 @@ import { createJobMetrics } from './jobs/job-metrics.ts';
 import { createReseal, createSealingMetrics, resealJob, resealSchedule } from './jobs/reseal.jobs.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
+import { ensureIdentities } from './mailboxes/identities.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
 import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
@@ -117,7 +118,9 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     observer: createGraphMetrics(metrics.registry),
     onConnected: async (em, account) => {
       // Who signed in for the directory alone may have no mailbox, and nobody asked for it.
-      if (readsMail(account.grantedScopes)) await ensurePrimaryMailbox(em, account);
+      if (readsMail(account.grantedScopes)) {
+        await ensureIdentities(em, await ensurePrimaryMailbox(em, account), clock.now());
+      }
       await em.flush();
       await syncAccount(em, account);
     },

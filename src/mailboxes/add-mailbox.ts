@@ -10,6 +10,7 @@ import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { isAnotherMailbox, withoutFolders } from './another-mailbox.ts';
 import { type AccessAttempt, explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
+import { ensureIdentities } from './identities.ts';
 import { Mailbox, type MailboxKind } from './mailbox.entity.ts';
 import { MailboxAlreadyConnectedError } from './mailbox-access-errors.ts';
 
@@ -154,6 +155,7 @@ async function save(
     ? em.assign(known, fields)
     : em.create(Mailbox, { organization: account.organization, emailAddress: primaryAddress, ...fields });
   await em.flush();
+  await ensureIdentities(em, mailbox, clock.now());
   const { id: mailboxId } = mailbox;
   await recordEvents(em, account.organization.id, [{ type: 'sync-status.changed', mailboxId }]);
   return mailbox;

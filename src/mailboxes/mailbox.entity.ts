@@ -6,6 +6,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { organizationProperty } from '../access/organization.entity.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import { baseProperties, organizationFilter } from '../platform/base-properties.ts';
+import type { Problem } from '../platform/problem.ts';
 import type { ExistingMail } from './existing-mail.ts';
 
 /** The account's own mailbox, one that is shared with it, or in application mode any of the tenant. */
@@ -69,6 +70,8 @@ export const MailboxSchema = defineEntity({
     defaultIdentityId: p.uuid().nullable(),
     /** The user whose own mailbox it is: only they send from it, and only where the organization allows it. */
     personalUserId: p.uuid().nullable(),
+    /** Why not all of its addresses, and so its identities, are known; null when they are. */
+    addressesProblem: p.json<Problem>().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */
     settingsVersion: p.integer().version(),
   },
