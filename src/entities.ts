@@ -9,6 +9,7 @@ import { AdminConsentSchema } from './microsoft365/admin-consent.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
 import { OutboundMessageSchema } from './outbound/outbound-message.entity.ts';
+import { UploadSchema } from './outbound/upload.entity.ts';
 import { MailImportSchema } from './sync/mail-import.entity.ts';
 import { PushSubscriptionSchema } from './sync/push-subscription.entity.ts';
 import { ReconciliationSchema } from './sync/reconciliation.entity.ts';
@@ -53,4 +54,5 @@ export const entities = [
   ReconciliationSchema,
   ReconciliationDaySchema,
   OutboundMessageSchema,
+  UploadSchema,
 ];

@@ -26,15 +26,32 @@ export class ContentTooLargeError extends Error {
   }
 }
 
-/** Which attachment the content is of, and where it goes. */
-export interface ContentTarget {
+/** Where a content goes. */
+export interface ContentPlace {
   storages: ObjectStorages;
   organizationId: string;
-  attachmentId: string;
   maxBytes: number;
   now: () => Date;
   signal?: AbortSignal;
 }
+
+/** Which attachment the content is of, and where it goes. */
+export interface ContentTarget extends ContentPlace {
+  attachmentId: string;
+}
+
+/** A content that is whole, as its owner's row has it. */
+export interface WholeContent extends StoredObject {
+  storedContentId: string;
+  /** What it says that it is; null when nobody knows. */
+  detectedContentType: string | null;
+}
+
+/**
+ * Makes the owner of a content refer to it, in the transaction that makes the content one to refer to. False: there is no
+ * owner any more, or it has its content already; then nothing is kept.
+ */
+export type ReferToContent = (em: EntityManager, content: WholeContent) => Promise<boolean>;
 
 /**
  * Stores a file's content as it comes, once for all attachments of the organization that have the same, and marks the
@@ -50,12 +67,26 @@ export async function storeContent(
   target: ContentTarget,
   content: AsyncIterable<Uint8Array>,
 ): Promise<number> {
+  const { sizeBytes } = await storeContentFor(em, target, content, (inside, whole) =>
+    refer(inside, target, whole),
+  );
+  return sizeBytes;
+}
+
+/** {@link storeContent} for an owner of any kind, which `refer` makes refer to it. Gives its size and its SHA-256. */
+export async function storeContentFor(
+  em: EntityManager,
+  target: ContentPlace,
+  content: AsyncIterable<Uint8Array>,
+  refer: ReferToContent,
+): Promise<StoredObject> {
   const { storages, organizationId, now, signal } = target;
   const { head, isWhole, all } = await readHead(limited(content, target.maxBytes));
   const detected = await detectContentType(head);
   if (isWhole) {
     const known = { sizeBytes: head.length, sha256: createHash('sha256').update(head).digest('hex') };
-    if (await em.transactional((inside) => referToKnown(inside, target, known, detected))) return head.length;
+    const isKnown = await em.transactional((inside) => referToKnown(inside, target, known, detected, refer));
+    if (isKnown) return known;
   }
   const begun: NewContent = { organizationId, id: uuidv7(), storage: storages.primary.kind };
   await beginContent(em, begun, now());
@@ -69,35 +100,35 @@ export async function storeContent(
   }
   // When this throws, nobody knows whether it was committed: the content must stay, and the sweeper decides about it.
   const isKept = await em.transactional(async (inside) => {
-    if (await referToKnown(inside, target, stored, detected)) return false;
+    if (await referToKnown(inside, target, stored, detected, refer)) return false;
     // An attachment that was deleted meanwhile, or that another attempt was faster with, needs it no more.
-    if (!(await refer(inside, target, begun.id, stored, detected))) return false;
+    const whole = { ...stored, storedContentId: begun.id, detectedContentType: detected };
+    if (!(await refer(inside, whole))) return false;
     await finishContent(inside, begun, stored, now());
     return true;
   });
   if (!isKept) await discardContent(em, storages, begun).catch(() => undefined);
-  return stored.sizeBytes;
+  return stored;
 }
 
-/** Makes the attachment refer to the same content, if the organization has it. Holds the content until the end. */
+/** Makes the owner refer to the same content, if the organization has it. Holds the content until the end. */
 async function referToKnown(
   em: EntityManager,
-  target: ContentTarget,
+  target: ContentPlace,
   stored: StoredObject,
   detected: string | null,
+  refer: ReferToContent,
 ): Promise<boolean> {
   const id = await findContent(em, target.organizationId, stored.sha256);
   if (id === null) return false;
-  await refer(em, target, id, stored, detected);
+  await refer(em, { ...stored, storedContentId: id, detectedContentType: detected });
   return true;
 }
 
 async function refer(
   em: EntityManager,
   { organizationId, attachmentId, now }: ContentTarget,
-  contentId: string,
-  { sizeBytes, sha256 }: StoredObject,
-  detected: string | null,
+  { storedContentId, sizeBytes, sha256, detectedContentType: detected }: WholeContent,
 ): Promise<boolean> {
   const problem = detected === TNEF ? winmail(now()) : null;
   const updated = await em.execute<object[]>(
@@ -105,7 +136,7 @@ async function refer(
        detected_content_type = ?, problem = ?::jsonb, updated_at = ?
      where organization_id = ? and id = ? and state = 'PENDING' returning id`,
     [
-      contentId,
+      storedContentId,
       sizeBytes,
       sha256,
       detected,

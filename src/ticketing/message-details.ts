@@ -1,5 +1,6 @@
 import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
+import type { Correspondent } from './message.entity.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import type { Protection } from './protection.ts';
 
@@ -10,24 +11,72 @@ export interface MessageDetails {
   protection: Protection | null;
 }
 
+/** Message-IDs of a mail's `References` that are kept, the nearest ones. */
+const MAX_REFERENCES = 60;
+
+/** What details are made of. */
+export type DetailedMail = Pick<PreparedMail, 'bodies' | 'protection' | 'replyTo'> & {
+  thread: Pick<PreparedMail['thread'], 'references'>;
+};
+
+/** Where the sender of a mail wants answers, and which mails it refers to. */
+export interface MessageThreading {
+  /** Empty: to its sender. */
+  replyTo: Correspondent[];
+  /** With angle brackets, oldest first. */
+  references: string[];
+}
+
+/** The threading of messages, by message id; one that has none is left out. */
+export async function threadingOf(
+  em: EntityManager,
+  organizationId: string,
+  messageIds: readonly string[],
+): Promise<Map<string, MessageThreading>> {
+  if (messageIds.length === 0) return new Map();
+  const rows = await em.execute<
+    { message_id: string; replyTo: Correspondent[] | null; references: string[] | null }[]
+  >(
+    `select message_id, reply_to_correspondents as "replyTo", internet_references as "references"
+     from message_detail where organization_id = ? and message_id in (?)`,
+    [organizationId, [...messageIds]],
+  );
+  return new Map(
+    rows.map(({ message_id, replyTo, references }) => [
+      message_id,
+      { replyTo: replyTo ?? [], references: references ?? [] },
+    ]),
+  );
+}
+
 const NONE: MessageDetails = { hasQuotedText: false, hasSignature: false, protection: null };
 
 /** Writes what was folded away of new messages, and how they are protected: one statement, or none. */
 export async function storeDetails(
   em: EntityManager,
   organizationId: string,
-  stored: readonly { messageId: string; mail: Pick<PreparedMail, 'bodies' | 'protection'> }[],
+  stored: readonly { messageId: string; mail: DetailedMail }[],
 ): Promise<void> {
-  const rows = stored.flatMap(({ messageId, mail: { bodies, protection } }) => {
+  const rows = stored.flatMap(({ messageId, mail: { bodies, protection, replyTo, thread } }) => {
     const { quotedText, signature } = bodies;
-    if (quotedText === null && signature === null && protection === null) return [];
-    return [{ message_id: messageId, quoted_text: quotedText, signature, protection }];
+    const row = {
+      message_id: messageId,
+      quoted_text: quotedText,
+      signature,
+      protection,
+      reply_to: replyTo.length === 0 ? null : replyTo,
+      internet_references: thread.references.length === 0 ? null : thread.references.slice(-MAX_REFERENCES),
+    };
+    const { message_id: _, ...details } = row;
+    return Object.values(details).every((value) => value === null) ? [] : [row];
   });
   if (rows.length === 0) return;
   await em.execute(
-    `insert into message_detail (organization_id, message_id, quoted_text, signature, protection)
-     select ?::uuid, message_id, quoted_text, signature, protection
-     from json_to_recordset(?::json) as row(message_id uuid, quoted_text text, signature text, protection text)
+    `insert into message_detail (organization_id, message_id, quoted_text, signature, protection,
+       reply_to_correspondents, internet_references)
+     select ?::uuid, message_id, quoted_text, signature, protection, reply_to, internet_references
+     from json_to_recordset(?::json) as row(message_id uuid, quoted_text text, signature text, protection text,
+       reply_to jsonb, internet_references text[])
      on conflict (organization_id, message_id) do nothing`,
     [organizationId, JSON.stringify(rows)],
   );

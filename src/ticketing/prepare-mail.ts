@@ -14,6 +14,8 @@ import type { ThreadMail } from './threading.ts';
 
 const MAX_SUBJECT_LENGTH = 1_000;
 const MAX_CONVERSATION_ID_LENGTH = 500;
+/** Addresses of a `Reply-To` that are kept. */
+const MAX_REPLY_TO = 20;
 
 /** What the ledger keeps of any mail, also of one that cannot be processed. */
 export interface MailSummary {
@@ -30,6 +32,8 @@ export interface PreparedMail {
   sender: Correspondent;
   to: Correspondent[];
   cc: Correspondent[];
+  /** Where the sender wants answers; empty when that is where the mail came from. */
+  replyTo: Correspondent[];
   bodies: Bodies;
   /** Signed or encrypted; null when neither. */
   protection: Protection | null;
@@ -92,6 +96,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     sender,
     to: toCorrespondents(mail.to),
     cc: toCorrespondents(mail.cc),
+    replyTo: replyToOf(mail, sender),
     bodies,
     protection: protectionOf(mail.headers, bodies.strippedText),
     sentAt: validDate(mail.sentAt),
@@ -120,6 +125,12 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     bounce: isBounce ? parseBounce({ ...mail, text: `${report.fields}\n\n${bodies.text}` }) : null,
     mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
   };
+}
+
+/** Graph repeats the sender where a mail has no `Reply-To`. */
+function replyToOf({ replyTo }: IncomingMail, { emailAddress }: Correspondent): Correspondent[] {
+  const given = toCorrespondents(replyTo).slice(0, MAX_REPLY_TO);
+  return given.length === 1 && given[0]?.emailAddress === emailAddress ? [] : given;
 }
 
 /** In UTF-8, in which mail travels. */

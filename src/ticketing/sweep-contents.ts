@@ -12,7 +12,7 @@ export const WRITING_GRACE = DAY;
 const BATCH_SIZE = 100;
 
 /**
- * Deletes contents that no attachment has any more, and what crashes left behind. Any number of ticks are one waiting job.
+ * Deletes contents that no attachment and no upload has any more, and what crashes left behind. Any number of ticks are one waiting job.
  */
 export const sweepContentsJob = defineJob({
   name: 'ticketing.sweep-contents',
@@ -80,6 +80,10 @@ async function takeBatch(
          select from attachment
          where attachment.organization_id = stored_content.organization_id
            and attachment.stored_content_id = stored_content.id)
+         and not exists (
+         select from upload
+         where upload.organization_id = stored_content.organization_id
+           and upload.stored_content_id = stored_content.id)
        returning id, organization_id, storage`,
       [ids],
     );
