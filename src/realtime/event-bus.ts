@@ -3,6 +3,7 @@ import { delay, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Notifications } from '../platform/notifications.ts';
+import type { EventType } from './catalogue.ts';
 import type { LogPosition } from './cursor.ts';
 import { findOldestWriter, forgetForeignEvents, type LoggedEvent, readEnd, readTail } from './event-log.ts';
 import { EVENT_CHANNEL } from './record.ts';
@@ -39,6 +40,11 @@ export interface EventBus extends AsyncDisposable {
    * Returns what ends it. Costs one entry in a map; events of other organizations cost it nothing.
    */
   subscribe(organizationId: string, subscriber: Subscriber): () => void;
+  /**
+   * Calls `onBatch` with the events of these types, of whatever organization, after each batch that brings some; it must
+   * neither throw nor block. For what wakes work in the background. Returns what ends it.
+   */
+  watch(types: readonly EventType[], onBatch: (events: readonly LoggedEvent[]) => void): () => void;
   /** How many subscribers there are now. */
   readonly subscriberCount: number;
   /** Whether committed events wait for an older transaction to end, as the bus last found: see event-log.ts. */
@@ -71,6 +77,7 @@ class LogTail implements EventBus {
   readonly #notifications: Notifications;
   readonly #logger: Logger;
   readonly #subscribers = new Map<string, Set<Subscriber>>();
+  readonly #watchers = new Set<(events: readonly LoggedEvent[]) => void>();
   readonly #closing = new AbortController();
   #position: LogPosition | undefined;
   #stopListening: (() => void) | undefined;
@@ -116,6 +123,16 @@ class LogTail implements EventBus {
     };
   }
 
+  watch(types: readonly EventType[], onBatch: (events: readonly LoggedEvent[]) => void): () => void {
+    const watched = new Set(types);
+    const watcher = (events: readonly LoggedEvent[]) => {
+      const found = events.filter(({ event }) => watched.has(event.type));
+      if (found.length > 0) onBatch(found);
+    };
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   async start(): Promise<void> {
     await forgetForeignEvents(this.database);
     this.#position = await readEnd(this.database);
@@ -131,6 +148,7 @@ class LogTail implements EventBus {
     this.#wake();
     await this.#following;
     this.#subscribers.clear();
+    this.#watchers.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,6 +191,7 @@ class LogTail implements EventBus {
       // A subscriber that ends while it gets an event is removed from the set under our hands, which a Set allows.
       for (const subscriber of this.#subscribers.get(event.organizationId) ?? []) subscriber.onEvent(event);
     }
+    for (const watch of this.#watchers) watch(events);
     return { handedOver: events.length, isHeldBack };
   }
 
