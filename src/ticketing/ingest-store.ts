@@ -42,7 +42,7 @@ export async function storePlan(
   await touchTickets(em, place, plan);
   await markBounced(em, place.organizationId, stored, place.now);
   const notes = await storeStormNotes(em, place.organizationId, stored, place.now);
-  return [...eventsOf(stored), ...notes];
+  return [...eventsOf(stored, plan.newTickets), ...notes];
 }
 
 /** A mail that became a message. */
@@ -160,14 +160,19 @@ async function touchTickets(
   );
 }
 
-/** A new ticket, its messages, then one change for each ticket that got a reply. */
-function eventsOf(stored: readonly StoredMail[]): DomainEvent[] {
+/** A new ticket, its messages, then who was given new ones, then one change for each ticket that got a reply. */
+function eventsOf(stored: readonly StoredMail[], newTickets: IngestPlan['newTickets']): DomainEvent[] {
   const events: DomainEvent[] = [];
   const replied = new Set<string>();
   for (const { outcome, ticketId, messageId } of stored) {
     if (outcome === 'TICKET_CREATED') events.push({ type: 'ticket.created', ticketId });
     else replied.add(ticketId);
     events.push({ type: 'message.added', ticketId, messageId });
+  }
+  for (const { id, routing } of newTickets) {
+    const assigneeId = routing?.assignee?.id;
+    if (assigneeId === undefined) continue;
+    events.push({ type: 'ticket.assigned', ticketId: id, assigneeId, byUserId: null });
   }
   for (const ticketId of replied) events.push({ type: 'ticket.updated', ticketId });
   return events;

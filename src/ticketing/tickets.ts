@@ -5,6 +5,7 @@ import { User } from '../access/user.entity.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { parseInput } from '../platform/parse-input.ts';
+import type { DomainEvent } from '../realtime/catalogue.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { cleanLine, cleanText } from './clean-text.ts';
 import { Contact } from './contact.entity.ts';
@@ -129,6 +130,7 @@ export async function createTicket(
     await recordEvents(inside, organizationId, [
       { type: 'ticket.created', ticketId: ticket.id },
       { type: 'message.added', ticketId: ticket.id, messageId: note.id },
+      ...(assignee === null ? [] : [assigned(ticket, actor)]),
     ]);
     return ticket;
   });
@@ -153,7 +155,11 @@ export async function updateTicket(
       throw new TicketChangedError(ticket.number);
     }
     const before = ticket.version;
+    const events: DomainEvent[] = [];
     if (given.status != null) {
+      if (given.status === 'CLOSED' && ticket.status !== 'CLOSED') {
+        events.push({ type: 'ticket.closed', ticketId: ticket.id });
+      }
       const state = withStatus(
         { status: ticket.status, closedAt: ticket.closedAt ?? null },
         given.status,
@@ -167,13 +173,15 @@ export async function updateTicket(
     if (given.tags != null && !isEqual(given.tags, ticket.tags)) ticket.tags = given.tags;
     if (given.assigneeId !== undefined && given.assigneeId !== (ticket.assignee?.id ?? null)) {
       inside.assign(ticket, { assignee: await findAssignee(inside, given.assigneeId) });
+      events.push(assigned(ticket, actor));
     }
     if (given.groupId !== undefined && given.groupId !== (ticket.group?.id ?? null)) {
       inside.assign(ticket, { group: await findUsableGroup(inside, given.groupId) });
     }
     await inside.flush();
     if (ticket.version !== before) {
-      await recordEvents(inside, actor.organizationId, [{ type: 'ticket.updated', ticketId: ticket.id }]);
+      events.unshift({ type: 'ticket.updated', ticketId: ticket.id });
+      await recordEvents(inside, actor.organizationId, events);
     }
     return ticket;
   });
@@ -227,6 +235,15 @@ export async function lockTicket(em: EntityManager, id: string): Promise<Ticket>
   const ticket = await em.findOne(Ticket, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
   if (ticket === null) throw new NotFoundError('The ticket');
   return ticket;
+}
+
+function assigned(ticket: Ticket, { userId }: TicketActor['actor']): DomainEvent {
+  return {
+    type: 'ticket.assigned',
+    ticketId: ticket.id,
+    assigneeId: ticket.assignee?.id ?? null,
+    byUserId: userId,
+  };
 }
 
 async function findAssignee(em: EntityManager, id: string | null): Promise<User | null> {
