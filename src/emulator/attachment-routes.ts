@@ -7,6 +7,8 @@ import type { StoredAttachment, StoredMessage } from './mailbox.ts';
 import { attachmentSchema, fileFromInput } from './message-input.ts';
 import { messageOf, updateMessage } from './messages.ts';
 import { readSelect } from './odata-query.ts';
+import { assertRoom } from './sending-limits.ts';
+import { rulesOf } from './sending-state.ts';
 import type { GraphEnv, World } from './world.ts';
 
 /** Attachments of a message: list, get, content, add, delete. */
@@ -24,6 +26,7 @@ export function attachmentRoutes(world: World): Hono<GraphEnv> {
     const now = world.state.clock.now();
     const attachment = fileFromInput(await readBody(c, attachmentSchema), now);
     const message = messageOf(mailbox, c.req.param('message'));
+    assertRoom(rulesOf(world.state, mailbox.userId), message, attachment.content.length);
     updateMessage(mailbox, message, { attachments: [...message.attachments, attachment] }, now);
     return c.json(attachmentJson(attachment, null), 201);
   });

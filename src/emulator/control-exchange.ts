@@ -4,7 +4,7 @@ import { ControlFault, controlFaultResponse, readControlBody } from './control-a
 import type { DirectoryUser } from './directory-user.ts';
 import { type AppAccess, appAccessKey } from './exchange.ts';
 import { createMailbox } from './mailbox-folders.ts';
-import { type EmulatorState, findTenant, findUserByAddress } from './state.ts';
+import { type EmulatorState, findTenant, findUserByAddress, setAddresses } from './state.ts';
 import type { World } from './world.ts';
 
 const address = z.string().max(320).toLowerCase();
@@ -14,6 +14,9 @@ const groupSchema = z.strictObject({
   displayName: z.string().min(1).max(200).optional(),
   /** How many people mail to it reaches. */
   members: z.int().min(0).max(100_000).default(2),
+  /** Addresses of the users and mailboxes that may send as it. */
+  sendAs: members.optional(),
+  sendOnBehalf: members.optional(),
 });
 const accessSchema = z.strictObject({
   clientId: z.string().min(1).max(100),
@@ -37,6 +40,13 @@ const accessSchema = z.strictObject({
 const changeSchema = z.strictObject({
   fullAccess: members.optional(),
   sendAs: members.optional(),
+  sendOnBehalf: members.optional(),
+  displayName: z.string().min(1).max(256).optional(),
+  /** All of them: `SMTP:` marks the primary address, which becomes the user's `mail`, `smtp:` an alias. */
+  proxyAddresses: z
+    .array(z.string().regex(/^(?:SMTP|smtp|SIP|sip|X500|x500):\S{1,320}$/))
+    .max(300)
+    .optional(),
   /** False: its licence is taken, and every mail call answers 404 until it is given back. */
   licensed: z.boolean().optional(),
   /** New names of well-known folders, as in a mailbox of another language. */
@@ -60,6 +70,8 @@ export function controlExchangeRoutes({ state }: World): Hono {
       tenantId: tenant.id,
       displayName: input.displayName ?? input.address,
       members: input.members,
+      sendAs: idsOf(state, input.sendAs ?? []),
+      sendOnBehalf: idsOf(state, input.sendOnBehalf ?? []),
     };
     state.exchange.groups.set(input.address, group);
     return c.json({ address: input.address, ...group }, 201);
@@ -88,6 +100,9 @@ export function controlExchangeRoutes({ state }: World): Hono {
     const input = await readControlBody(c, changeSchema);
     if (input.fullAccess !== undefined) user.fullAccess = idsOf(state, input.fullAccess);
     if (input.sendAs !== undefined) user.sendAs = idsOf(state, input.sendAs);
+    if (input.sendOnBehalf !== undefined) user.sendOnBehalf = idsOf(state, input.sendOnBehalf);
+    if (input.displayName !== undefined) user.displayName = input.displayName;
+    if (input.proxyAddresses !== undefined) changeAddresses(state, user, input.proxyAddresses);
     if (input.licensed === false) user.mailbox = null;
     if (input.licensed === true) giveMailbox(state, user);
     const mailbox = state.mailboxes.get(user.id);
@@ -100,10 +115,26 @@ export function controlExchangeRoutes({ state }: World): Hono {
       userId: user.id,
       fullAccess: user.fullAccess,
       sendAs: user.sendAs,
+      sendOnBehalf: user.sendOnBehalf ?? [],
+      displayName: user.displayName,
+      proxyAddresses: user.proxyAddresses,
       mailbox: user.mailbox,
     });
   });
   return routes;
+}
+
+function changeAddresses(state: EmulatorState, user: DirectoryUser, proxyAddresses: string[]): void {
+  const tenantId = state.addresses.get(user.userPrincipalName.toLowerCase())?.tenantId ?? '';
+  const tenant = state.tenants.get(tenantId);
+  if (tenant === undefined) throw new ControlFault(404, 'notFound', 'The tenant is gone.');
+  for (const proxy of proxyAddresses) {
+    const other = findUserByAddress(state, proxy.slice(proxy.indexOf(':') + 1));
+    if (other !== undefined && other.id !== user.id) {
+      throw new ControlFault(409, 'exists', `Somebody already has the address ${proxy}.`);
+    }
+  }
+  setAddresses(state, tenant, user, proxyAddresses);
 }
 
 /** What was in it is there again: Exchange keeps a mailbox for a month after its licence went. */

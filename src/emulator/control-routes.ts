@@ -5,6 +5,7 @@ import { ControlFault, controlFaultResponse, readControlBody } from './control-a
 import { controlExchangeRoutes } from './control-exchange.ts';
 import { controlMailRoutes } from './control-mail.ts';
 import { controlMailboxRoutes } from './control-mailboxes.ts';
+import { controlSendingRoutes } from './control-sending.ts';
 import { faultSchema } from './faults.ts';
 import { pushControlRoutes } from './push-control.ts';
 import { controlSignInRoutes } from './sign-in-control.ts';
@@ -43,6 +44,7 @@ export function controlRoutes(world: World): Hono {
   routes.route('/', controlMailRoutes(world));
   routes.route('/', controlMailboxRoutes(world));
   routes.route('/', controlExchangeRoutes(world));
+  routes.route('/', controlSendingRoutes(world));
   routes.route('/', controlSignInRoutes(world.state, world.push));
   routes.route('/', pushControlRoutes(world));
 
@@ -99,6 +101,7 @@ export function controlRoutes(world: World): Hono {
   });
   routes.post('/reset', (c) => {
     world.push.reset();
+    world.uploads.clear();
     resetState(world.state);
     world.faults.clear();
     world.requests.reset();

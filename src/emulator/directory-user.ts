@@ -20,6 +20,8 @@ export interface DirectoryUser {
   fullAccess: string[];
   /** Ids of the users who may send as this mailbox's address. */
   sendAs: string[];
+  /** Ids of the users who may send on behalf of this mailbox's address. */
+  sendOnBehalf?: string[];
 }
 
 /** What one app registration was granted in one tenant. */

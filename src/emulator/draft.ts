@@ -1,16 +1,17 @@
 import type { DirectoryUser } from './directory-user.ts';
 import { GraphFault } from './graph-fault.ts';
 import { newInternetMessageId } from './ids.ts';
-import { blankMail, type MailContent, referencesOf, writeHeaders } from './mail-content.ts';
+import { blankMail, type MailContent, referencesOf } from './mail-content.ts';
 import type { MailAddress, StoredMessage } from './mailbox.ts';
 import { bodyAs } from './message-body.ts';
 import { type MessageInput, mailFromInput } from './message-input.ts';
 import { headerOf } from './message-view.ts';
 import { parseMime } from './mime.ts';
+import { primaryAddress } from './send-rights.ts';
 
 /** A draft from JSON; it already has the `Message-ID` it will be sent with. */
 export function newDraft(input: MessageInput, owner: DirectoryUser, now: number): MailContent {
-  const own = ownAddress(owner);
+  const own = primaryAddress(owner);
   const draft: MailContent = {
     ...blankMail(now),
     from: own,
@@ -36,7 +37,7 @@ export async function draftFromMime(base64: string, owner: DirectoryUser, now: n
     );
   }
   const mail = await parseMime(Buffer.from(compact, 'base64'), now);
-  const own = ownAddress(owner);
+  const own = primaryAddress(owner);
   return {
     ...mail,
     from: own,
@@ -56,11 +57,10 @@ export function newReply(
   now: number,
 ): MailContent {
   const to = original.replyTo.length > 0 ? original.replyTo : original.from === null ? [] : [original.from];
-  const own = ownAddress(owner).address.toLowerCase();
+  const own = primaryAddress(owner).address.toLowerCase();
   const others = (addresses: readonly MailAddress[]) =>
     addresses.filter(({ address }) => address.toLowerCase() !== own);
   const draft = newDraft(input.message, owner, now);
-  const references = [...new Set([...referencesOf(original), original.internetMessageId])].join(' ');
   return {
     ...draft,
     subject:
@@ -69,24 +69,20 @@ export function newReply(
     to: draft.to.length > 0 ? draft.to : input.toAll ? [...to, ...others(original.to)] : to,
     cc: draft.cc.length > 0 || !input.toAll ? draft.cc : others(original.cc),
     body: input.message.body ?? quotedBody(original, input.comment ?? ''),
-    headers: [
-      ...draft.headers,
-      { name: 'In-Reply-To', value: original.internetMessageId },
-      { name: 'References', value: references },
-      { name: 'Thread-Topic', value: headerOf(original, 'thread-topic') ?? original.subject },
-    ],
+    headers: replyHeaders(original, draft.headers),
   };
 }
 
-/** The mail that leaves: no longer a draft, with all its headers written, dated now. */
-export function sentMail(draft: MailContent, now: number): MailContent {
-  const mail = { ...draft, isDraft: false, sentAt: now, receivedAt: now, sender: draft.sender ?? draft.from };
-  return { ...mail, headers: writeHeaders(mail) };
-}
-
-/** A user's primary address and name. */
-export function ownAddress(owner: DirectoryUser): MailAddress {
-  return { name: owner.displayName, address: owner.mail ?? owner.userPrincipalName };
+/** The headers of a reply: those that the client gave, and where it stands in its thread. */
+export function replyHeaders(original: StoredMessage, given: MailContent['headers']): MailContent['headers'] {
+  const references = [...new Set([...referencesOf(original), original.internetMessageId])].join(' ');
+  const threading = [
+    { name: 'In-Reply-To', value: original.internetMessageId },
+    { name: 'References', value: references },
+    { name: 'Thread-Topic', value: headerOf(original, 'thread-topic') ?? original.subject },
+  ];
+  const names = new Set(threading.map(({ name }) => name.toLowerCase()));
+  return [...given.filter(({ name }) => !names.has(name?.toLowerCase() ?? '')), ...threading];
 }
 
 function quotedBody(original: StoredMessage, comment: string): MailContent['body'] {

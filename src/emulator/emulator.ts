@@ -57,6 +57,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   server.listen(port, host);
   await once(server, 'listening'); // rejects on 'error', such as a port that is taken
   world.push.start();
+  world.postOffice.round();
 
   const stopSaving = stateFile === undefined ? () => undefined : saveRegularly(world.state, stateFile);
   let closing: Promise<void> | undefined;
@@ -66,6 +67,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     if (server instanceof Server) server.closeAllConnections();
     await closed;
     await world.push.close();
+    world.postOffice.close();
     await stopSaving();
     if (stateFile !== undefined) await saveState(world.state, stateFile);
   };

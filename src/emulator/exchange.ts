@@ -7,6 +7,9 @@ export interface MailGroup {
   displayName: string;
   /** How many people mail to it reaches. */
   members: number;
+  /** Ids of the users and mailboxes that may send as its address. */
+  sendAs?: string[];
+  sendOnBehalf?: string[];
 }
 
 /**

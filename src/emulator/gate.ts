@@ -4,7 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import type { Caller } from './caller.ts';
 import type { Fault } from './faults.ts';
 import { faultResponse, GraphFault, requestIdsOf } from './graph-fault.ts';
-import { ME, operationOf } from './graph-path.ts';
+import { ME, operationOf, uploadUserOf } from './graph-path.ts';
 import { findUser } from './state.ts';
 import { authenticate } from './tokens.ts';
 import type { GraphEnv, World } from './world.ts';
@@ -19,7 +19,8 @@ export function gate(world: World): MiddlewareHandler<GraphEnv> {
     c.set('ids', ids);
     const caller = callerOf(world, c);
     c.set('caller', caller);
-    const mailbox = caller instanceof GraphFault ? null : mailboxIdOf(world, c.req.path, caller);
+    const upload = uploadUserOf(c.req.path);
+    const mailbox = upload ?? (caller instanceof GraphFault ? null : mailboxIdOf(world, c.req.path, caller));
     world.requests.count(operationOf(c.req.method, c.req.path), mailbox, c.env.isBatchPart === true);
 
     let leave = (): void => undefined;
@@ -93,7 +94,7 @@ function answerWithFault(fault: Fault, c: Context<GraphEnv>, world: World): Resp
   const status = fault.status ?? 502;
   const headers = retryAfterHeader(fault, world.state.clock.now());
   const message = fault.message ?? 'A fault that was injected through /_emulator/faults.';
-  if (!c.req.path.startsWith('/v1.0/')) {
+  if (!c.req.path.startsWith('/v1.0/') && uploadUserOf(c.req.path) === undefined) {
     const error = fault.errorCode ?? (status < 500 ? 'invalid_request' : 'temporarily_unavailable');
     return Response.json({ error, error_description: message }, { status, headers });
   }

@@ -14,6 +14,7 @@ import { messageRoutes } from './message-routes.ts';
 import { sendRoutes } from './send-routes.ts';
 import { signInRoutes } from './sign-in.ts';
 import { subscriptionRoutes } from './subscription-routes.ts';
+import { uploadRoutes } from './upload-routes.ts';
 import type { GraphEnv, World } from './world.ts';
 
 /** Everything the emulator serves, as one Hono app: Graph, the sign-in pages, and the control API. */
@@ -35,6 +36,7 @@ export function graphApp(world: World): Hono<GraphEnv> {
   app.route('/', folderRoutes(world));
   app.route('/', sendRoutes(world));
   app.route('/', mailTipsRoutes(world));
+  app.route('/', uploadRoutes(world));
   app.route('/', attachmentRoutes(world));
   app.route('/', messageRoutes(world));
   app.route('/', subscriptionRoutes(world));

@@ -5,12 +5,14 @@ import { GraphFault } from './graph-fault.ts';
 /** Graph refuses larger JSON and MIME bodies; larger attachments need an upload session. */
 export const MOST_BODY_BYTES = 4 * 1024 * 1024;
 
-/** The JSON body, checked. Throws 400 that names what is wrong, 413 when it is too large. */
-export async function readBody<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+/**
+ * The JSON body, checked; `empty` stands for none at all. Throws 400 that names what is wrong, 413 when it is too large.
+ */
+export async function readBody<T>(c: Context, schema: z.ZodType<T>, empty?: object): Promise<T> {
   const text = await readText(c);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = text === '' && empty !== undefined ? empty : JSON.parse(text);
   } catch {
     throw new GraphFault(400, 'BadRequest', 'Unable to read JSON request payload.');
   }

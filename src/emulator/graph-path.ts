@@ -18,6 +18,11 @@ export function canonicalPath(pathname: string): string {
     .replace(/\/mailFolders\/[^/]+\/messages\/(?!delta(?:$|\/)|\$count)/i, '/messages/');
 }
 
+/** The id of the user whose upload session a path is of; undefined for all other paths. */
+export function uploadUserOf(path: string): string | undefined {
+  return /^\/api\/v2\.0\/Users\/([^/@]+)@[^/]+\/Messages\/[^/]+\/AttachmentSessions\//.exec(path)?.[1];
+}
+
 /** The name a request is counted under, such as `GET /users/{id}/mailFolders/{id}/messages/delta`. */
 export function operationOf(method: string, path: string): string {
   const named = path
@@ -28,6 +33,7 @@ export function operationOf(method: string, path: string): string {
       /\/(mailFolders|messages|attachments|subscriptions)\/(?!delta(?:$|\/)|\$count|createUploadSession)[^/]+/g,
       '/$1/{id}',
     )
+    .replace(/^\/api\/v2\.0\/Users\/.*\/AttachmentSessions\/[^/]+$/, '/AttachmentSessions/{id}')
     .replace(/^\/[^/]+\/(oauth2\/)?(v2\.0)\//, '/{tenant}/$1$2/');
   return `${method} ${named}`;
 }

@@ -60,6 +60,7 @@ export function referencesOf(mail: Pick<MailContent, 'headers'>): string[] {
 export function writeHeaders(mail: MailContent): MailContent['headers'] {
   const written = [
     ['From', mail.from === null ? '' : addressLine([mail.from])],
+    ['Sender', isOnBehalf(mail) && mail.sender !== null ? addressLine([mail.sender]) : ''],
     ['To', addressLine(mail.to)],
     ['Cc', addressLine(mail.cc)],
     ['Reply-To', addressLine(mail.replyTo)],
@@ -72,6 +73,10 @@ export function writeHeaders(mail: MailContent): MailContent['headers'] {
     ...written.filter(([, value]) => value !== '').map(([name, value]) => ({ name, value })),
     ...mail.headers.filter(({ name }) => !names.has(name?.toLowerCase() ?? '')),
   ];
+}
+
+function isOnBehalf({ from, sender }: MailContent): boolean {
+  return from !== null && sender !== null && from.address.toLowerCase() !== sender.address.toLowerCase();
 }
 
 function addressLine(addresses: readonly MailAddress[]): string {

@@ -19,6 +19,10 @@ export const attachmentSchema = z.looseObject({
   isInline: z.boolean().nullish(),
 });
 
+/** A MAPI tag, or a name or number in a set of properties; see graph/api/resources/extended-properties-overview. */
+const EXTENDED_PROPERTY_ID =
+  /^(?:String|Integer|Long|Short|Boolean|Float|Double|Currency|SystemTime|Binary|CLSID|ApplicationTime) (?:0x[0-9a-f]{1,4}|\{[0-9a-f-]{36}\} (?:Name .{1,127}|Id 0x[0-9a-f]{1,8}))$/i;
+
 /** A `microsoft.graph.message` as clients write it; what Graph ignores is ignored. */
 export const messageSchema = z.looseObject({
   subject: z.string().max(255).nullish(),
@@ -50,7 +54,7 @@ export const messageSchema = z.looseObject({
     .optional(),
   internetMessageHeaders: z.array(z.object({ name: z.string(), value: z.string() })).optional(),
   singleValueExtendedProperties: z
-    .array(z.object({ id: z.string(), value: z.string() }))
+    .array(z.object({ id: z.string().regex(EXTENDED_PROPERTY_ID), value: z.string() }))
     .max(50)
     .optional(),
   attachments: z.array(attachmentSchema).max(100).optional(),

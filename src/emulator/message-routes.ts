@@ -25,6 +25,8 @@ import { mimeSourceOf } from './mime-source.ts';
 import { type MessageQuery, readMessageQuery } from './odata-query.ts';
 import type { Preferences } from './prefer.ts';
 import { oddly, type Quirks } from './quirks.ts';
+import { assertRoom } from './sending-limits.ts';
+import { rulesOf } from './sending-state.ts';
 import type { GraphEnv, World } from './world.ts';
 
 const destinationSchema = z.object({ destinationId: z.string().min(1) });
@@ -62,6 +64,7 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
     const draft = c.req.header('content-type')?.startsWith('text/plain')
       ? await draftFromMime(await readText(c), owner, now)
       : newDraft(await readBody(c, messageSchema), owner, now);
+    assertRoom(rulesOf(world.state, owner.id), draft);
     return c.json(wholeJson(storeMail(mailbox, folder, draft, now), preferences), 201);
   };
   routes.post(`${user}/messages`, (c) => create(c, 'drafts'));
@@ -91,6 +94,8 @@ export function messageRoutes(world: World): Hono<GraphEnv> {
     const { mailbox, preferences } = openMailbox(c, world, 'write');
     const now = world.state.clock.now();
     const change = mailFromInput(await readBody(c, messageSchema), now);
+    // Custom headers are taken when a message is made, and never again.
+    delete change.headers;
     // Looked up after the body was read: meanwhile another request may have moved or deleted it.
     const message = messageOf(mailbox, c.req.param('message'));
     if (!message.isDraft) for (const name of DRAFT_ONLY) delete change[name];

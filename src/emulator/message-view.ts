@@ -87,7 +87,7 @@ export function shownId(message: { id: string; immutableId: string }, preference
 
 /** An extended property: one that was written, or one of those Exchange keeps itself (MS-OXPROPS). */
 export function extendedPropertyOf(message: StoredMessage, id: string): string | undefined {
-  const written = message.extendedProperties.get(id);
+  const written = message.extendedProperties.get(id) ?? withAnyCase(message.extendedProperties, id);
   if (written !== undefined) return written;
   switch (id.toLowerCase()) {
     case 'string 0x001a':
@@ -103,6 +103,13 @@ export function extendedPropertyOf(message: StoredMessage, id: string): string |
     default:
       return undefined;
   }
+}
+
+/** GUIDs and types are written in either case. */
+function withAnyCase(properties: ReadonlyMap<string, string>, id: string): string | undefined {
+  const wanted = id.toLowerCase();
+  for (const [name, value] of properties) if (name.toLowerCase() === wanted) return value;
+  return undefined;
 }
 
 /** The first value of a header; undefined when the message has none of that name. */

@@ -32,10 +32,7 @@ export function addMessage(
     modifiedAt: now,
   };
   mailbox.nextSerial += 1;
-  mailbox.messages.set(stored.immutableId, stored);
-  insertInOrder(mailbox.timeline, stored);
-  const sameInternetId = mailbox.byInternetMessageId.get(stored.internetMessageId) ?? new Set();
-  mailbox.byInternetMessageId.set(stored.internetMessageId, sameInternetId.add(stored.immutableId));
+  register(mailbox, stored);
   enterFolder(mailbox, folder, stored);
   return stored;
 }
@@ -80,6 +77,23 @@ export function destroyMessage(mailbox: Mailbox, message: StoredMessage): void {
   if (sameInternetId?.size === 0) mailbox.byInternetMessageId.delete(message.internetMessageId);
 }
 
+/** Puts a message that was destroyed into a folder again, changed: its immutable id stays, its default id does not. */
+export function putBackMessage(
+  mailbox: Mailbox,
+  message: StoredMessage,
+  folder: Folder,
+  change: Partial<NewMessage>,
+  now: number,
+): void {
+  Object.assign(message, change);
+  message.receivedAt = Math.trunc(message.receivedAt / 1000) * 1000;
+  message.id = newDefaultId();
+  message.folderId = folder.id;
+  markChanged(message, now);
+  register(mailbox, message);
+  enterFolder(mailbox, folder, message);
+}
+
 /** Deletes as Outlook does: into Deleted Items, from there into Recoverable Items, from there for good. */
 export function deleteMessage(mailbox: Mailbox, message: StoredMessage, now: number): void {
   const recoverable = folderOf(mailbox, 'recoverableitemsdeletions');
@@ -102,6 +116,13 @@ export function updateMessage(
   Object.assign(message, change);
   markChanged(message, now);
   changed(mailbox, folder, 'updated', message);
+}
+
+function register(mailbox: Mailbox, message: StoredMessage): void {
+  mailbox.messages.set(message.immutableId, message);
+  insertInOrder(mailbox.timeline, message);
+  const sameInternetId = mailbox.byInternetMessageId.get(message.internetMessageId) ?? new Set();
+  mailbox.byInternetMessageId.set(message.internetMessageId, sameInternetId.add(message.immutableId));
 }
 
 function markChanged(message: StoredMessage, now: number): void {

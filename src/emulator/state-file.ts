@@ -7,7 +7,7 @@ import { restoreSignInState, type SavedSignInState, saveSignInState } from './si
 import type { EmulatorState } from './state.ts';
 
 /** Grows when the shape of the state changes; a file of another version is refused, not guessed at. */
-const VERSION = 4;
+const VERSION = 5;
 
 interface SavedState {
   version: typeof VERSION;
@@ -18,6 +18,7 @@ interface SavedState {
   appSecrets: Map<string, string>;
   signIn: SavedSignInState;
   exchange: EmulatorState['exchange'];
+  sending: EmulatorState['sending'];
   subscriptions: EmulatorState['subscriptions'];
   deltaGeneration: number;
 }
@@ -33,6 +34,7 @@ export async function saveState(state: EmulatorState, path: string): Promise<voi
     appSecrets: state.appSecrets,
     signIn: saveSignInState(state.signIn),
     exchange: state.exchange,
+    sending: state.sending,
     subscriptions: state.subscriptions,
     deltaGeneration: state.deltaGeneration,
   };

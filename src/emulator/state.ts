@@ -4,6 +4,7 @@ import { createExchangeState, type ExchangeState } from './exchange.ts';
 import type { Mailbox } from './mailbox.ts';
 import { createMailbox } from './mailbox-folders.ts';
 import { seedTenants } from './seed.ts';
+import { createSendingState, type SendingState } from './sending-state.ts';
 import { createSignInState, resetSignInState, type SignInState } from './sign-in-state.ts';
 import type { StoredSubscription } from './subscription.ts';
 
@@ -21,6 +22,8 @@ export interface EmulatorState {
   signIn: SignInState;
   /** Groups, and what Exchange says of apps. */
   exchange: ExchangeState;
+  /** Rules, limits, mail under way, and what was delivered. */
+  sending: SendingState;
   /** Subscriptions to change notifications, by id, in order of creation. */
   subscriptions: Map<string, StoredSubscription>;
   /** Delta links issued before this log generation answer 410. */
@@ -37,6 +40,7 @@ export function createState(): EmulatorState {
     appSecrets: new Map(),
     signIn: createSignInState(),
     exchange: createExchangeState(),
+    sending: createSendingState(),
     subscriptions: new Map(),
     deltaGeneration: 0,
   };
@@ -54,6 +58,7 @@ export function resetState(state: EmulatorState): void {
   state.appSecrets.clear();
   resetSignInState(state.signIn);
   state.exchange = createExchangeState();
+  state.sending = createSendingState();
   state.deltaGeneration += 1;
   fillWithSeed(state);
 }
@@ -64,6 +69,21 @@ export function addUser(state: EmulatorState, tenant: Tenant, user: DirectoryUse
   const owner = { tenantId: tenant.id, userId: user.id };
   for (const address of addressesOf(user)) state.addresses.set(address, owner);
   if (user.mailbox !== null) state.mailboxes.set(user.id, createMailbox(tenant.id, user.id));
+}
+
+/** Gives a user other addresses; the old ones are unknown from then on. Their primary address becomes their `mail`. */
+export function setAddresses(
+  state: EmulatorState,
+  tenant: Tenant,
+  user: DirectoryUser,
+  proxyAddresses: string[],
+): void {
+  for (const address of addressesOf(user)) state.addresses.delete(address);
+  user.proxyAddresses = proxyAddresses;
+  const primary = proxyAddresses.find((proxy) => proxy.startsWith('SMTP:'));
+  user.mail = primary === undefined ? null : primary.slice('SMTP:'.length);
+  const owner = { tenantId: tenant.id, userId: user.id };
+  for (const address of addressesOf(user)) state.addresses.set(address, owner);
 }
 
 /** Every address of a user, in lower case: principal name, `mail` and the SMTP proxy addresses. */

@@ -2,12 +2,14 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Caller } from './caller.ts';
 import { createFaultBoard, type FaultBoard } from './faults.ts';
 import type { GraphFault, RequestIds } from './graph-fault.ts';
+import { PostOffice } from './post-office.ts';
 import { Push } from './push.ts';
 import type { Quirks } from './quirks.ts';
 import { createRandomness, type Randomness } from './randomness.ts';
 import { createRequestCounter, type RequestCounter } from './requests.ts';
 import { createState, type EmulatorState, findUserByAddress } from './state.ts';
 import { createThrottle, OUTLOOK_LIMITS, type Throttle, type ThrottlingLimits } from './throttling.ts';
+import type { UploadSession } from './upload-session.ts';
 
 /** What can be set while the emulator runs. */
 export interface Settings {
@@ -31,6 +33,10 @@ export interface World {
   quirks: Map<string, Quirks>;
   /** Change notifications. */
   push: Push;
+  /** Mail that is being sent. */
+  postOffice: PostOffice;
+  /** By session id. */
+  uploads: Map<string, UploadSession>;
   /** What `probability` and the like throw their dice with. */
   randomness: Randomness;
 }
@@ -69,6 +75,8 @@ export function createWorld(settings: Partial<Settings> = {}, state: EmulatorSta
     throttle: createThrottle(whole.limits, state.clock),
     quirks: new Map(),
     push: new Push(state, randomness),
+    postOffice: new PostOffice(state),
+    uploads: new Map(),
     randomness,
   };
 }
