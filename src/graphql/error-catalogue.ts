@@ -41,7 +41,7 @@ export interface CatalogueRow {
 }
 
 /** Statuses that mean something by themselves, where Graph says nothing else that is known. */
-const STATUSES = [302, 400, 401, 403, 404, 408, 409, 410, 429, 500, 502, 503, 504, 507, 509];
+const STATUSES = [302, 400, 401, 403, 404, 408, 409, 410, 413, 429, 500, 502, 503, 504, 507, 509];
 
 /** Groups are told from unknown addresses by how many people mail to them reaches. */
 const someone = { kind: 'USER' as const, emailAddress: 'the account', grantedScopes: [] };

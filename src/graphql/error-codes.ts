@@ -1,3 +1,4 @@
+import type { CannotSendCode } from '../mailboxes/sending-errors.ts';
 import type { AccountRefusal } from '../microsoft365/account-refusals.ts';
 import type { GraphErrorCode } from '../microsoft365/graph-error.ts';
 import type { SignInErrorCode } from '../microsoft365/sign-in-error.ts';
@@ -78,6 +79,10 @@ const GRAPH_CODES = {
   ITEM_NOT_FOUND: 'The message or file does not exist any more in the mailbox.',
   FOLDER_EXISTS: 'A folder of this name exists already.',
   QUOTA_EXCEEDED: 'The mailbox is full.',
+  RECIPIENT_REFUSED: 'Exchange does not take the recipients of the mail.',
+  MESSAGE_TOO_LARGE: 'The mail, or a file of it, is larger than Microsoft 365 takes.',
+  SENDING_LIMIT_REACHED: 'The mailbox has sent as much as Exchange Online allows for now; it is sent later.',
+  SENDING_BLOCKED: 'Microsoft has blocked the account from sending.',
   THROTTLED: 'Microsoft asked to wait; it is tried again.',
   GRAPH_UNAVAILABLE: 'Microsoft Graph could not be reached; it is tried again.',
   GRAPH_TIMEOUT: 'Microsoft Graph did not answer in time; it is tried again.',
@@ -129,6 +134,24 @@ const MAILBOX_CODES = {
   PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',
 } as const;
 
+/** Identities, sender profiles and outgoing settings: why nothing is sent, before anybody has written. */
+const SENDER_CODES = {
+  ADDRESSES_NOT_READABLE: 'Only the primary address of the mailbox is known: its others may not be read.',
+  IDENTITY_DENIED: 'Microsoft does not let the account send as the address.',
+  IDENTITY_GONE: 'The mailbox no longer has the address.',
+  IDENTITY_NOT_AVAILABLE: 'The identity does not exist, was removed, or is somebody else’s own.',
+  IDENTITY_WITHOUT_PROFILE: 'The identity has no sender profile.',
+  MAILBOX_REMOVED: 'The mailbox was removed: nothing is sent from it.',
+  NO_IDENTITY: 'There is nothing to send as.',
+  OUTGOING_DISABLED: 'Sending is switched off for the mailbox.',
+  PERSONAL_SENDER_NOT_ALLOWED: 'The organization does not let people send from their own mailboxes.',
+  PRIMARY_IDENTITY: 'The primary address of a mailbox cannot be taken from it.',
+  TOO_MANY_IDENTITIES: 'The mailbox has as many identities as it may.',
+  SENDER_PROFILE_NAME_TAKEN: 'Another sender profile has this name.',
+  SENDER_PROFILE_IN_USE: 'The sender profile cannot be deleted: identities use it.',
+  TOO_MANY_SENDER_PROFILES: 'The organization has as many sender profiles as it may.',
+} as const satisfies Partial<Record<CannotSendCode, string>> & Record<string, string>;
+
 /** Tickets, messages and files. */
 const TICKETING_CODES = {
   TICKET_CHANGED: 'Somebody else changed the ticket in the meantime.',
@@ -173,6 +196,7 @@ export const ERROR_CODES = {
   ...SIGN_IN_CODES,
   ...GRAPH_CODES,
   ...MAILBOX_CODES,
+  ...SENDER_CODES,
   ...TICKETING_CODES,
 } as const;
 

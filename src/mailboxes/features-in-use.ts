@@ -10,10 +10,13 @@ import { Mailbox } from './mailbox.entity.ts';
  * from the sign-in for it on.
  */
 export async function featuresInUse(em: EntityManager): Promise<Microsoft365Feature[]> {
-  const [integrations, tenants, shared, signedInForDirectory] = [
+  const sending = { outgoingEnabled: true, removedAt: null, account: { kind: 'USER' as const } };
+  const [integrations, tenants, shared, sendingOwn, sendingShared, signedInForDirectory] = [
     await em.count(Integration, { authorizationMode: 'DELEGATED' }),
     await em.count(Integration, { authorizationMode: 'APPLICATION' }),
     await em.count(Mailbox, { kind: 'SHARED', removedAt: null, account: { kind: 'USER' } }),
+    await em.count(Mailbox, { ...sending, kind: 'PRIMARY' }),
+    await em.count(Mailbox, { ...sending, kind: 'SHARED' }),
     await em.count(Account, {
       kind: 'USER',
       status: { $ne: 'DISCONNECTED' },
@@ -23,6 +26,8 @@ export async function featuresInUse(em: EntityManager): Promise<Microsoft365Feat
   const features: Microsoft365Feature[] = [];
   if (integrations > 0 || tenants === 0) features.push('MAIL');
   if (shared > 0) features.push('SHARED_MAILBOXES');
+  if (sendingOwn > 0) features.push('SENDING');
+  if (sendingShared > 0) features.push('SENDING_SHARED');
   if (signedInForDirectory > 0) features.push('DIRECTORY');
   if (tenants > 0) features.push('APPLICATION_MODE');
   return features;

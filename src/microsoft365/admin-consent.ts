@@ -131,7 +131,7 @@ export function adminConsentPage(
   const scopes =
     authorizationMode === 'APPLICATION'
       ? [`${CLOUDS[cloud].graphUrl}/.default`]
-      : graphScopes(cloud, permissionsFor('SHARED_MAILBOXES'));
+      : graphScopes(cloud, permissionsFor('SENDING_SHARED'));
   // The page does not take `common`: an administrator is one of an organization.
   const segment = tenantId === 'common' ? 'organizations' : tenantId;
   const query = new URLSearchParams({

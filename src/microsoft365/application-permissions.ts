@@ -1,8 +1,13 @@
-/** Every application permission of Graph that application mode needs, and what for. */
+/** Every application permission of Graph that application mode asks for, and what for. */
 export const APPLICATION_PERMISSIONS = {
   'Mail.ReadWrite':
     'Reads new mail in any mailbox of the tenant and files it into a folder once it is part of a ticket.',
+  'Mail.Send':
+    'Sends replies and notifications from any mailbox of the tenant; without it mail is still received.',
 } as const;
+
+/** Without these nothing goes; the others are needed only for what they name. */
+const NEEDED: readonly string[] = ['Mail.ReadWrite'];
 
 /**
  * The application permissions (`roles`) that a token of the app carries, sorted; null when it does not show them. Graph
@@ -21,7 +26,12 @@ export function rolesOf(accessToken: string): string[] | null {
   }
 }
 
-/** Which of {@link APPLICATION_PERMISSIONS} are not among these. */
+/** Which of {@link APPLICATION_PERMISSIONS} that receiving needs are not among these: sending is not asked of everybody. */
 export function missingRoles(granted: readonly string[]): string[] {
-  return Object.keys(APPLICATION_PERMISSIONS).filter((name) => !granted.includes(name));
+  return NEEDED.filter((name) => !granted.includes(name));
+}
+
+/** Whether application mode goes on without it. */
+export function isNeededForSendingOnly(permission: string): boolean {
+  return !NEEDED.includes(permission);
 }

@@ -31,6 +31,9 @@ import {
 } from './integrations.ts';
 import type { MailApi } from './mail.ts';
 import { createMailApi } from './mail-api.ts';
+import { createOutgoingFolders } from './mail-copies.ts';
+import type { MailSending } from './mail-sending.ts';
+import { createMailSending } from './mail-sending-api.ts';
 import { createMailboxInspection, type MailboxInspection } from './mailbox-inspection.ts';
 import { openAdminConsent } from './open-admin-consent.ts';
 import { type OpenedSignIn, openSignIn, type ReadCookie } from './open-sign-in.ts';
@@ -45,6 +48,7 @@ import {
   startSignIn,
 } from './sign-in.ts';
 import { createAccessTokens } from './tokens.ts';
+import { createUploadSessions } from './upload-session.ts';
 
 export interface Microsoft365Deps {
   database: Database;
@@ -76,6 +80,7 @@ export interface Microsoft365Deps {
 /** Microsoft 365 as the rest of Deskgraph uses it. */
 export interface Microsoft365 {
   readonly mail: MailApi;
+  readonly sending: MailSending;
   readonly push: PushApi;
   /** Looks at what an account may do with a mailbox. */
   readonly inspection: MailboxInspection;
@@ -136,6 +141,17 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
   });
   return {
     mail: createMailApi({ client, clock, random }),
+    sending: createMailSending({
+      client,
+      folders: createOutgoingFolders(),
+      uploads: createUploadSessions({
+        overrides,
+        clock,
+        observer: deps.observer ?? {},
+        random,
+        ...(deps.attemptMilliseconds === undefined ? {} : { rangeMilliseconds: deps.attemptMilliseconds }),
+      }),
+    }),
     push: createPushApi({ client, clock }),
     inspection: createMailboxInspection(client),
     tokens,

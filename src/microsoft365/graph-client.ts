@@ -41,6 +41,8 @@ export interface GraphCall {
   /** Moves have a pause and a share of the budget of their own, and never keep reads out. */
   isMove?: boolean;
   budget?: RetryBudget;
+  /** How long one attempt may take, where more is sent than usual. */
+  attemptMilliseconds?: number;
 }
 
 /** Who calls, for how long, and who counts. */
@@ -110,7 +112,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     const startedAt = monotonicMilliseconds();
     // Waiting for a slot counts as well: a line that does not move ends for its callers, too.
     const wholeDeadline = startDeadline(
-      budget.milliseconds + ATTEMPT_MILLISECONDS,
+      budget.milliseconds + (call.attemptMilliseconds ?? ATTEMPT_MILLISECONDS),
       timeoutError(call.operation),
     );
     const signal = AbortSignal.any([scope.signal, wholeDeadline.signal]);
@@ -188,7 +190,11 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
       budget,
       deps.random(),
     );
-    const pause = (milliseconds: number) => pauseLane(lane, milliseconds, call.isMove ? 'MOVES' : 'ALL');
+    const pause = (milliseconds: number) => {
+      // The limits of Exchange on what is sent say nothing about reading.
+      if (error.code !== 'SENDING_LIMIT_REACHED')
+        pauseLane(lane, milliseconds, call.isMove ? 'MOVES' : 'ALL');
+    };
     if (decision.action === 'GIVE_UP') {
       // The next caller shall not run into what this one was told.
       if (retryAfterMilliseconds !== null) pause(retryAfterMilliseconds);
@@ -215,7 +221,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     read: (attempt: Attempt) => Promise<T>,
   ): Promise<T> {
     const deadline = startDeadline(
-      deps.attemptMilliseconds ?? ATTEMPT_MILLISECONDS,
+      deps.attemptMilliseconds ?? call.attemptMilliseconds ?? ATTEMPT_MILLISECONDS,
       timeoutError(call.operation),
     );
     const release = () => {

@@ -15,6 +15,14 @@ const REMEDIES = {
   ITEM_NOT_FOUND: 'Nothing to do: somebody moved or deleted it.',
   FOLDER_EXISTS: 'Choose another name, or use the folder that exists.',
   QUOTA_EXCEEDED: 'Free space in the mailbox, or raise its quota.',
+  RECIPIENT_REFUSED:
+    'Correct the addresses of the recipients: Exchange does not take one of them, or they are too many.',
+  MESSAGE_TOO_LARGE:
+    'Shorten the text, or send fewer or smaller files. An administrator can raise the message size limit of the mailbox in Exchange (35 MB by default, 150 MB at most).',
+  SENDING_LIMIT_REACHED:
+    'Nothing to do: it is sent when the limits of Exchange Online allow it (30 mails a minute, 10,000 recipients a day).',
+  SENDING_BLOCKED:
+    'An administrator has to release the account: in Microsoft Defender, Review > Restricted entities. Find out first why it sent too much or was taken for a sender of spam.',
   THROTTLED: 'Nothing to do: it is tried again when Microsoft 365 allows it.',
   GRAPH_UNAVAILABLE:
     'Nothing to do: it is tried again. If it lasts, look at the service health of Microsoft 365.',
@@ -54,9 +62,18 @@ export type GraphErrorCode = keyof typeof REMEDIES;
 
 const TRANSIENT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
   'THROTTLED',
+  'SENDING_LIMIT_REACHED',
   'GRAPH_UNAVAILABLE',
   'GRAPH_TIMEOUT',
   'LOGIN_UNAVAILABLE',
+]);
+
+/** Something came back, or nothing did: either way it may have been done. */
+const UNCLEAR_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
+  'GRAPH_UNAVAILABLE',
+  'GRAPH_TIMEOUT',
+  'UNEXPECTED_ANSWER',
+  'ANSWER_TOO_LARGE',
 ]);
 
 /** What Microsoft told about a failure. */
@@ -91,6 +108,15 @@ export class GraphError extends ExpectedError {
   /** Whether the same call may succeed later without anybody doing anything. */
   get isTransient(): boolean {
     return TRANSIENT_CODES.has(this.code);
+  }
+
+  /**
+   * Whether what was asked for may have been done all the same: no answer came, or one that says nothing about it (408,
+   * 5xx), or a success that could not be read. A 503 with `Retry-After` is a refusal, as 429 is: nothing was done.
+   */
+  get isUnclear(): boolean {
+    const isRefusal = this.status === 503 && this.retryAfterMilliseconds !== null;
+    return UNCLEAR_CODES.has(this.code) && !isRefusal;
   }
 
   /** What to store with the mailbox or mail that failed. */

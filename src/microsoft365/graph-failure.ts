@@ -30,7 +30,15 @@ const BY_MICROSOFT_CODE: Readonly<Record<string, GraphErrorCode>> = {
   errorfoldernotfound: 'FOLDER_NOT_FOUND',
   errorfolderexists: 'FOLDER_EXISTS',
   errorquotaexceeded: 'QUOTA_EXCEEDED',
-  errorexceededmessagelimit: 'THROTTLED',
+  errorinvalidrecipients: 'RECIPIENT_REFUSED',
+  errorexceededmaxrecipientlimit: 'RECIPIENT_REFUSED',
+  errormessagesizeexceeded: 'MESSAGE_TOO_LARGE',
+  errorexceededmessagelimit: 'SENDING_LIMIT_REACHED',
+  errorexceededhourlymessagelimit: 'SENDING_LIMIT_REACHED',
+  errorsubmissionquotaexceeded: 'SENDING_LIMIT_REACHED',
+  erroraccountsuspend: 'SENDING_BLOCKED',
+  erroraccountsuspendshowtierupgrade: 'SENDING_BLOCKED',
+  errormessagesubmissionblocked: 'SENDING_BLOCKED',
   applicationthrottled: 'THROTTLED',
   errortoomanyobjectsopened: 'THROTTLED',
   errorserverbusy: 'GRAPH_UNAVAILABLE',
@@ -56,6 +64,10 @@ const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   ITEM_NOT_FOUND: 'The mail does not exist in the mailbox.',
   FOLDER_EXISTS: 'A folder of that name exists.',
   QUOTA_EXCEEDED: 'The mailbox is full.',
+  RECIPIENT_REFUSED: 'Microsoft 365 does not take the recipients of the mail.',
+  MESSAGE_TOO_LARGE: 'The mail is larger than the mailbox may send.',
+  SENDING_LIMIT_REACHED: 'The mailbox has sent as much as Exchange Online allows for now.',
+  SENDING_BLOCKED: 'Microsoft 365 has blocked the account from sending.',
   THROTTLED: 'Microsoft 365 asked us to slow down.',
   GRAPH_UNAVAILABLE: 'Microsoft 365 is not available at the moment.',
   SIGN_IN_REQUIRED: 'Microsoft 365 no longer accepts the sign-in of the account.',
@@ -89,6 +101,7 @@ function codeOf(status: number, microsoftCode: string, subject: GraphSubject): G
   if (status === 401) return 'SIGN_IN_REQUIRED';
   if (status === 403) return 'MAILBOX_ACCESS_DENIED';
   if (status === 404) return notFoundCodeOf(subject);
+  if (status === 413) return 'MESSAGE_TOO_LARGE';
   if (status === 409) return 'FOLDER_EXISTS';
   if (status === 429 || status === 509) return 'THROTTLED';
   if (status === 507) return 'QUOTA_EXCEEDED';

@@ -81,14 +81,30 @@ export interface MailboxAddresses {
 
 /**
  * Sends mail. Every call keeps the mailbox's limits, has a deadline, ends with `signal`, and throws `GraphError`. What
- * could be done twice is never repeated after an unclear failure (`isUnclear`): look first.
+ * could be done twice is never repeated after an unclear failure (`GraphError.isUnclear`, and whatever is no `GraphError`):
+ * look first.
  */
 export interface MailSending {
   /** The same, counting its requests. */
   withCounter(counter: RequestCounter): MailSending;
-  /** Makes the draft. Not idempotent. */
+  /** Makes the draft. Not idempotent. Throws `MESSAGE_TOO_LARGE` before anything is asked when the body is above 2.5 MB. */
   createDraft(mailbox: MailboxAccess, mail: OutgoingMail, signal: AbortSignal): Promise<OutgoingCopy>;
-  /** Every mail of the mailbox that carries the id, drafts and sent ones, in whatever folder: at most 10. */
+  /**
+   * Makes a draft that was found say what the mail says: Exchange writes recipients, a subject, a quotation and its
+   * pictures into replies, and a crash may have come before that was put right, so call it for every draft that was found
+   * instead of made. Removes files whose content id is not among `ownContentIds`. Idempotent. Null when the draft does
+   * not exist (any more); what is no draft any more is left alone.
+   */
+  completeDraft(
+    mailbox: MailboxAccess,
+    graphMessageId: string,
+    mail: OutgoingMail,
+    options: { signal: AbortSignal; ownContentIds: readonly string[] },
+  ): Promise<OutgoingCopy | null>;
+  /**
+   * Every mail of the mailbox that carries the id, drafts and sent ones, in whatever folder: at most 10. A draft in
+   * `OTHER` was moved or deleted by somebody: Deleted Items is a folder as well.
+   */
   findByOutboundMessageId(
     mailbox: MailboxAccess,
     outboundMessageId: string,
@@ -113,9 +129,15 @@ export interface MailSending {
       onSession?: (progress: UploadProgress) => Promise<void>;
     },
   ): Promise<void>;
-  /** Sends the draft. Never repeated by itself, not even when throttled. Resolves when Microsoft has taken it. */
+  /**
+   * Sends the draft. Never repeated by itself, not even when throttled (but with a new token where Microsoft refuses one:
+   * 401). Resolves when Microsoft has taken it. `ITEM_NOT_FOUND`: it was sent and moved by somebody, or deleted: look.
+   */
   sendDraft(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<void>;
-  /** Deletes a draft that shall not be sent; one that is gone is deleted already. Never deletes what is no draft. */
+  /**
+   * Deletes a draft that shall not be sent; one that is gone is deleted already. Never deletes what is no draft: throws
+   * `REQUEST_REFUSED`.
+   */
   deleteDraft(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<void>;
   /**
    * The addresses of the mailbox (`mail`, `userPrincipalName`, `proxyAddresses`). For the mailbox of another user this

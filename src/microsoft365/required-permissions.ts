@@ -1,11 +1,18 @@
 import type { EntityManager } from '../platform/database.ts';
 import { Account } from './account.entity.ts';
-import { APPLICATION_PERMISSIONS } from './application-permissions.ts';
+import { APPLICATION_PERMISSIONS, isNeededForSendingOnly } from './application-permissions.ts';
 import type { AuthorizationMode } from './integration.entity.ts';
 import { isAskedOnDemand, PERMISSIONS_ASKED, permissionsFor } from './sign-in-purpose.ts';
 
 /** What needs permissions of its own. */
-export const MICROSOFT365_FEATURES = ['MAIL', 'SHARED_MAILBOXES', 'DIRECTORY', 'APPLICATION_MODE'] as const;
+export const MICROSOFT365_FEATURES = [
+  'MAIL',
+  'SHARED_MAILBOXES',
+  'SENDING',
+  'SENDING_SHARED',
+  'DIRECTORY',
+  'APPLICATION_MODE',
+] as const;
 export type Microsoft365Feature = (typeof MICROSOFT365_FEATURES)[number];
 
 /** A permission of Microsoft Graph that a feature needs. */
@@ -57,7 +64,7 @@ export async function requiredPermissions(
         name,
         kind: 'APPLICATION' as const,
         purpose,
-        isOptional: false,
+        isOptional: isNeededForSendingOnly(name),
         granted: ofTenants.has(name),
       }),
     ),

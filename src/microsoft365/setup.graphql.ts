@@ -9,6 +9,8 @@ import type { SetupCheck } from './setup-check.ts';
 const FeatureEnum = enumType('Microsoft365Feature', 'What needs permissions of its own.', {
   MAIL: 'Reading and filing the mail of whoever signs in.',
   SHARED_MAILBOXES: 'The same for shared mailboxes, through somebody who signs in.',
+  SENDING: 'Sending from the mailbox of whoever signs in.',
+  SENDING_SHARED: 'Sending from shared mailboxes, through somebody who signs in.',
   DIRECTORY: 'Users and licences of the tenant.',
   APPLICATION_MODE: 'Any mailbox of the tenant, without anybody signing in.',
 });

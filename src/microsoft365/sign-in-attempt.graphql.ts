@@ -13,6 +13,9 @@ export const SignInPurposeEnum = enumType(
   {
     MAIL: 'Reading and filing mail of the own mailbox.',
     SHARED_MAILBOXES: 'That, and the same in shared mailboxes that the account may open.',
+    SENDING: 'Reading, filing and sending mail of the own mailbox.',
+    SENDING_SHARED:
+      'That, and the same in shared mailboxes that the account may open and send as or on behalf of.',
     DIRECTORY: 'Reading users and licences of the tenant, which an administrator has to grant.',
   },
 );

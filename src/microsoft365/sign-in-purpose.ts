@@ -3,8 +3,14 @@
  * before (incremental consent): https://learn.microsoft.com/entra/identity-platform/consent-types-developer
  */
 
-/** What somebody may sign in for. Sending joins with issue "Replies that leave". */
-export const SIGN_IN_PURPOSES = ['MAIL', 'SHARED_MAILBOXES', 'DIRECTORY'] as const;
+/** What somebody may sign in for. */
+export const SIGN_IN_PURPOSES = [
+  'MAIL',
+  'SHARED_MAILBOXES',
+  'SENDING',
+  'SENDING_SHARED',
+  'DIRECTORY',
+] as const;
 export type SignInPurpose = (typeof SIGN_IN_PURPOSES)[number];
 
 /** Every delegated permission of Graph that a sign-in may ask for, and what for. */
@@ -12,6 +18,9 @@ export const PERMISSIONS_ASKED = {
   'User.Read': 'Reads who signed in: the address and name of the account.',
   'Mail.ReadWrite': 'Reads new mail and files it into a folder once it is part of a ticket.',
   'Mail.ReadWrite.Shared': 'The same for shared mailboxes that the account may open; only when asked for.',
+  'Mail.Send': 'Sends replies and notifications from the own mailbox; only once something is to be sent.',
+  'Mail.Send.Shared':
+    'The same from shared mailboxes that the account may send as; only once something is to be sent from one.',
   'User.Read.All':
     'Reads the users of the tenant for directory sync; only when asked for, by an administrator.',
   'LicenseAssignment.Read.All':
@@ -22,6 +31,8 @@ type AskedPermission = keyof typeof PERMISSIONS_ASKED;
 const BY_PURPOSE: Readonly<Record<SignInPurpose, readonly AskedPermission[]>> = {
   MAIL: ['User.Read', 'Mail.ReadWrite'],
   SHARED_MAILBOXES: ['User.Read', 'Mail.ReadWrite', 'Mail.ReadWrite.Shared'],
+  SENDING: ['User.Read', 'Mail.ReadWrite', 'Mail.Send'],
+  SENDING_SHARED: ['User.Read', 'Mail.ReadWrite', 'Mail.Send', 'Mail.ReadWrite.Shared', 'Mail.Send.Shared'],
   DIRECTORY: ['User.Read', 'User.Read.All', 'LicenseAssignment.Read.All'],
 };
 
@@ -34,16 +45,36 @@ export function permissionsFor(purpose: SignInPurpose, granted: readonly string[
   return [...new Set([...BY_PURPOSE[purpose], ...kept])];
 }
 
+/** What can be done without, so that mail goes on: first that which costs the least. */
+const DISPENSABLE: readonly (readonly AskedPermission[])[] = [
+  ['Mail.Send', 'Mail.Send.Shared'],
+  ['User.Read.All', 'LicenseAssignment.Read.All'],
+  ['Mail.ReadWrite.Shared', 'Mail.Send.Shared'],
+];
+
 /**
- * What is left to ask for when Microsoft no longer grants all of `granted`: first without the directory, then without shared
- * mailboxes, so that mail goes on when only those were taken back. Null when nothing can be left out.
+ * What to ask for when Microsoft no longer grants all of `granted`, one after another until it grants one: first without
+ * sending, the directory or shared mailboxes, then without two of them, then for reading mail alone. Microsoft does not
+ * tell which permission was taken back, and what was not shall be kept. Empty when nothing can be left out.
  */
-export function fewerPermissions(granted: readonly string[]): string[] | null {
-  for (const purpose of ['SHARED_MAILBOXES', 'MAIL'] as const) {
-    const kept = granted.filter((name) => BY_PURPOSE[purpose].some((own) => own === name));
-    if (kept.length < granted.length && readsMail(kept)) return kept;
+export function fewerPermissions(granted: readonly string[]): string[][] {
+  const [sending = [], directory = [], shared = []] = DISPENSABLE;
+  const omissions = [
+    [sending],
+    [directory],
+    [shared],
+    [sending, directory],
+    [sending, shared],
+    [directory, shared],
+    [sending, directory, shared],
+  ];
+  const choices = new Map<string, string[]>();
+  for (const omitted of omissions) {
+    const without = new Set<string>(omitted.flat());
+    const kept = granted.filter((name) => !without.has(name));
+    if (kept.length < granted.length && readsMail(kept)) choices.set(kept.join(' '), kept);
   }
-  return null;
+  return [...choices.values()];
 }
 
 /** Whether a permission is asked for by every sign-in for mail, or only on demand. */
@@ -53,5 +84,5 @@ export function isAskedOnDemand(permission: string): boolean {
 
 /** Whether an account with these permissions may read mail: one that signed in for the directory alone may not. */
 export function readsMail(granted: readonly string[]): boolean {
-  return granted.some((name) => name.startsWith('Mail.'));
+  return granted.some((name) => name.startsWith('Mail.Read'));
 }

@@ -168,6 +168,7 @@ async function visitAccount(
     }
     const integration = await getIntegration(em, account.integration.id);
     const granted = account.grantedScopes;
+    let fewerChoices: string[][] | null = null;
     for (;;) {
       const { id, sealedClientSecret, sealedPrivateKey } = integration;
       // Opened outside of the `try`: a key that is missing is the operator's fault, not the account's.
@@ -195,8 +196,9 @@ async function visitAccount(
       } catch (error) {
         const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
         const mayDoWithFewer = outcome === 'CONSENT_REQUIRED' && account.kind === 'USER';
-        const fewer = mayDoWithFewer ? fewerPermissions(account.grantedScopes) : null;
-        if (fewer !== null) {
+        fewerChoices ??= fewerPermissions(granted);
+        const fewer = mayDoWithFewer ? fewerChoices.shift() : undefined;
+        if (fewer !== undefined) {
           // Something was taken back: what is left may be enough to go on with.
           account.grantedScopes = fewer;
           continue;

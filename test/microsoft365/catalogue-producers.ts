@@ -31,7 +31,8 @@ const renewing: Producer = async (stage, microsoftCode = '') => {
 };
 
 /** Answers that pass by themselves. */
-const PASSING = /busy|unavailable|timeout|throttled|exceededmessagelimit|toomany|HTTP (408|429|5\d\d)/;
+const PASSING =
+  /busy|unavailable|timeout|throttled|exceeded(hourly)?messagelimit|submissionquota|toomany|HTTP (408|429|5\d\d)/;
 
 /** Graph answers with a code of its own, or a status alone. */
 const asking: Producer = async (stage, microsoftCode = '') => {
