@@ -17,6 +17,15 @@ import { createSharedBudget } from './microsoft365/graph-shared-budget.ts';
 import { createSetupChecks } from './microsoft365/setup-checks.ts';
 import { readsMail } from './microsoft365/sign-in-purpose.ts';
 import { watchTokens } from './microsoft365/token-watch.ts';
+import {
+  createOutboxJobs,
+  hurryOutbox,
+  type OutboxOverrides,
+  outboxLimits,
+  outboxSchedule,
+} from './outbound/create-outbox.ts';
+import type { Reached } from './outbound/fault-points.ts';
+import { createOutboundMetrics } from './outbound/outbound-metrics.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -56,6 +65,10 @@ export interface App extends AsyncDisposable {
 /** What a test may put in the place of the real thing. */
 export interface AppOverrides {
   clock?: Clock;
+  /** Called at each of `FAULT_POINTS` of sending; see `Reached`. */
+  reached?: Reached;
+  /** The limits of sending, and how long it waits. */
+  outbox?: Omit<OutboxOverrides, 'reached'>;
 }
 
 /**
@@ -65,14 +78,19 @@ export interface AppOverrides {
 export async function createApp(config: Config, logger: Logger, overrides: AppOverrides = {}): Promise<App> {
   const lifecycle = new Lifecycle(logger);
   try {
-    return await build(config, logger, lifecycle, overrides.clock ?? systemClock);
+    return await build(config, logger, lifecycle, overrides);
   } catch (error) {
     await lifecycle.stop().catch(() => undefined);
     throw error;
   }
 }
 
-async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock: Clock): Promise<App> {
+async function build(
+  config: Config,
+  logger: Logger,
+  lifecycle: Lifecycle,
+  { clock = systemClock, reached, outbox }: AppOverrides,
+): Promise<App> {
   const databaseUrl = config.databaseUrl ?? (await startOwnDatabase(config, logger, lifecycle));
   const database = await prepareDatabase(databaseUrl);
   lifecycle.defer('database pool', () => database.close(true));
@@ -123,10 +141,14 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       }
       await em.flush();
       await syncAccount(em, account);
+      await hurryOutbox(em, account);
     },
-    onHealed: syncAccount,
+    onHealed: async (em, account) => {
+      await syncAccount(em, account);
+      await hurryOutbox(em, account);
+    },
   });
-  const { mail, push, tokens } = microsoft365;
+  const { mail, push, sending, tokens } = microsoft365;
   const stopWatchingTokens = watchTokens(notifications, tokens);
   lifecycle.defer('watch of tokens', stopWatchingTokens);
 
@@ -147,6 +169,17 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
           random: Math.random,
         }),
         ...createAttachmentJobs({ database, mail, storages, clock, limits: config.attachmentLimits }),
+        ...createOutboxJobs(
+          {
+            database,
+            sending,
+            storages,
+            secretBox,
+            clock,
+            observer: createOutboundMetrics(metrics.registry, database),
+          },
+          { ...outbox, ...(reached && { reached }) },
+        ),
         createContentSweep({ database, storages, clock }),
         createPruneEvents({ database, clock }),
         createWarnOfExpiry({ database, clock }),
@@ -167,6 +200,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         ...pushSchedule,
         ...reconcileSchedule,
         ...credentialSchedule,
+        ...outboxSchedule,
         ...resealSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
         { job: sweepContentsJob, pattern: '0 37 * * * *' },
@@ -203,6 +237,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       microsoft365,
       setupChecks: createSetupChecks(installation, { links, clock }),
       mail,
+      sendLimits: outboxLimits(outbox),
     };
     const server = await startHttpServer({
       schema,

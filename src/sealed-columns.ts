@@ -10,4 +10,5 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'account', column: 'sealed_token_cache', purpose: 'account' },
   { table: 'sign_in_attempt', column: 'sealed_secrets', purpose: 'sign-in' },
   { table: 'push_subscription', column: 'sealed_client_state', purpose: 'push-subscription' },
+  { table: 'outbound_file_upload', column: 'sealed_upload_url', purpose: 'outbound-file-upload' },
 ];

@@ -2,6 +2,7 @@ import type { SessionWatch } from '../access/session-watch.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import type { MailApi } from '../microsoft365/mail.ts';
 import type { SetupChecks } from '../microsoft365/setup-checks.ts';
+import type { SendLimits } from '../outbound/send-limits.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import type { LinkSigner } from '../platform/link-signing.ts';
@@ -35,4 +36,6 @@ export interface Services {
   readonly setupChecks: SetupChecks;
   /** Mailboxes at Microsoft 365: `microsoft365.mail`. */
   readonly mail: MailApi;
+  /** How much a mailbox may send. */
+  readonly sendLimits: SendLimits;
 }

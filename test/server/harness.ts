@@ -7,6 +7,7 @@ import { createSessionWatch } from '../../src/access/session-watch.ts';
 import type { Services } from '../../src/graphql/services.ts';
 import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { createSetupChecks } from '../../src/microsoft365/setup-checks.ts';
+import { EXCHANGE_LIMITS } from '../../src/outbound/send-limits.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { createDatabaseStorage } from '../../src/platform/database-storage.ts';
@@ -108,6 +109,7 @@ export async function startTestServer({
       { links, clock: systemClock },
     ),
     mail: microsoft365.mail,
+    sendLimits: EXCHANGE_LIMITS,
   };
   const draining = new AbortController();
   const server = await startHttpServer({

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { createOrganization } from '../../src/access/organizations.ts';
-import { createApp } from '../../src/app.ts';
+import { type AppOverrides, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
@@ -60,6 +60,8 @@ export interface TestAppOptions {
   env?: Record<string, string>;
   /** By which the process goes instead of the machine's. */
   clock?: Clock;
+  /** What else takes the place of the real thing. */
+  overrides?: Omit<AppOverrides, 'clock'>;
   /** Sends the requests for every cloud of Microsoft to the emulator, and not those for the global one alone. */
   allClouds?: boolean;
 }
@@ -67,7 +69,7 @@ export interface TestAppOptions {
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {}, clock, allClouds = false }: TestAppOptions = {},
+  { logger, env = {}, clock, overrides = {}, allClouds = false }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
@@ -80,11 +82,10 @@ export async function startTestApp(
     MICROSOFT_GRAPH_URL: `${emulator.graphUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     ...env,
   });
-  const app = await createApp(
-    config,
-    logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'),
-    clock ? { clock } : {},
-  );
+  const app = await createApp(config, logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'), {
+    ...overrides,
+    ...(clock && { clock }),
+  });
   const url = app.url ?? '';
   return {
     url,

@@ -1,0 +1,73 @@
+import { handleJob, type JobHandler } from '../jobs/define-job.ts';
+import { enqueueMany } from '../jobs/enqueue-many.ts';
+import type { ScheduleEntry } from '../jobs/schedule.ts';
+import type { Account } from '../microsoft365/account.entity.ts';
+import type { EntityManager } from '../platform/database.ts';
+import { checkSentCopyJob, deliverJob, sweepOutboxJob } from './deliver.jobs.ts';
+import { deliverLane, sweepOutbox } from './deliver.ts';
+import type { DeliveryDeps } from './deliver-message.ts';
+import { SETTLING_TIMES, type SettlingTimes } from './delivery-plan.ts';
+import { crashing, nothingHappens, type Reached } from './fault-points.ts';
+import type { OutboundLane } from './outbound-message.entity.ts';
+import { limitsWith, type SendLimits } from './send-limits.ts';
+import { checkSentCopy } from './sent-copy.ts';
+
+/** What a test may set of the outbox. */
+export interface OutboxOverrides {
+  /** Called at each of `FAULT_POINTS`: what it throws ends the job there, and a process that it ends has died there. */
+  reached?: Reached;
+  /** Smaller limits than Exchange's. */
+  limits?: Partial<SendLimits>;
+  /** Shorter waits for what may still change by itself, in milliseconds. */
+  times?: Partial<SettlingTimes>;
+}
+
+/** The limits that mails are sent within: Exchange's, or a test's. */
+export function outboxLimits({ limits }: OutboxOverrides = {}): SendLimits {
+  return limitsWith(limits);
+}
+
+/** The jobs of the outbox. */
+export function createOutboxJobs(
+  deps: Omit<DeliveryDeps, 'reached' | 'limits' | 'times'>,
+  overrides: OutboxOverrides = {},
+): JobHandler[] {
+  const all: DeliveryDeps = {
+    ...deps,
+    reached: crashing(overrides.reached ?? nothingHappens),
+    limits: outboxLimits(overrides),
+    times: { ...SETTLING_TIMES, ...overrides.times },
+  };
+  return [
+    handleJob(deliverJob, (input, context) => deliverLane(all, input, context)),
+    handleJob(checkSentCopyJob, (input, context) => checkSentCopy(all, input, context)),
+    handleJob(sweepOutboxJob, (_input, context) => sweepOutbox(all, context)),
+  ];
+}
+
+/** What the clock asks for: every minute, what was forgotten. */
+export const outboxSchedule: readonly ScheduleEntry[] = [{ job: sweepOutboxJob, pattern: '11 * * * * *' }];
+
+/**
+ * Makes what waits in the mailboxes of an account due at once: for when the account can act again. Call it inside a
+ * transaction.
+ */
+export async function hurryOutbox(em: EntityManager, account: Account): Promise<void> {
+  const organizationId = account.organization.id;
+  const lanes = await em.execute<{ mailbox_id: string; lane: OutboundLane }[]>(
+    `with hurried as (
+       update outbound_message as queued set due_at = clock_timestamp(), version = version + 1
+         from mailbox
+        where mailbox.organization_id = ? and mailbox.account_id = ? and queued.organization_id = ?
+          and queued.mailbox_id = mailbox.id and queued.state in ('QUEUED', 'SENDING') and queued.problem is not null
+          and queued.due_at > clock_timestamp()
+       returning queued.mailbox_id, queued.lane)
+     select distinct mailbox_id, lane from hurried`,
+    [organizationId, account.id, organizationId],
+  );
+  await enqueueMany(
+    em,
+    deliverJob,
+    lanes.map(({ mailbox_id: mailboxId, lane }) => ({ organizationId, mailboxId, lane })),
+  );
+}
