@@ -192,7 +192,13 @@ describe('updateTicket', () => {
     const read = await team.fork().findOneOrFail(Ticket, id);
     expect(read).toMatchObject({ status: 'CLOSED', version: 2 });
     expect(read.assignee?.id).toBe(team.userId);
-    expect(await eventTypes(team)).toEqual(['ticket.created', 'message.added', 'ticket.updated']);
+    expect(await eventTypes(team)).toEqual([
+      'ticket.created',
+      'message.added',
+      'ticket.updated',
+      'ticket.closed',
+      'ticket.assigned',
+    ]);
   });
 
   test('is idempotent: what is so already changes nothing and tells nobody', async () => {
