@@ -6,7 +6,7 @@ import { type Forwarder, startForwarder } from '../reliability/forwarder.ts';
 import { type RestartablePostgres, startRestartablePostgres } from '../reliability/restartable-postgres.ts';
 import { control, freePort } from '../support/app.ts';
 import { startGuard } from './guard.ts';
-import { Member } from './member.ts';
+import { Member, type MemberStart } from './member.ts';
 
 /** The key of the first organization's owner. */
 export const ADMIN_KEY = 'dg_chaos-run-admin-key-0123456789abcdefghij';
@@ -22,14 +22,34 @@ export interface Fleet extends AsyncDisposable {
   env: Record<string, string>;
 }
 
+/** The processes of a fleet, and how they differ from the usual ones. */
+export interface FleetOptions {
+  members?: readonly (readonly [name: string, role: 'api' | 'worker'])[];
+  /** How a process is started. */
+  startOf?: (name: string, role: 'api' | 'worker') => MemberStart;
+  /** Every request to Microsoft takes at least this long. */
+  latencyMs?: number;
+}
+
+const USUAL_MEMBERS = [
+  ['api-1', 'api'],
+  ['api-2', 'api'],
+  ['worker-1', 'worker'],
+  ['worker-2', 'worker'],
+] as const;
+
 /** Starts the fleet; its data and logs are in `folder`. Microsoft reaches the APIs through one address, in turn. */
-export async function startFleet(folder: string, seed: number): Promise<Fleet> {
+export async function startFleet(
+  folder: string,
+  seed: number,
+  { members: wanted = USUAL_MEMBERS, startOf = () => ({}), latencyMs = 10 }: FleetOptions = {},
+): Promise<Fleet> {
   const logs = join(folder, 'logs');
   await mkdir(logs, { recursive: true });
   await using cleanup = new AsyncDisposableStack();
   const guard = cleanup.use(startGuard(folder));
   const emulator = cleanup.use(await startEmulator());
-  await control(emulator.url, 'settings', { randomSeed: seed, latencyMs: 10 });
+  await control(emulator.url, 'settings', { randomSeed: seed, latencyMs });
   // A process that is dead for seconds must not wait for the next attempt for minutes: 1.5 s, 3 s, 6 s, …
   await control(emulator.url, 'push', { retryScale: 0.1 });
   // A crash of PostgreSQL must keep what was committed, so it waits for its log; only the disk is not waited for.
@@ -54,17 +74,12 @@ export async function startFleet(folder: string, seed: number): Promise<Fleet> {
     await Promise.all(members.map((member) => member.stop()));
     process.off('exit', kill);
   });
-  for (const [name, role] of [
-    ['api-1', 'api'],
-    ['api-2', 'api'],
-    ['worker-1', 'worker'],
-    ['worker-2', 'worker'],
-  ] as const) {
-    members.push(
-      new Member(name, { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) }, logs, guard),
-    );
+  for (const [name, role] of wanted) {
+    const own = { ...env, DESKGRAPH_ROLES: role, PORT: String(await freePort()) };
+    const member = new Member(name, own, logs, guard, startOf(name, role));
+    members.push(member);
+    if (role === 'api') forwarder.targets.push(member.url);
   }
-  forwarder.targets.push(...members.slice(0, 2).map(({ url }) => url));
   // The first makes the tables; the others would only wait for it.
   await members[0]?.start();
   await Promise.all(members.slice(1).map((member) => member.start()));

@@ -22,12 +22,22 @@ export interface Incident {
   text: string;
 }
 
+/** How a process is started, where it is not the server as it is. */
+export interface MemberStart {
+  /** The script, from the root of the repository. */
+  entry?: string;
+  /** Asked for at every start. */
+  moreEnv?: () => Record<string, string>;
+}
+
 /** One process of the fleet, with its supervisor: what ends is started again until it is stopped. */
 export class Member {
   readonly name: string;
   readonly incidents: Incident[] = [];
   kills = 0;
   readonly #env: Record<string, string>;
+  readonly #entry: string;
+  readonly #moreEnv: () => Record<string, string>;
   readonly #log: WriteStream;
   readonly #guard: Guard;
   #child: ChildProcess | undefined;
@@ -39,9 +49,17 @@ export class Member {
   #waitingSince = 0;
   #supervision: Promise<void> | undefined;
 
-  constructor(name: string, env: Record<string, string>, logFolder: string, guard: Guard) {
+  constructor(
+    name: string,
+    env: Record<string, string>,
+    logFolder: string,
+    guard: Guard,
+    { entry = 'src/main.ts', moreEnv = () => ({}) }: MemberStart = {},
+  ) {
     this.name = name;
     this.#env = env;
+    this.#entry = entry;
+    this.#moreEnv = moreEnv;
     this.#guard = guard;
     this.#log = createWriteStream(join(logFolder, `${name}.log`));
   }
@@ -119,9 +137,9 @@ export class Member {
   }
 
   async #runOnce(): Promise<[number | null, NodeJS.Signals | null]> {
-    const child = spawn(process.execPath, ['src/main.ts'], {
+    const child = spawn(process.execPath, [this.#entry], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'] ?? '', ...this.#env },
+      env: { PATH: process.env['PATH'] ?? '', ...this.#env, ...this.#moreEnv() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

@@ -28,7 +28,10 @@ export interface Desk {
   /** Sends an operation; throws with the first top-level error. */
   request<Data = Record<string, never>>(query: string, variables?: Record<string, unknown>): Promise<Data>;
   /** Adds a mailbox to the emulator, connects it by signing in, and gives its id. */
-  connectMailbox(address?: string): Promise<{ mailboxId: string; address: string }>;
+  connectMailbox(
+    address?: string,
+    purpose?: 'MAIL' | 'SENDING',
+  ): Promise<{ mailboxId: string; address: string }>;
   /** Takes the limits of storms away, for who sends more from one sender than people ever do. */
   withoutStormLimits(): Promise<void>;
   /** Enables incoming mail, with whatever else the settings say, and waits for the first run to end. */
@@ -127,7 +130,10 @@ export function createDesk(
     apiKey,
     request,
     sync,
-    async connectMailbox(address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`) {
+    async connectMailbox(
+      address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`,
+      purpose = 'MAIL',
+    ) {
       await control(emulator.url, 'mailboxes', { address });
       const { createIntegration } = await request<{
         createIntegration: { integration?: { id: string }; message?: string };
@@ -146,7 +152,7 @@ export function createDesk(
       const { startSignIn } = await request<{ startSignIn: { authorizationUrl?: string; message?: string } }>(
         `mutation ($input: StartSignInInput!) { startSignIn(input: $input) {
            ... on StartSignInPayload { authorizationUrl } ... on Error { message } } }`,
-        { input: { integrationId } },
+        { input: { integrationId, purpose } },
       );
       if (!startSignIn.authorizationUrl) throw new Error(createIntegration.message ?? startSignIn.message);
       await signInAs(startSignIn.authorizationUrl, address);
