@@ -14,12 +14,18 @@ const MAX_REFERENCES = 50;
 /** `Re: <subject> [#<number>]`, with one prefix and one token whatever the subject has already. */
 export function replySubject(subject: string, number: number): string {
   const bare = cleanLine(subject.replace(/\[#\d{1,9}\]/g, ' '));
-  const folded = bare.toLowerCase();
-  // A few letters (the dotted capital I of Turkish) become longer in lower case: then nothing can be cut by length.
-  const base = folded.length === bare.length ? bare.slice(leadingPrefixes(folded).length).trim() : bare;
+  const base = bare.slice(leadingPrefixes(inLowerCase(bare)).length).trim();
   const token = ticketToken(number);
   const room = MAX_SUBJECT_LENGTH - token.length - 'Re:  '.length;
   return `Re: ${base === '' ? '' : `${bounded(base, room)} `}${token}`;
+}
+
+/** With the same length: a few letters (the dotted capital I of Turkish) would become longer, and stay as they are. */
+function inLowerCase(text: string): string {
+  return text.replace(/./gsu, (letter) => {
+    const lower = letter.toLowerCase();
+    return lower.length === letter.length ? lower : letter;
+  });
 }
 
 /**

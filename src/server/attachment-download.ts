@@ -50,7 +50,7 @@ export function attachmentDownload({ database, storages, logger }: Services): Ro
 }
 
 /** The place where the file lies cannot be used now. */
-class StorageAwayError extends ExpectedError {
+export class StorageAwayError extends ExpectedError {
   constructor() {
     super(
       'STORAGE_UNAVAILABLE',

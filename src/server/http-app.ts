@@ -43,13 +43,15 @@ export function createHttpApp({
   app.use(
     cors({
       origin: (origin) => (corsOrigins.includes(origin) ? origin : null),
-      allowMethods: ['GET', 'POST'],
+      allowMethods: ['GET', 'POST', 'PUT'],
       allowHeaders: ['authorization', 'content-type', 'x-request-id'],
       exposeHeaders: ['x-request-id'],
       maxAge: (10 * MINUTE) / SECOND,
     }),
   );
-  app.use(bodyLimit(MAX_BODY_BYTES, (accept) => jsonError(413, bodyTooLarge(), accept)));
+  const limitBody = bodyLimit(MAX_BODY_BYTES, (accept) => jsonError(413, bodyTooLarge(), accept));
+  // Files come as long as they were announced to be, and as a stream.
+  app.use((context, next) => (isUpload(context.req) ? next() : limitBody(context, next)));
 
   app.get('/livez', livez);
   app.get('/readyz', createReadyz({ database, logger, draining }));
@@ -69,6 +71,10 @@ export function createHttpApp({
     return unexpectedError();
   });
   return app;
+}
+
+function isUpload({ method, path }: { method: string; path: string }): boolean {
+  return method === 'PUT' && path.startsWith('/uploads/');
 }
 
 /** Whether the client went away, or was cut off, before all of its request had come. */

@@ -10,10 +10,12 @@ import { createGraphQLHandler } from './graphql-handler.ts';
 import { serveGraphQLSocket } from './graphql-socket.ts';
 import { createHttpApp, type Routes } from './http-app.ts';
 import { inlineImage } from './inline-image.ts';
+import { watchLongRequests } from './long-requests.ts';
 import type { Metrics } from './metrics.ts';
 import { oauthCallback } from './oauth-callback.ts';
 import { OpenStreams } from './open-streams.ts';
 import { signInLink } from './sign-in-link.ts';
+import { uploadRoute } from './upload.ts';
 
 /** How long a client may take to send the head of a request. */
 const HEADERS_TIMEOUT = 10 * SECOND;
@@ -80,6 +82,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       oauthCallback(services),
       attachmentDownload(services),
       inlineImage(services),
+      uploadRoute({ services, origins, longRequests: () => longRequests }),
       ...routes,
     ],
   });
@@ -97,6 +100,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (!servePost(request, response)) void serveRoutes(request, response);
     },
   );
+  const longRequests = watchLongRequests(server);
   const sockets = serveGraphQLSocket(server, { services, handler: graphql, streams, origins });
   const { port } = await listen(server, config.port, config.host);
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;

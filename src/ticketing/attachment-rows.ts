@@ -5,6 +5,7 @@ import type { Problem } from '../platform/problem.ts';
 import type { AttachmentState } from './attachment.entity.ts';
 import { itemFileName, safeFileName } from './attachment-name.ts';
 import { bounded, cleanLine, cleanText } from './clean-text.ts';
+import { mediaType } from './content-type.ts';
 
 /** How much of attachments is kept. */
 export interface AttachmentLimits {
@@ -190,7 +191,7 @@ function describe(
     id: uuidv7(),
     position,
     name: one.kind === 'ITEM' ? itemFileName(one.name) : safeFileName(one.name),
-    content_type: one.kind === 'ITEM' ? 'message/rfc822' : contentType(one.contentType),
+    content_type: one.kind === 'ITEM' ? 'message/rfc822' : mediaType(one.contentType),
     size_bytes: Math.min(Math.max(0, Math.trunc(one.sizeBytes) || 0), 2 ** 31 - 1), // what GraphQL can say
     content_id: one.contentId === null ? null : bounded(cleanLine(one.contentId), 500),
     is_inline: one.isInline,
@@ -202,15 +203,6 @@ function describe(
         ? noLink(now)
         : null,
   };
-}
-
-/** A media type becomes a response header: whatever does not look like one becomes the type of unknown bytes. */
-function contentType(given: string): string {
-  const [type = ''] = given.split(';');
-  const trimmed = type.trim().toLowerCase();
-  return /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/.test(trimmed)
-    ? trimmed
-    : 'application/octet-stream';
 }
 
 /** Links are shown to people: only to where a browser goes without being read on the way, and never to a script. */

@@ -12,6 +12,13 @@ export const TNEF = 'application/ms-tnef';
 /** The type that says nothing. */
 export const UNKNOWN_TYPE = 'application/octet-stream';
 
+/** A media type becomes a response header: whatever does not look like one becomes the type of unknown bytes. */
+export function mediaType(given: string): string {
+  const [type = ''] = given.split(';');
+  const trimmed = type.trim().toLowerCase();
+  return /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/.test(trimmed) ? trimmed : UNKNOWN_TYPE;
+}
+
 /** Tags that make a browser take a text for HTML, as the MIME Sniffing Standard of the WHATWG lists them. */
 const HTML_TAG =
   /^<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|link|img|form|object|embed)[\s>/]/i;
