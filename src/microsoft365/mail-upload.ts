@@ -8,13 +8,12 @@ import { MINUTE } from '../platform/clock.ts';
 import type { GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import { messagePath, parse } from './mail-copies.ts';
+import { listDraftFiles } from './mail-draft-files.ts';
 import type { OutgoingFile, UploadProgress } from './mail-sending.ts';
 import type { UploadSessions } from './upload-session.ts';
 
 /** A request of 4 MB holds this much in base64. */
 const LARGEST_SMALL_FILE_BYTES = 3_000_000;
-/** Microsoft's 3 MB may be 3 MiB: a file between both that gets no session goes in one request after all. */
-const LARGEST_ODD_FILE_BYTES = 3 * 1_024 * 1_024 - 2_048;
 const LARGEST_FILE_BYTES = 150_000_000;
 const SMALL_FILE_MILLISECONDS = 2 * MINUTE;
 /** Sessions last for hours; one that ends again and again is no way to send a file. */
@@ -45,15 +44,30 @@ export async function addFile(context: UploadContext, file: OutgoingFile): Promi
   if (resume !== null) {
     const next = await uploads.whereToGoOn(resume.uploadUrl, scope);
     const mayGoOn = next !== null && next < file.sizeBytes;
-    if (mayGoOn && (await uploads.send(resume.uploadUrl, file, next, scope)) === 'DONE') return;
+    if (mayGoOn && (await sendAll(context, file, resume.uploadUrl, next))) return;
   }
   for (let sessions = 0; sessions < MOST_SESSIONS; sessions += 1) {
     const progress = await openSession(context, file);
     if (progress === null) return addSmallFile(context, file);
     await context.onSession(progress);
-    if ((await uploads.send(progress.uploadUrl, file, 0, scope)) === 'DONE') return;
+    if (await sendAll(context, file, progress.uploadUrl, 0)) return;
   }
   throw new GraphError('GRAPH_UNAVAILABLE', 'Microsoft 365 ended the upload of a file again and again.');
+}
+
+/**
+ * Whether the file is on the draft now. A session ends when the last range was taken as well: where that answer was lost,
+ * only the draft tells.
+ */
+async function sendAll(
+  { client, uploads, scope, graphMessageId }: UploadContext,
+  file: OutgoingFile,
+  uploadUrl: string,
+  fromByte: number,
+): Promise<boolean> {
+  if ((await uploads.send(uploadUrl, file, fromByte, scope)) === 'DONE') return true;
+  const files = await listDraftFiles(client, scope, graphMessageId);
+  return files.some(({ contentId }) => contentId === file.contentId);
 }
 
 /** https://learn.microsoft.com/graph/api/message-post-attachments */
@@ -119,9 +133,16 @@ async function openSession(
       scope,
     );
   } catch (error) {
-    const isTooSmall = error instanceof GraphError && error.microsoftCode?.toLowerCase() === TOO_SMALL;
-    if (isTooSmall && sizeBytes <= LARGEST_ODD_FILE_BYTES) return null;
-    throw error;
+    if (!(error instanceof GraphError)) throw error;
+    // Microsoft's 3 MB may be 3 MiB: a file between both goes in one request after all.
+    if (error.microsoftCode?.toLowerCase() === TOO_SMALL) return null;
+    if (error.code !== 'MAILBOX_ACCESS_DENIED' || scope.mailbox.kind !== 'SHARED') throw error;
+    const { status, microsoftCode, requestId } = error;
+    throw new GraphError(
+      'MAILBOX_ACCESS_DENIED',
+      `Microsoft 365 did not take ${name} for the shared mailbox: files above 3 MB are refused there for some people who sign in, which is a known issue of Microsoft Graph. Send smaller files, or use application mode.`,
+      { status, microsoftCode, requestId, cause: error },
+    );
   }
   const { uploadUrl, expirationDateTime } = parse(sessionSchema, json);
   if (!uploads.isAllowed(uploadUrl)) {

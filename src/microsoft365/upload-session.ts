@@ -20,6 +20,9 @@ const STATUS_MILLISECONDS = 30 * SECOND;
 const RANGE_BUDGET: RetryBudget = { attempts: 5, milliseconds: 5 * MINUTE, pauseMilliseconds: 8 * SECOND };
 const UPLOAD = 'attachment.upload';
 
+/** The token in the URL has expired, or the session has. */
+const ENDED_STATUSES: ReadonlySet<number | null> = new Set([401, 403, 404, 410]);
+
 const progressSchema = z.record(z.string(), z.unknown());
 
 /** A file that is uploaded, read as it is needed. */
@@ -164,7 +167,7 @@ export function createUploadSessions(deps: UploadDeps): UploadSessions {
         return await sendRange(uploadUrl, range, start, sizeBytes, scope);
       } catch (error) {
         if (scope.signal.aborted || !(error instanceof GraphError)) throw error;
-        if (error.status === 404 || error.status === 410) return 'EXPIRED';
+        if (ENDED_STATUSES.has(error.status)) return 'EXPIRED';
         if (error.status === 409 || error.status === 416) {
           // It has these bytes already, or lacks earlier ones: an answer was lost.
           const next = await whereToGoOn(uploadUrl, scope);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DeltaExpiredError, type GraphErrorCode } from '../../src/microsoft365/graph-error.ts';
+import { DeltaExpiredError, GraphError, type GraphErrorCode } from '../../src/microsoft365/graph-error.ts';
 import { type GraphSubject, toGraphError } from '../../src/microsoft365/graph-failure.ts';
 
 const now = new Date('2026-11-21T08:00:00Z');
@@ -29,6 +29,13 @@ test.each<[number, string | null, GraphSubject, GraphErrorCode]>([
   [509, null, 'ITEM', 'THROTTLED'],
   [503, 'ErrorTooManyObjectsOpened', 'ITEM', 'THROTTLED'],
   [507, 'ErrorQuotaExceeded', 'ITEM', 'QUOTA_EXCEEDED'],
+  [400, 'ErrorInvalidRecipients', 'ITEM', 'RECIPIENT_REFUSED'],
+  [403, 'ErrorSendAsDenied', 'ITEM', 'SEND_AS_DENIED'],
+  [413, 'ErrorMessageSizeExceeded', 'ITEM', 'MESSAGE_TOO_LARGE'],
+  [413, null, 'ITEM', 'MESSAGE_TOO_LARGE'],
+  [429, 'ErrorExceededMessageLimit', 'ITEM', 'SENDING_LIMIT_REACHED'],
+  [400, 'ErrorSubmissionQuotaExceeded', 'ITEM', 'SENDING_LIMIT_REACHED'],
+  [403, 'ErrorAccountSuspend', 'ITEM', 'SENDING_BLOCKED'],
   [500, 'ErrorInternalServerError', 'FOLDER', 'GRAPH_UNAVAILABLE'],
   [502, null, 'ITEM', 'GRAPH_UNAVAILABLE'],
   [410, 'syncStateNotFound', 'FOLDER', 'DELTA_EXPIRED'],
@@ -38,6 +45,38 @@ test.each<[number, string | null, GraphSubject, GraphErrorCode]>([
   [400, 'BadRequest', 'ITEM', 'REQUEST_REFUSED'],
 ])('%i %s about %s is %s', (status, code, subject, expected) => {
   expect(toGraphError(answerOf(status, code), subject, now).code).toBe(expected);
+});
+
+test.each<[number, string | null, Record<string, string>, boolean]>([
+  [500, 'ErrorInternalServerError', {}, true],
+  [502, null, {}, true],
+  [503, null, {}, true],
+  [503, null, { 'retry-after': '5' }, false],
+  [503, 'ErrorTooManyObjectsOpened', {}, false],
+  [504, null, {}, true],
+  [408, null, {}, true],
+  [429, 'ApplicationThrottled', {}, false],
+  [429, 'ErrorExceededMessageLimit', {}, false],
+  [507, 'ErrorQuotaExceeded', {}, false],
+  [403, 'ErrorSendAsDenied', {}, false],
+  [404, 'ErrorItemNotFound', {}, false],
+  [413, null, {}, false],
+  [401, null, {}, false],
+])('after %i %s %o it is unclear whether it was done: %s', (status, code, headers, isUnclear) => {
+  expect(toGraphError(answerOf(status, code, headers), 'ITEM', now).isUnclear).toBe(isUnclear);
+});
+
+test('no answer, and a success that cannot be read, leave it unclear; what was never sent does not', () => {
+  const unclear = ['GRAPH_UNAVAILABLE', 'GRAPH_TIMEOUT', 'UNEXPECTED_ANSWER', 'ANSWER_TOO_LARGE'] as const;
+  for (const code of unclear) expect(new GraphError(code, '').isUnclear).toBe(true);
+  const clear = [
+    'THROTTLED',
+    'LOGIN_UNAVAILABLE',
+    'SIGN_IN_REQUIRED',
+    'FOREIGN_LINK',
+    'MESSAGE_TOO_LARGE',
+  ] as const;
+  for (const code of clear) expect(new GraphError(code, '').isUnclear).toBe(false);
 });
 
 describe('the error', () => {
