@@ -151,6 +151,23 @@ test('mail goes on when the directory or shared mailboxes were taken back, and s
   });
 });
 
+test('mail is received when sending was taken back, and neither costs the other', async () => {
+  const account = await stage.connect('ada@contoso.example', { purpose: 'SENDING_SHARED' });
+  await stage.connect(account.emailAddress, { purpose: 'DIRECTORY' });
+  const revoke = (scopes: string[]) =>
+    stage.microsoft('consents/revoke', { clientId: stage.clientId, address: account.emailAddress, scopes });
+  await revoke(['User.Read.All']);
+  expect((await refresh(account.id)).account).toMatchObject({
+    status: 'ACTIVE',
+    grantedScopes: ['Mail.ReadWrite', 'Mail.ReadWrite.Shared', 'Mail.Send', 'Mail.Send.Shared', 'User.Read'],
+  });
+  await revoke(['Mail.Send', 'Mail.Send.Shared']);
+  expect((await refresh(account.id)).account).toMatchObject({
+    status: 'ACTIVE',
+    grantedScopes: ['Mail.ReadWrite', 'Mail.ReadWrite.Shared', 'User.Read'],
+  });
+});
+
 describe('Refresh', () => {
   test('takes over the name and address, for the mailbox as well, as often as it is asked', async () => {
     const { account, mailboxId } = await takingMail();

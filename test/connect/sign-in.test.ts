@@ -117,6 +117,11 @@ describe('The permissions needed for just the features that are on (incremental 
   test.each([
     ['MAIL', ['Mail.ReadWrite', 'User.Read']],
     ['SHARED_MAILBOXES', ['Mail.ReadWrite', 'Mail.ReadWrite.Shared', 'User.Read']],
+    ['SENDING', ['Mail.ReadWrite', 'Mail.Send', 'User.Read']],
+    [
+      'SENDING_SHARED',
+      ['Mail.ReadWrite', 'Mail.ReadWrite.Shared', 'Mail.Send', 'Mail.Send.Shared', 'User.Read'],
+    ],
     ['DIRECTORY', ['LicenseAssignment.Read.All', 'User.Read', 'User.Read.All']],
   ])('%s asks for its own and no more', async (purpose, expected) => {
     const { microsoftUrl } = await openLink(urlOf(await start({ purpose })));

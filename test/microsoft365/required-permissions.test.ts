@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Mailbox } from '../../src/mailboxes/mailbox.entity.ts';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
@@ -53,6 +54,28 @@ test('scopes of shared mailboxes and of the directory appear when they are asked
   ]);
 });
 
+test('permissions for sending appear when a mailbox sends, and those of shared mailboxes when one of them does', async () => {
+  const desk = await app.newDesk();
+  await desk.connectMailbox();
+  const em = forkFor(app.database, desk.organizationId);
+  const mailbox = await em.findOneOrFail(Mailbox, {});
+  mailbox.outgoingEnabled = false;
+  await em.flush();
+  expect(await permissionsOf(desk)).not.toContain('DELEGATED Mail.Send');
+  expect(await permissionsOf(desk, ['SENDING'])).toEqual([
+    'DELEGATED User.Read granted',
+    'DELEGATED Mail.ReadWrite granted',
+    'DELEGATED Mail.Send',
+  ]);
+  mailbox.outgoingEnabled = true;
+  await em.flush();
+  expect(await permissionsOf(desk)).toContain('DELEGATED Mail.Send');
+  expect(await permissionsOf(desk)).not.toContain('DELEGATED Mail.Send.Shared');
+  mailbox.kind = 'SHARED';
+  await em.flush();
+  expect(await permissionsOf(desk)).toContain('DELEGATED Mail.Send.Shared');
+});
+
 test('with integrations in application mode alone no delegated permission is asked for', async () => {
   const desk = await app.newDesk();
   const clientId = crypto.randomUUID();
@@ -69,17 +92,26 @@ test('with integrations in application mode alone no delegated permission is ask
     },
   );
   expect(createIntegration.message).toBeUndefined();
-  expect(await permissionsOf(desk)).toEqual(['APPLICATION Mail.ReadWrite granted']);
+  // Sending is optional: a tenant without it takes mail in all the same.
+  expect(await permissionsOf(desk)).toEqual(['APPLICATION Mail.ReadWrite granted', 'APPLICATION Mail.Send']);
   expect(await permissionsOf(desk, ['MAIL', 'APPLICATION_MODE'])).toEqual([
     'DELEGATED User.Read',
     'DELEGATED Mail.ReadWrite',
     'APPLICATION Mail.ReadWrite granted',
+    'APPLICATION Mail.Send',
   ]);
   expect(await permissionsOf(desk, [])).toEqual([]);
   const { integrations } = await desk.request<{ integrations: { edges: { node: unknown }[] } }>(
     '{ integrations { edges { node { permissions { name granted } } } } }',
   );
   expect(integrations.edges).toEqual([
-    { node: { permissions: [{ name: 'Mail.ReadWrite', granted: true }] } },
+    {
+      node: {
+        permissions: [
+          { name: 'Mail.ReadWrite', granted: true },
+          { name: 'Mail.Send', granted: false },
+        ],
+      },
+    },
   ]);
 });
