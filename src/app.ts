@@ -8,6 +8,7 @@ import { createJobMetrics } from './jobs/job-metrics.ts';
 import { createReseal, createSealingMetrics, resealJob, resealSchedule } from './jobs/reseal.jobs.ts';
 import { startSchedule } from './jobs/schedule.ts';
 import { JobWorker } from './jobs/worker.ts';
+import { createDiscoverIdentities } from './mailboxes/discover-identities.ts';
 import { ensureIdentities } from './mailboxes/identities.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
@@ -26,6 +27,7 @@ import {
 } from './outbound/create-outbox.ts';
 import type { Reached } from './outbound/fault-points.ts';
 import { createOutboundMetrics } from './outbound/outbound-metrics.ts';
+import { createUploadSweep, sweepUploadsJob } from './outbound/sweep-uploads.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -180,7 +182,9 @@ async function build(
           },
           { ...outbox, ...(reached && { reached }) },
         ),
+        createDiscoverIdentities({ database, sending: microsoft365.sending, clock }),
         createContentSweep({ database, storages, clock }),
+        createUploadSweep({ database, clock }),
         createPruneEvents({ database, clock }),
         createWarnOfExpiry({ database, clock }),
         createReseal(sealing),
@@ -204,6 +208,7 @@ async function build(
         ...resealSchedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
         { job: sweepContentsJob, pattern: '0 37 * * * *' },
+        { job: sweepUploadsJob, pattern: '0 27 * * * *' },
       ],
       {
         database,

@@ -171,7 +171,17 @@ const TICKETING_CODES = {
   STORAGE_UNAVAILABLE: 'The place where files are kept cannot be reached now.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',
   ATTACHMENT_NOT_STORED:
-    'The file could not be fetched from the mailbox; or a mail was not deleted because one of its files is not stored.',
+    'The file could not be fetched from the mailbox, so it cannot be sent along either; or a mail was not deleted because one of its files is not stored.',
+} as const;
+
+/** Replies and what they carry. */
+const REPLY_CODES = {
+  NO_RECIPIENT: 'There is nobody whom the reply could go to.',
+  TOO_MANY_RECIPIENTS: 'The mail has more recipients than Exchange takes.',
+  IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used for another mail.',
+  TOO_MANY_UPLOADS: 'More or larger uploads wait to be used than a user, or an organization, may have.',
+  UPLOAD_INCOMPLETE: 'The content of the upload has not come yet.',
+  UPLOAD_SIZE_MISMATCH: 'The content has another size than the upload was announced with.',
 } as const;
 
 /** Starting the process; never seen by clients. */
@@ -198,6 +208,7 @@ export const ERROR_CODES = {
   ...MAILBOX_CODES,
   ...SENDER_CODES,
   ...TICKETING_CODES,
+  ...REPLY_CODES,
 } as const;
 
 /** Codes of errors that end the process before it serves anybody. */
