@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { uuidOf } from './organizations.ts';
+import { createDice, type Dice } from './random.ts';
+import type { SendStage, StagedTicket } from './send-stage.ts';
+
+const MEGABYTE = 1024 * 1024;
+/** Tickets that are answered side by side; the replies of one ticket come one after the other. */
+const SIDE_BY_SIDE = 6;
+const EVERY_WITH_FILE = 10;
+/** Every so-manieth of those has a file that needs an upload session. */
+const EVERY_LARGE = 3;
+/** How long a request is repeated while the database or the API is away. */
+const PATIENCE_MILLISECONDS = 120_000;
+
+/** A reply that was asked for, and answered with success. */
+export interface QueuedReply {
+  /** The id of the row. */
+  outboundMessageId: string;
+  ticket: StagedTicket;
+  /** Sizes of its files. */
+  files: number[];
+  /** Among the replies of its ticket, from 0. */
+  place: number;
+}
+
+/** Asks for so many replies, evenly over the tickets, each exactly once although some requests have to be repeated. */
+export async function queueReplies(
+  stage: SendStage,
+  { seed, replies, apiUrl, signal }: { seed: number; replies: number; apiUrl: string; signal: AbortSignal },
+  onQueued: (queued: number) => void,
+): Promise<QueuedReply[]> {
+  const dice = createDice(seed, 'replies');
+  const plans = stage.tickets.map((ticket, index) => ({
+    ticket,
+    files: planFiles(dice, index, replies, stage.tickets.length),
+  }));
+  const queued: QueuedReply[] = [];
+  const waiting = plans.values();
+  const work = async () => {
+    for (const { ticket, files } of waiting) {
+      for (const [place, sizes] of files.entries()) {
+        signal.throwIfAborted();
+        const key = `${ticket.id}/${place}`;
+        const outboundMessageId = await patiently(signal, async () => {
+          const uploadIds = [];
+          for (const size of sizes) uploadIds.push(await upload(stage, apiUrl, size));
+          return await reply(stage, ticket, `Answer ${place}`, uploadIds, key);
+        });
+        queued.push({ outboundMessageId, ticket, files: sizes, place });
+        onQueued(queued.length);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+  return queued;
+}
+
+/** The files of each reply of a ticket. */
+function planFiles(dice: Dice, index: number, replies: number, tickets: number): number[][] {
+  const count = Math.floor(replies / tickets) + (index < replies % tickets ? 1 : 0);
+  return Array.from({ length: count }, (_, place) => {
+    const number = place * tickets + index;
+    if (number % EVERY_WITH_FILE !== 0) return [];
+    const isLarge = (number / EVERY_WITH_FILE) % EVERY_LARGE === 0;
+    return [isLarge ? dice.whole(4 * MEGABYTE, 9 * MEGABYTE) : dice.whole(1_000, 200_000)];
+  });
+}
+
+async function reply(
+  stage: SendStage,
+  ticket: StagedTicket,
+  text: string,
+  uploadIds: string[],
+  idempotencyKey: string,
+): Promise<string> {
+  const { replyToTicket } = await stage.desk.request<{
+    replyToTicket: { outboundMessage?: { id: string }; code?: string; message?: string };
+  }>(
+    `mutation ($input: ReplyToTicketInput!) { replyToTicket(input: $input) {
+       ... on ReplyToTicketPayload { outboundMessage { id } } ... on Error { code message } } }`,
+    { input: { ticketId: ticket.id, text, uploadIds, idempotencyKey, includeQuote: false } },
+  );
+  const { outboundMessage, code, message } = replyToTicket;
+  if (!outboundMessage) throw new RefusedReplyError(`${code}: ${message}`);
+  return uuidOf(outboundMessage.id);
+}
+
+async function upload({ desk }: SendStage, apiUrl: string, size: number): Promise<string> {
+  const { createUpload } = await desk.request<{
+    createUpload: { upload?: { id: string }; uploadUrl?: string; message?: string };
+  }>(
+    `mutation ($input: CreateUploadInput!) { createUpload(input: $input) {
+       ... on CreateUploadPayload { upload { id } uploadUrl } ... on Error { message } } }`,
+    { input: { name: `file-${size}.bin`, contentType: 'application/octet-stream', sizeBytes: size } },
+  );
+  if (!createUpload.upload) throw new RefusedReplyError(createUpload.message);
+  const url = new URL(new URL(createUpload.uploadUrl ?? '').pathname, apiUrl);
+  const response = await fetch(url, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${desk.apiKey}` },
+    body: randomBytes(size),
+  });
+  if (!response.ok) throw new Error(`The upload answered ${response.status}: ${await response.text()}`);
+  await response.arrayBuffer();
+  return createUpload.upload.id;
+}
+
+/** The API has understood, and refuses: repeating does not help. */
+class RefusedReplyError extends Error {}
+
+async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isOver = performance.now() - startedAt > PATIENCE_MILLISECONDS;
+      if (error instanceof RefusedReplyError || isOver) throw error;
+      await sleep(300, undefined, { signal });
+    }
+  }
+}
