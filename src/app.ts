@@ -27,6 +27,7 @@ import {
 } from './outbound/create-outbox.ts';
 import type { Reached } from './outbound/fault-points.ts';
 import { createOutboundMetrics } from './outbound/outbound-metrics.ts';
+import { createReactions } from './outbound/reactions.ts';
 import { createUploadSweep, sweepUploadsJob } from './outbound/sweep-uploads.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { forkAcrossOrganizations } from './platform/database.ts';
@@ -38,6 +39,7 @@ import type { Logger } from './platform/logger.ts';
 import { createNotifications } from './platform/notifications.ts';
 import { openStorages } from './platform/open-storages.ts';
 import { createSecretBox, keyFileIn, loadOrCreateKeyFile } from './platform/secrets.ts';
+import { createConsumerJobs } from './realtime/consumer.jobs.ts';
 import { createEventBus } from './realtime/event-bus.ts';
 import { createPruneEvents, pruneEventsJob } from './realtime/prune.jobs.ts';
 import { sealedColumns } from './sealed-columns.ts';
@@ -155,6 +157,12 @@ async function build(
   lifecycle.defer('watch of tokens', stopWatchingTokens);
 
   if (config.roles.has('worker')) {
+    const reactions = createConsumerJobs(createReactions({ clock }), {
+      database,
+      events,
+      logger,
+      registry: metrics.registry,
+    });
     const worker = new JobWorker({
       databaseUrl,
       logger,
@@ -186,6 +194,7 @@ async function build(
         createContentSweep({ database, storages, clock }),
         createUploadSweep({ database, clock }),
         createPruneEvents({ database, clock }),
+        reactions.handler,
         createWarnOfExpiry({ database, clock }),
         createReseal(sealing),
       ],
@@ -194,6 +203,8 @@ async function build(
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
     await worker.start();
+    const reacting = await reactions.start();
+    lifecycle.defer('reactions to events', () => reacting[Symbol.dispose]());
     if (sealedUnderOlderKeys > 0) {
       logger.info({ count: sealedUnderOlderKeys, key: keys[0]?.name }, 'sealing secrets of older keys anew');
       await enqueue(forkAcrossOrganizations(database), resealJob, {});
@@ -206,6 +217,7 @@ async function build(
         ...credentialSchedule,
         ...outboxSchedule,
         ...resealSchedule,
+        reactions.schedule,
         { job: pruneEventsJob, pattern: '0 17 * * * *' },
         { job: sweepContentsJob, pattern: '0 37 * * * *' },
         { job: sweepUploadsJob, pattern: '0 27 * * * *' },

@@ -7,6 +7,9 @@ import type { Mailbox } from './mailbox.entity.ts';
 import { whyMailboxCannotSend } from './outgoing-settings.ts';
 import type { SenderProfile } from './sender-profile.entity.ts';
 import { type CannotSendCode, CannotSendError } from './sending-errors.ts';
+import { notAvailable, personalNotAllowed, whyIdentityCannotSend } from './why-identity-cannot-send.ts';
+
+export { whyIdentityCannotSend };
 
 /** What a mail is sent as. */
 export interface ChosenIdentity {
@@ -124,50 +127,10 @@ export function refusalOf(
   // Somebody else's own mailbox: not even that it exists.
   if (mailbox.personalUserId != null && mailbox.personalUserId !== userId) return notAvailable();
   if (mailbox.personalUserId != null && !allowsPersonalSenders) {
-    return new CannotSendError(
-      'PERSONAL_SENDER_NOT_ALLOWED',
-      'The organization does not let people send from their own mailboxes.',
-      'Send from a mailbox of the team; or allow it with updateOutgoingPolicy.',
-    );
+    return personalNotAllowed();
   }
   if (identity.removedAt) return notAvailable();
   return whyMailboxCannotSend(mailbox, account) ?? whyIdentityCannotSend(identity, profile);
-}
-
-/** Why the identity itself cannot be sent as; null when it can, as far as that is known. Pure. */
-export function whyIdentityCannotSend(
-  { emailAddress, status, problem, removedAt }: Identity,
-  profile: SenderProfile | null,
-): CannotSendError | null {
-  if (removedAt) return notAvailable();
-  if (status === 'DENIED') {
-    return new CannotSendError(
-      'IDENTITY_DENIED',
-      problem?.message ?? `Microsoft does not let the account send as ${emailAddress}.`,
-      problem?.remedy ?? 'Give it the right Send As in Exchange, and add the address again.',
-    );
-  }
-  if (status === 'GONE') {
-    return new CannotSendError(
-      'IDENTITY_GONE',
-      problem?.message ?? `The mailbox no longer has the address ${emailAddress}.`,
-      problem?.remedy ?? 'Give it back in Exchange and run refreshAccount.',
-    );
-  }
-  if (profile) return null;
-  return new CannotSendError(
-    'IDENTITY_WITHOUT_PROFILE',
-    `${emailAddress} has no sender profile, so nothing is sent as it.`,
-    'Give it one with assignSenderProfile.',
-  );
-}
-
-function notAvailable(): CannotSendError {
-  return new CannotSendError(
-    'IDENTITY_NOT_AVAILABLE',
-    'There is no such identity to send as.',
-    'Take one of Ticket.identities or Mailbox.identities; one that was removed is added again with addSendAsAddress.',
-  );
 }
 
 function noIdentity(): CannotSendError {
@@ -215,7 +178,8 @@ export async function findSenders(em: EntityManager, mailboxId: string): Promise
   return await Promise.all(identities.map(toSender));
 }
 
-async function toSender(identity: Identity): Promise<Sender> {
+/** The identity with what decides about it; reads what is not loaded yet. */
+export async function toSender(identity: Identity): Promise<Sender> {
   const mailbox = await identity.mailbox.loadOrFail();
   return {
     identity,

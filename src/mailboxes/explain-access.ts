@@ -113,6 +113,6 @@ function tenantRefusal(
 }
 
 /** A string of PowerShell that stays one, whatever the address holds. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return `'${text.replaceAll(/['‘’‚‛]/g, '$&$&')}'`;
 }

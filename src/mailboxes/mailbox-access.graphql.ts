@@ -110,7 +110,7 @@ mutation('addSharedMailbox', {
 
 mutation('removeMailbox', {
   description:
-    'Disconnects a mailbox: nothing is read from it, moved or deleted in it any more, and its subscription at Microsoft is ended. Tickets, messages, files and the ledger stay readable. Adding it again with addSharedMailbox, or by signing in with another account, goes on without taking any mail in twice.',
+    'Disconnects a mailbox: nothing is read from it, sent from it, moved or deleted in it any more, and its subscription at Microsoft is ended. Tickets, messages, files and the ledger stay readable. Adding it again with addSharedMailbox, or by signing in with another account, goes on without taking any mail in twice.',
   permission: 'mailbox:manage',
   input: (t) => ({ mailboxId: t.id({ required: true, description: 'Which mailbox.' }) }),
   payload: { mailbox: { type: Mailbox, description: 'The mailbox, as its tickets still name it.' } },

@@ -1,3 +1,6 @@
+import { NotFoundError } from '../errors.ts';
+import { enqueue } from '../jobs/define-job.ts';
+import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
@@ -5,11 +8,16 @@ import { readsMail } from '../microsoft365/sign-in-purpose.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
+import { discoverIdentities } from './discover-identities.ts';
+import { discoverIdentitiesJob } from './identities.jobs.ts';
 import { Mailbox } from './mailbox.entity.ts';
 import { accessOf } from './mailboxes.ts';
 
 /** How long the mailbox may take to answer. */
 const MAILBOX_MILLISECONDS = 20 * SECOND;
+
+/** More mailboxes than are read through one account. */
+const MOST_MAILBOXES = 10_000;
 
 /** What a refresh found. */
 export interface RefreshedAccount {
@@ -20,7 +28,7 @@ export interface RefreshedAccount {
 
 /**
  * Checks an account from end to end: a new token, the profile, whose name and address are taken over, and the account's own
- * mailbox where it reads mail. Throws `NotFoundError`, and `GraphError` for an account that was disconnected.
+ * mailbox where it reads mail; and reads the addresses of its mailboxes, which become identities. Throws `NotFoundError`, and `GraphError` for an account that was disconnected.
  */
 export async function refreshAccount(
   em: EntityManager,
@@ -36,11 +44,16 @@ export async function refreshAccount(
     kind: 'PRIMARY',
     emailAddress: previousAddress,
   });
-  if (!mailbox) return { account, problem: account.problem ?? null };
+  if (!mailbox) {
+    await discoverOthers(em, organizationId, accountId, null);
+    return { account, problem: account.problem ?? null };
+  }
   if (mailbox.emailAddress !== account.emailAddress || mailbox.displayName !== account.displayName) {
     await follow(em, mailbox, account);
   }
   const trouble = readsMail(account.grantedScopes) ? await openInbox(microsoft365, mailbox) : null;
+  if (!trouble) await discoverOwn(em, { microsoft365, clock }, mailbox);
+  await discoverOthers(em, organizationId, accountId, trouble ? null : mailbox.id);
   return { account, problem: account.problem ?? trouble?.toProblem(clock.now()) ?? null };
 }
 
@@ -50,6 +63,45 @@ async function follow(em: EntityManager, mailbox: Mailbox, account: Account): Pr
   const isTaken = (await em.count(Mailbox, { emailAddress, id: { $ne: mailbox.id } })) > 0;
   em.assign(mailbox, isTaken ? { displayName } : { displayName, emailAddress });
   await em.flush();
+}
+
+/** Now, since somebody waits for it; what does not answer in time is read in the background. */
+async function discoverOwn(
+  em: EntityManager,
+  { microsoft365, clock }: { microsoft365: Microsoft365; clock: Clock },
+  mailbox: Mailbox,
+): Promise<void> {
+  const signal = AbortSignal.timeout(MAILBOX_MILLISECONDS);
+  try {
+    await discoverIdentities(em, { sending: microsoft365.sending, signal, now: clock.now() }, mailbox.id);
+  } catch (thrown) {
+    if (!signal.aborted && !(thrown instanceof GraphError) && !(thrown instanceof NotFoundError))
+      throw thrown;
+    await enqueue(em, discoverIdentitiesJob, {
+      organizationId: mailbox.organization.id,
+      mailboxId: mailbox.id,
+    });
+  }
+}
+
+/** The identities of the other mailboxes of the account, in the background. */
+async function discoverOthers(
+  em: EntityManager,
+  organizationId: string,
+  accountId: string,
+  exceptId: string | null,
+): Promise<void> {
+  const mailboxes = await em.find(
+    Mailbox,
+    { account: accountId, removedAt: null },
+    { fields: ['id'], orderBy: { id: 'asc' }, limit: MOST_MAILBOXES },
+  );
+  const others = mailboxes.filter(({ id }) => id !== exceptId);
+  await enqueueMany(
+    em,
+    discoverIdentitiesJob,
+    others.map(({ id: mailboxId }) => ({ organizationId, mailboxId })),
+  );
 }
 
 async function openInbox({ mail }: Microsoft365, mailbox: Mailbox): Promise<GraphError | null> {

@@ -6,7 +6,7 @@ import { disconnectAccount } from './disconnect-account.ts';
 
 mutation('disconnectAccount', {
   description:
-    'Disconnects an account: its tokens are removed, nothing is read or sent through it any more, incoming mail of its mailboxes is switched off, and subscriptions at Microsoft are ended as far as it answers. Tickets stay, and so do the other settings of its mailboxes: after reauthenticate, updateIncomingSettings switches them on again. A second time it changes nothing.',
+    'Disconnects an account: its tokens are removed, nothing is read or sent through it any more, incoming and outgoing mail of its mailboxes is switched off, and subscriptions at Microsoft are ended as far as it answers. Tickets stay, and so do the other settings of its mailboxes: after reauthenticate, updateIncomingSettings and updateOutgoingSettings switch them on again. A second time it changes nothing.',
   permission: 'integration:manage',
   input: (t) => ({ accountId: t.id({ required: true, description: 'Which account.' }) }),
   payload: { account: { type: Account, description: 'The account, DISCONNECTED.' } },

@@ -24,7 +24,7 @@ export interface DisconnectAccountDeps {
 
 /**
  * Disconnects an account: its tokens are removed here, so that nothing is read or sent through it any more, whichever process
- * asks; incoming mail of its mailboxes is switched off; its subscriptions at Microsoft are ended as far as it answers. The
+ * asks; incoming and outgoing mail of its mailboxes is switched off; its subscriptions at Microsoft are ended as far as it answers. The
  * mailboxes keep their other settings, and tickets, messages and files stay. Who signs in with it again connects it again.
  * Idempotent. Throws `NotFoundError`.
  */
@@ -71,6 +71,28 @@ async function removeTokens(
     em,
     organizationId,
     mailboxes.map(({ id: mailboxId }) => ({ type: 'sync-status.changed' as const, mailboxId })),
+  );
+  const senders = await switchSendingOff(em, organizationId, accountId, now);
+  await recordEvents(
+    em,
+    organizationId,
+    senders.map(({ id: mailboxId }) => ({ type: 'mailbox.changed' as const, mailboxId })),
+  );
+}
+
+/** What is queued to be sent waits, and says why. */
+async function switchSendingOff(
+  em: EntityManager,
+  organizationId: string,
+  accountId: string,
+  now: Date,
+): Promise<{ id: string }[]> {
+  return await em.execute<{ id: string }[]>(
+    `update mailbox set outgoing_enabled = false, updated_at = ?
+      where organization_id = ? and id in (select id from mailbox
+        where organization_id = ? and account_id = ? and outgoing_enabled order by id for no key update)
+      returning id`,
+    [now, organizationId, organizationId, accountId],
   );
 }
 

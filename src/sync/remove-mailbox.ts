@@ -9,7 +9,7 @@ import { endImport } from './request-import.ts';
 import { SyncRun } from './sync-run.entity.ts';
 
 /**
- * Removes a mailbox: from now on nothing is read from it, moved or deleted in it. Its row stays, out of every list, with
+ * Removes a mailbox: from now on nothing is read from it, sent from it, moved or deleted in it. Its row stays, out of every list, with
  * tickets, messages, files and the ledger, so that all of it stays readable and whoever adds the mailbox again takes no
  * mail in twice. Files of messages that are in tickets already are still fetched.
  *
@@ -22,7 +22,7 @@ export async function removeMailbox(em: EntityManager, clock: Clock, mailboxId: 
     if (mailbox.removedAt) return mailbox;
     const organizationId = mailbox.organization.id;
     const now = clock.now();
-    tx.assign(mailbox, { removedAt: now, incomingEnabled: false });
+    tx.assign(mailbox, { removedAt: now, incomingEnabled: false, outgoingEnabled: false });
     await tx.flush();
     await tx.nativeUpdate(
       SyncRun,
@@ -45,7 +45,10 @@ export async function removeMailbox(em: EntityManager, clock: Clock, mailboxId: 
       [organizationId, mailboxId],
     );
     await enqueue(tx, managePushJob, { organizationId, mailboxId });
-    await recordEvents(tx, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
+    await recordEvents(tx, organizationId, [
+      { type: 'sync-status.changed', mailboxId },
+      { type: 'mailbox.changed', mailboxId },
+    ]);
     return mailbox;
   });
 }

@@ -27,10 +27,13 @@ export interface Desk {
   apiKey: string;
   /** Sends an operation; throws with the first top-level error. */
   request<Data = Record<string, never>>(query: string, variables?: Record<string, unknown>): Promise<Data>;
-  /** Adds a mailbox to the emulator, connects it by signing in, and gives its id. */
+  /**
+   * Adds a mailbox to the emulator, connects it by signing in, and gives its id. With `sends` the account may send
+   * (purpose SENDING) and outgoing mail is switched on; with the bare purpose it is not.
+   */
   connectMailbox(
     address?: string,
-    purpose?: 'MAIL' | 'SENDING',
+    options?: { sends?: boolean } | 'MAIL' | 'SENDING',
   ): Promise<{ mailboxId: string; address: string }>;
   /** Takes the limits of storms away, for who sends more from one sender than people ever do. */
   withoutStormLimits(): Promise<void>;
@@ -130,10 +133,9 @@ export function createDesk(
     apiKey,
     request,
     sync,
-    async connectMailbox(
-      address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`,
-      purpose = 'MAIL',
-    ) {
+    async connectMailbox(address = `desk-${crypto.randomUUID().slice(0, 8)}@contoso.example`, options = {}) {
+      const sends = typeof options === 'object' && options.sends === true;
+      const purpose = typeof options === 'string' ? options : sends ? 'SENDING' : 'MAIL';
       await control(emulator.url, 'mailboxes', { address });
       const { createIntegration } = await request<{
         createIntegration: { integration?: { id: string }; message?: string };
@@ -161,6 +163,7 @@ export function createDesk(
       }>('{ mailboxes(first: 100) { edges { node { id emailAddress } } } }');
       const mailbox = mailboxes.edges.find(({ node }) => node.emailAddress === address)?.node;
       if (!mailbox) throw new Error(`The mailbox ${address} was not connected.`);
+      if (sends) await enableSending(request, mailbox.id);
       return { mailboxId: mailbox.id, address };
     },
     async withoutStormLimits() {
@@ -182,6 +185,15 @@ export function createDesk(
       await sync(mailboxId);
     },
   };
+}
+
+async function enableSending(request: Desk['request'], mailboxId: string): Promise<void> {
+  const { updateOutgoingSettings } = await request<{ updateOutgoingSettings: { message?: string } }>(
+    `mutation ($id: ID!) { updateOutgoingSettings(input: { mailboxId: $id, enabled: true }) {
+       ... on Error { message } } }`,
+    { id: mailboxId },
+  );
+  if (updateOutgoingSettings.message) throw new Error(updateOutgoingSettings.message);
 }
 
 /** Waits until a run has ended, and gives its figures. Some have thousands of mails to read on a busy machine. */

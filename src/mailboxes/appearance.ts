@@ -1,0 +1,97 @@
+import type { Identity } from './identity.entity.ts';
+import type { Mailbox } from './mailbox.entity.ts';
+
+/** What recipients may see otherwise than it is set here. */
+export const APPEARANCE_WARNINGS = [
+  'NAME_MAY_BE_REPLACED',
+  'NAME_WAS_REPLACED',
+  'ADDRESS_MAY_BE_REPLACED',
+  'ADDRESS_WAS_REPLACED',
+] as const;
+export type AppearanceWarningCode = (typeof APPEARANCE_WARNINGS)[number];
+
+export interface AppearanceWarning {
+  code: AppearanceWarningCode;
+  message: string;
+  remedy: string;
+}
+
+/** What a sent mail has shown as its sender, and what it was to show. */
+export interface ShownSender {
+  wanted: { name: string | null; emailAddress: string };
+  shown: { name: string | null; emailAddress: string };
+  at: Date;
+}
+
+/** What recipients see as the sender. */
+export interface Appearance {
+  name: string;
+  emailAddress: string;
+  /** When a sent mail was seen to look so; null: it is what was asked for, and nobody has looked yet. */
+  seenAt: Date | null;
+  warnings: AppearanceWarning[];
+}
+
+/**
+ * What recipients will see of mail that is sent as an identity under a name. Exchange has the last word: it replaces the
+ * name by that of the mailbox, and an alias by the primary address, unless the organization is set up otherwise. The last
+ * mail that was sent with the same name and address tells what it really does. Pure.
+ */
+export function appearanceOf(
+  { emailAddress, kind }: Pick<Identity, 'emailAddress' | 'kind'>,
+  mailbox: Pick<Mailbox, 'emailAddress' | 'displayName'>,
+  name: string,
+  last: ShownSender | null,
+): Appearance {
+  const isProven = last?.wanted.emailAddress === emailAddress && last.wanted.name === name;
+  if (isProven) {
+    const seen = { name: last.shown.name ?? '', emailAddress: last.shown.emailAddress, seenAt: last.at };
+    const warnings = [
+      ...(seen.emailAddress === emailAddress ? [] : [addressReplaced(emailAddress, seen.emailAddress)]),
+      ...(seen.name === name ? [] : [nameReplaced(name, seen.name)]),
+    ];
+    return { ...seen, warnings };
+  }
+  const warnings = [
+    ...(kind === 'ALIAS' ? [addressAtRisk(emailAddress, mailbox.emailAddress)] : []),
+    ...(name === mailbox.displayName ? [] : [nameAtRisk(name, mailbox.displayName)]),
+  ];
+  return { name, emailAddress, seenAt: null, warnings };
+}
+
+const ALIAS_REMEDY =
+  'Let an administrator run Set-OrganizationConfig -SendFromAliasEnabled $true in Exchange Online PowerShell; sendTestEmail shows then what arrives.';
+const NAME_REMEDY =
+  'Give the mailbox this display name in the Exchange admin center (Recipients > Mailboxes), or use the name that it has; sendTestEmail shows what arrives.';
+
+function addressAtRisk(alias: string, primary: string): AppearanceWarning {
+  return {
+    code: 'ADDRESS_MAY_BE_REPLACED',
+    message: `${alias} is an alias: Exchange sends as ${primary} instead, unless the tenant allows sending from aliases.`,
+    remedy: ALIAS_REMEDY,
+  };
+}
+
+function addressReplaced(wanted: string, shown: string): AppearanceWarning {
+  return {
+    code: 'ADDRESS_WAS_REPLACED',
+    message: `The last mail was to come from ${wanted}, and Exchange sent it as ${shown}.`,
+    remedy: ALIAS_REMEDY,
+  };
+}
+
+function nameAtRisk(wanted: string, displayName: string): AppearanceWarning {
+  return {
+    code: 'NAME_MAY_BE_REPLACED',
+    message: `Exchange may show recipients the name of the mailbox, "${displayName}", instead of "${wanted}".`,
+    remedy: NAME_REMEDY,
+  };
+}
+
+function nameReplaced(wanted: string, shown: string): AppearanceWarning {
+  return {
+    code: 'NAME_WAS_REPLACED',
+    message: `The last mail was to come from "${wanted}", and recipients saw "${shown}".`,
+    remedy: NAME_REMEDY,
+  };
+}
