@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
 import type { OutgoingMail } from '../../src/microsoft365/mail-sending.ts';
+import type { SignInPurpose } from '../../src/microsoft365/sign-in-purpose.ts';
 import type { Stage } from './harness.ts';
 
 /** A fresh mailbox whose account may send. */
-export async function sender(stage: Stage): Promise<MailboxAccess> {
+export async function sender(stage: Stage, purpose: SignInPurpose = 'SENDING'): Promise<MailboxAccess> {
   const address = `sender-${randomUUID()}@contoso.example`;
   await stage.control('POST', '/mailboxes', { address, displayName: 'Sam Sender' });
   const tenancy = await stage.tenancy();
-  const account = await stage.connect(tenancy, address, { purpose: 'SENDING' });
+  const account = await stage.connect(tenancy, address, { purpose });
   return {
     organizationId: tenancy.organizationId,
     accountId: account.id,
