@@ -18,6 +18,8 @@ export class FileUploads extends Migration {
         foreign key (organization_id, outbound_message_id)
           references outbound_message (organization_id, id) on delete cascade
       );
+      create index on outbound_message (organization_id, mailbox_id, identity_id, sent_copy_checked_at)
+        where sent_copy_checked_at is not null;
     `);
   }
 }

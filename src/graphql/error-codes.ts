@@ -174,6 +174,20 @@ const TICKETING_CODES = {
     'The file could not be fetched from the mailbox, so it cannot be sent along either; or a mail was not deleted because one of its files is not stored.',
 } as const;
 
+/** The outbox: why a mail waits or has failed, and what to know of sending. */
+const OUTBOUND_CODES = {
+  DRAFT_DELETED:
+    'The draft of a mail is gone from the mailbox; it is looked for in Sent Items, and made anew.',
+  FILE_MISSING: 'A file of the mail is not kept any more.',
+  OUTBOUND_MESSAGE_NOT_FAILED: 'The mail did not fail, so there is nothing to try again.',
+  OUTBOUND_MESSAGE_NOT_QUEUED: 'The mail does not wait any more, so it cannot be cancelled.',
+  SEND_UNCLEAR:
+    'Microsoft did not say whether it has sent the mail; that is found out before it is sent again.',
+  SENDING_LIMIT_NEAR: 'A mailbox has used 80 % of what Exchange lets it send.',
+  SENT_COPY_ELSEWHERE: 'The copies of sent mail are in another folder than Sent Items.',
+  SENT_COPY_MISSING: 'The copies of sent mail are not in the mailbox that it was sent from.',
+} as const;
+
 /** Replies and what they carry. */
 const REPLY_CODES = {
   NO_RECIPIENT: 'There is nobody whom the reply could go to.',
@@ -207,6 +221,7 @@ export const ERROR_CODES = {
   ...GRAPH_CODES,
   ...MAILBOX_CODES,
   ...SENDER_CODES,
+  ...OUTBOUND_CODES,
   ...TICKETING_CODES,
   ...REPLY_CODES,
 } as const;

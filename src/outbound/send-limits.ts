@@ -3,6 +3,7 @@
  * mailbox: https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits#sending-limits
  * Keeping them here means that a mail waits in our outbox, where it is seen and can be cancelled, and not at Microsoft.
  */
+import { batching } from '../platform/batching.ts';
 import { DAY, MINUTE, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 
@@ -75,32 +76,51 @@ export function limitsWith(overrides: Partial<SendLimits> = {}): SendLimits {
   };
 }
 
+const NOTHING: SendUsage = {
+  messagesLastMinute: 0,
+  recipientsLastDay: 0,
+  minuteFreesIn: null,
+  dayFreesIn: null,
+};
+
 /**
- * What was sent from the mailbox of this address, by the database's clock, which all processes share. Over all
- * organizations and over rows of removed mailboxes: Microsoft counts the mailbox, whoever of us it is connected to.
+ * What was sent from the mailbox of an address (in lower case), by the database's clock, which all processes share; for
+ * many at once it is one statement. Over all organizations and over rows of removed mailboxes: Microsoft counts the
+ * mailbox, whoever of us it is connected to.
  */
 export async function readUsage(em: EntityManager, emailAddress: string): Promise<SendUsage> {
-  const [row] = await em.execute<
-    { minute: number; day: number; minute_frees: number | null; day_frees: number | null }[]
+  return (await loadUsage(em, emailAddress.toLowerCase())) ?? NOTHING;
+}
+
+const loadUsage = batching(async (em, emailAddresses: readonly string[]) => {
+  const rows = await em.execute<
+    { address: string; minute: number; day: number; minute_frees: number | null; day_frees: number | null }[]
   >(
-    `select count(*) filter (where sent.send_attempted_at > at - interval '1 minute')::int as minute,
+    `select lower(mailbox.email_address) as address,
+       count(*) filter (where sent.send_attempted_at > at - interval '1 minute')::int as minute,
        coalesce(sum(sent.recipient_count), 0)::int as day,
        (extract(epoch from min(sent.send_attempted_at)
          filter (where sent.send_attempted_at > at - interval '1 minute') - at) * 1000)::float8 as minute_frees,
        (extract(epoch from min(sent.send_attempted_at) - at) * 1000)::float8 as day_frees
      from clock_timestamp() as at
-       join mailbox on lower(mailbox.email_address) = lower(?)
+       join mailbox on lower(mailbox.email_address) in (?)
        join outbound_message as sent on sent.organization_id = mailbox.organization_id
-         and sent.mailbox_id = mailbox.id and sent.send_attempted_at > at - interval '1 day'`,
-    [emailAddress],
+         and sent.mailbox_id = mailbox.id and sent.send_attempted_at > at - interval '1 day'
+     group by lower(mailbox.email_address), at`,
+    [[...emailAddresses]],
   );
-  return {
-    messagesLastMinute: row?.minute ?? 0,
-    recipientsLastDay: row?.day ?? 0,
-    minuteFreesIn: row?.minute_frees == null ? null : row.minute_frees + MINUTE,
-    dayFreesIn: row?.day_frees == null ? null : row.day_frees + DAY,
-  };
-}
+  return new Map(
+    rows.map((row) => [
+      row.address,
+      {
+        messagesLastMinute: row.minute,
+        recipientsLastDay: row.day,
+        minuteFreesIn: row.minute_frees === null ? null : row.minute_frees + MINUTE,
+        dayFreesIn: row.day_frees === null ? null : row.day_frees + DAY,
+      },
+    ]),
+  );
+});
 
 /**
  * Takes a place and commits the intent to send, in one transaction: `send_attempted_at` is both. Everybody who sends from

@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { FAULT_POINTS, type FaultPoint } from '../../src/outbound/fault-points.ts';
+import { control, startTestApp, type TestApp } from '../support/app.ts';
+import { eventually } from '../support/wait.ts';
+import { newCustomer, type OutboxDesk, openOutbox, timesArrived } from './outbox-desk.ts';
+
+let app: TestApp;
+let outbox: OutboxDesk;
+/** Where the next delivery dies; null: nowhere. */
+let dieAt: FaultPoint | null = null;
+let deaths = 0;
+
+beforeAll(async () => {
+  app = await startTestApp(
+    {},
+    {
+      overrides: {
+        reached: (point) => {
+          if (point !== dieAt) return;
+          dieAt = null;
+          deaths += 1;
+          throw new Error('killed');
+        },
+        outbox: { times: { unclearSend: 500, lostDraft: 500 } },
+      },
+    },
+  );
+  outbox = await openOutbox(app);
+});
+
+afterAll(() => app[Symbol.asyncDispose]());
+
+beforeEach(async () => {
+  dieAt = null;
+  deaths = 0;
+  await control(app.emulator.url, 'faults', undefined, 'DELETE');
+});
+
+test('a mail that is queued arrives once, and says who sent it', async () => {
+  const to = newCustomer();
+  const id = await outbox.queue({ to: [{ name: 'Carol', emailAddress: to }] });
+  const row = await outbox.reaches(id, 'SENT');
+  expect(row.internetMessageId).toMatch(/^<.+>$/);
+  expect(row.sentAt).not.toBeNull();
+  expect(await timesArrived(app, id)).toBe(1);
+});
+
+// 'file.added' and 'files.stored' need files: see files.test.ts. 'copy.checked' comes after everything.
+const POINTS = FAULT_POINTS.filter(
+  (point) => !['file.added', 'files.stored', 'copy.checked'].includes(point),
+);
+
+test.each(POINTS)('a process that dies at %s loses nothing and sends nothing twice', async (point) => {
+  dieAt = point;
+  const id = await outbox.queue();
+  await eventually('it dies', () => deaths === 1);
+  await outbox.wake();
+  await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+});
+
+test.each([
+  { what: '504 before the work', fault: { status: 504 } },
+  { what: '504 after the work', fault: { status: 504, afterwards: true } },
+  { what: '500 after the work', fault: { status: 500, afterwards: true } },
+  { what: 'a reset', fault: { reset: true } },
+  { what: 'a reset after the work', fault: { reset: true, afterwards: true } },
+  { what: 'throttling', fault: { status: 429, retryAfterSeconds: 1 } },
+])('$what when the mail is to be sent neither loses nor doubles it', async ({ fault }) => {
+  await control(app.emulator.url, 'faults', {
+    ...fault,
+    pathPattern: '/send$',
+    mailbox: outbox.address,
+    count: 1,
+  });
+  const id = await outbox.queue();
+  await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+});
+
+test.each([
+  { what: '504 after the work', fault: { status: 504, afterwards: true } },
+  { what: 'a reset after the work', fault: { reset: true, afterwards: true } },
+])('$what when the draft is made leaves one mail and no draft', async ({ fault }) => {
+  await control(app.emulator.url, 'faults', {
+    ...fault,
+    method: 'POST',
+    pathPattern: '/messages$',
+    mailbox: outbox.address,
+    count: 1,
+  });
+  const id = await outbox.queue();
+  await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+});
