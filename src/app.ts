@@ -202,9 +202,10 @@ async function build(
       onAttempt: createJobMetrics(metrics.registry, database),
     });
     lifecycle.defer('job worker', () => worker[Symbol.asyncDispose]());
-    await worker.start();
+    // Before any work: what the first jobs do is answered.
     const reacting = await reactions.start();
     lifecycle.defer('reactions to events', () => reacting[Symbol.dispose]());
+    await worker.start();
     if (sealedUnderOlderKeys > 0) {
       logger.info({ count: sealedUnderOlderKeys, key: keys[0]?.name }, 'sealing secrets of older keys anew');
       await enqueue(forkAcrossOrganizations(database), resealJob, {});

@@ -8,6 +8,8 @@ import { AccountSchema } from './microsoft365/account.entity.ts';
 import { AdminConsentSchema } from './microsoft365/admin-consent.entity.ts';
 import { IntegrationSchema } from './microsoft365/integration.entity.ts';
 import { SignInAttemptSchema } from './microsoft365/sign-in-attempt.entity.ts';
+import { MailTemplateSchema } from './outbound/mail-template.entity.ts';
+import { NotificationSchema } from './outbound/notification.entity.ts';
 import { OutboundMessageSchema } from './outbound/outbound-message.entity.ts';
 import { UploadSchema } from './outbound/upload.entity.ts';
 import { MailImportSchema } from './sync/mail-import.entity.ts';
@@ -54,5 +56,7 @@ export const entities = [
   ReconciliationSchema,
   ReconciliationDaySchema,
   OutboundMessageSchema,
+  MailTemplateSchema,
+  NotificationSchema,
   UploadSchema,
 ];

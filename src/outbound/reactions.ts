@@ -1,0 +1,46 @@
+import type { Clock } from '../platform/clock.ts';
+import type { EntityManager } from '../platform/database.ts';
+import type { ChosenEvent, EventConsumer } from '../realtime/consumer.ts';
+import type { ConsumedEvent } from '../realtime/consumer-cursor.ts';
+import { organizationsToNotify } from './notification-settings.ts';
+import { notify } from './notify.ts';
+
+const NOTIFYING = ['ticket.created', 'message.added', 'ticket.assigned', 'ticket.closed'] as const;
+
+/**
+ * What follows from events of tickets without anybody asking: notifications. Each event has its effect exactly once, see
+ * realtime/consumer.ts. Mail that is taken in never waits for it.
+ */
+export function createReactions({ clock }: { clock: Clock }): EventConsumer<(typeof NOTIFYING)[number]> {
+  return {
+    name: 'reactions',
+    types: NOTIFYING,
+    async choose<Event extends ChosenEvent>(em: EntityManager, events: readonly Event[]): Promise<Event[]> {
+      const ids = events.map(({ organizationId }) => organizationId);
+      const wanting = await organizationsToNotify(em, ids);
+      return events.filter(({ organizationId }) => wanting.has(organizationId));
+    },
+    handle: (em, event) => react(em, event, clock.now()),
+  };
+}
+
+async function react(
+  em: EntityManager,
+  { at, organizationId, recordedAt, event }: ConsumedEvent<(typeof NOTIFYING)[number]>,
+  now: Date,
+): Promise<void> {
+  const about = { organizationId, ticketId: event.ticketId, position: at.position, recordedAt };
+  switch (event.type) {
+    case 'ticket.created':
+      return notify(em, { ...about, kind: 'RECEIVED', messageId: null }, now);
+    case 'message.added':
+      return notify(em, { ...about, kind: 'REPLIED', messageId: event.messageId }, now);
+    case 'ticket.assigned': {
+      if (event.assigneeId === null) return;
+      const { assigneeId, byUserId } = event;
+      return notify(em, { ...about, kind: 'ASSIGNED', messageId: null, assigneeId, byUserId }, now);
+    }
+    case 'ticket.closed':
+      return notify(em, { ...about, kind: 'CLOSED', messageId: null }, now);
+  }
+}
