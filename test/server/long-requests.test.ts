@@ -12,9 +12,14 @@ async function start() {
     async (incoming, response) => {
       const end = incoming.url === '/long' ? long.letOff(incoming.socket) : () => undefined;
       let bytes = 0;
-      for await (const piece of incoming) bytes += (piece as Buffer).length;
-      end();
-      response.end(String(bytes));
+      try {
+        for await (const piece of incoming) bytes += (piece as Buffer).length;
+        response.end(String(bytes));
+      } catch {
+        // It was cut off.
+      } finally {
+        end();
+      }
     },
   );
   const long = watchLongRequests(server);
