@@ -1,5 +1,7 @@
 import { Organization } from '../../src/access/organization.entity.ts';
 import { encodeGlobalId, parseGlobalId } from '../../src/graphql/global-id.ts';
+import { findSender } from '../../src/mailboxes/choose-identity.ts';
+import { queueOutbound } from '../../src/outbound/queue-outbound.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
 import { signIn } from '../access/harness.ts';
@@ -19,7 +21,10 @@ interface Filled {
   tickets: { edges: { node: { id: string; requester: { id: string }; messages: Edges<FilledMessage> } }[] };
   inboundMessages: Edges<{ id: string }>;
   syncRuns: Edges<{ id: string }>;
-  mailboxes: Edges<{ account: { id: string; integration: { id: string } } }>;
+  mailboxes: Edges<{
+    account: { id: string; integration: { id: string } };
+    identities: { id: string; senderProfile: { id: string } }[];
+  }>;
 }
 type Edges<Node> = { edges: { node: Node }[] };
 interface FilledMessage {
@@ -44,7 +49,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
       tickets { edges { node { id requester { id } messages { edges { node { id attachments { id state } } } } } } }
       inboundMessages { edges { node { id } } }
       syncRuns { edges { node { id } } }
-      mailboxes { edges { node { account { id integration { id } } } } } }`);
+      mailboxes { edges { node { account { id integration { id } } identities { id senderProfile { id } } } } } }`);
     const [message] = first(found.tickets).messages.edges;
     return message?.node.attachments[0]?.state === 'STORED' && found;
   });
@@ -72,7 +77,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
   const spare = await signIn(app.database, desk.organizationId, 'AGENT');
   const ticket = first(filled.tickets);
   const message = first(ticket.messages);
-  const { account } = first(filled.mailboxes);
+  const { account, identities } = first(filled.mailboxes);
   const { startSignIn } = await desk.request<{ startSignIn: { signInAttempt: { id: string } } }>(
     `mutation ($id: ID!) { startSignIn(input: { integrationId: $id }) {
        ... on StartSignInPayload { signInAttempt { id } } } }`,
@@ -96,6 +101,9 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     Attachment: message.attachments[0]?.id ?? '',
     Group: groupId,
     MailRule: mailRule.id,
+    Identity: identities[0]?.id ?? '',
+    SenderProfile: identities[0]?.senderProfile.id ?? '',
+    OutboundMessage: await queueMail(app, desk, identities[0]?.id ?? '', ticket.id),
   };
   await forkFor(app.database, desk.organizationId).transactional((em) =>
     recordEvents(em, em.getReference(Organization, desk.organizationId).id, [
@@ -106,6 +114,44 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     ]),
   );
   return { desk, ids };
+}
+
+/** A mail in the outbox; it fails at once, since nothing may be sent from the mailbox. */
+async function queueMail(app: TestApp, desk: Desk, identityId: string, ticketId: string): Promise<string> {
+  const { organizationId } = desk;
+  return await forkFor(app.database, organizationId).transactional(async (em) => {
+    const sender = await findSender(em, rowId(identityId));
+    if (!sender) throw new Error('The mailbox has no identity.');
+    const { identity, mailbox } = sender;
+    const queued = await queueOutbound(em, {
+      organizationId,
+      kind: 'REPLY',
+      chosen: {
+        identity,
+        mailbox,
+        from: { name: 'Desk', emailAddress: identity.emailAddress },
+        replyTo: [],
+        signature: { text: null, html: null },
+      },
+      ticketId: rowId(ticketId),
+      messageId: null,
+      authorId: null,
+      idempotencyKey: null,
+      to: [{ name: null, emailAddress: 'carol@fabrikam.example' }],
+      cc: [],
+      bcc: [],
+      subject: 'An answer',
+      bodyHtml: null,
+      bodyText: 'An answer',
+      inReplyTo: null,
+      references: [],
+      answersGraphMessageId: null,
+      isAutomatic: false,
+      filesBytes: 0,
+      now: new Date(),
+    });
+    return encodeGlobalId('OutboundMessage', queued.id);
+  });
 }
 
 /** The UUID in a global id. */

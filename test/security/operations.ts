@@ -17,6 +17,9 @@ export interface Ids {
   Attachment: string;
   Group: string;
   MailRule: string;
+  Identity: string;
+  SenderProfile: string;
+  OutboundMessage: string;
 }
 
 /** An operation of the schema, with one root field, as a client would send it. */
@@ -98,6 +101,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     '($id: ID!)',
     ['SignInAttempt'],
   ),
+  'Query.senderProfiles': list('senderProfiles'),
+  'Query.outboundMessages': list('outboundMessages'),
   'Query.organization': query('organization { id name }'),
   'Query.syncRuns': query(
     'syncRuns(first: 100, mailboxId: $id) { edges { node { id } } }',
@@ -182,6 +187,57 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'addSharedMailbox',
     ({ Account }) => ({ accountId: Account, emailAddress: 'nobody-has-this@contoso.example' }),
     ['Account'],
+  ),
+  'Mutation.addSendAsAddress': mutation(
+    'addSendAsAddress',
+    ({ Mailbox }) => ({ mailboxId: Mailbox, emailAddress: 'nobody-has-this@contoso.example' }),
+    ['Mailbox'],
+  ),
+  // It is refused: it is the primary address.
+  'Mutation.removeIdentity': mutation('removeIdentity', ({ Identity }) => ({ identityId: Identity }), [
+    'Identity',
+  ]),
+  'Mutation.assignSenderProfile': mutation(
+    'assignSenderProfile',
+    ({ Identity, SenderProfile }) => ({ identityId: Identity, senderProfileId: SenderProfile }),
+    ['Identity', 'SenderProfile'],
+  ),
+  'Mutation.createSenderProfile': mutation('createSenderProfile', () => ({ name: `Profile ${unique()}` })),
+  'Mutation.updateSenderProfile': mutation(
+    'updateSenderProfile',
+    ({ SenderProfile }) => ({ senderProfileId: SenderProfile, fromName: 'Changed' }),
+    ['SenderProfile'],
+  ),
+  // It is refused: an identity uses it.
+  'Mutation.deleteSenderProfile': mutation(
+    'deleteSenderProfile',
+    ({ SenderProfile }) => ({ senderProfileId: SenderProfile }),
+    ['SenderProfile'],
+  ),
+  // It is refused: the organization allows no personal senders.
+  'Mutation.updateOutgoingSettings': mutation(
+    'updateOutgoingSettings',
+    ({ Mailbox, Identity, User }) => ({
+      mailboxId: Mailbox,
+      defaultIdentityId: Identity,
+      personalUserId: User,
+    }),
+    ['Mailbox', 'Identity', 'User'],
+  ),
+  'Mutation.updateOutgoingPolicy': mutation(
+    'updateOutgoingPolicy',
+    ({ Identity }) => ({ defaultIdentityId: Identity }),
+    ['Identity'],
+  ),
+  'Mutation.retryOutboundMessage': mutation(
+    'retryOutboundMessage',
+    ({ OutboundMessage }) => ({ outboundMessageId: OutboundMessage }),
+    ['OutboundMessage'],
+  ),
+  'Mutation.cancelOutboundMessage': mutation(
+    'cancelOutboundMessage',
+    ({ OutboundMessage }) => ({ outboundMessageId: OutboundMessage }),
+    ['OutboundMessage'],
   ),
   'Mutation.verifyMailboxAccess': mutation('verifyMailboxAccess', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
     'Mailbox',
@@ -283,6 +339,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'credentialExpiring(after: $after) { cursor integration { id } }',
   ),
   'Subscription.signInEnded': subscription('signInEnded(after: $after) { cursor signInAttempt { id } }'),
+  'Subscription.outboundMessageChanged': subscription(
+    'outboundMessageChanged(after: $after, ticketId: $id) { cursor outboundMessage { id } }',
+    ({ Ticket }) => ({ id: Ticket }),
+    '$id: ID',
+    ['Ticket'],
+  ),
   'Subscription.messageAdded': subscription(
     'messageAdded(after: $after, ticketId: $id) { cursor message { id } }',
     ({ Ticket }) => ({ id: Ticket }),

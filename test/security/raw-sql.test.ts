@@ -22,6 +22,15 @@ const ACROSS: Readonly<Record<string, string>> = {
     'by digests of app, tenant and mailbox, made out of the organization’s own rows',
   'microsoft365/token-watch.ts select pg_notify': 'a wake-up, no row',
   'microsoft365/token-lock.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'outbound/deliver.ts select organization_id, mailbox_id, lane':
+    'the clock ticks for every organization; each lane is then worked on within its own',
+  'outbound/deliver.ts select id, organization_id, mailbox_id': 'likewise, for copies nobody has looked for',
+  'outbound/outbound-metrics.ts select state, count': 'a figure of the installation',
+  'outbound/outbox-rows.ts select clock_timestamp': 'no row',
+  'outbound/queue-outbound.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'outbound/send-limits.ts select lower(mailbox.email_address)':
+    'Exchange counts a mailbox, whichever organizations it is connected to; only the figures are shown',
+  'outbound/send-limits.ts select pg_advisory_xact_lock': 'a lock, no row',
   'platform/database-storage.ts delete from object_chunk':
     'by the id of a content that was found in its organization',
   'platform/database-storage.ts insert into object_chunk':
