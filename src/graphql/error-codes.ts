@@ -186,6 +186,7 @@ const OUTBOUND_CODES = {
   SENDING_LIMIT_NEAR: 'A mailbox has used 80 % of what Exchange lets it send.',
   SENT_COPY_ELSEWHERE: 'The copies of sent mail are in another folder than Sent Items.',
   SENT_COPY_MISSING: 'The copies of sent mail are not in the mailbox that it was sent from.',
+  TEMPLATE_INVALID: 'The template is not Liquid, asks for what there is not, or does too much.',
 } as const;
 
 /** Replies and what they carry. */
