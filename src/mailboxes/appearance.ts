@@ -2,16 +2,16 @@ import type { Identity } from './identity.entity.ts';
 import type { Mailbox } from './mailbox.entity.ts';
 
 /** What recipients may see otherwise than it is set here. */
-export const APPEARANCE_WARNINGS = [
+export const APPEARANCE_WARNING_KINDS = [
   'NAME_MAY_BE_REPLACED',
   'NAME_WAS_REPLACED',
   'ADDRESS_MAY_BE_REPLACED',
   'ADDRESS_WAS_REPLACED',
 ] as const;
-export type AppearanceWarningCode = (typeof APPEARANCE_WARNINGS)[number];
+export type AppearanceWarningKind = (typeof APPEARANCE_WARNING_KINDS)[number];
 
 export interface AppearanceWarning {
-  code: AppearanceWarningCode;
+  kind: AppearanceWarningKind;
   message: string;
   remedy: string;
 }
@@ -66,7 +66,7 @@ const NAME_REMEDY =
 
 function addressAtRisk(alias: string, primary: string): AppearanceWarning {
   return {
-    code: 'ADDRESS_MAY_BE_REPLACED',
+    kind: 'ADDRESS_MAY_BE_REPLACED',
     message: `${alias} is an alias: Exchange sends as ${primary} instead, unless the tenant allows sending from aliases.`,
     remedy: ALIAS_REMEDY,
   };
@@ -74,7 +74,7 @@ function addressAtRisk(alias: string, primary: string): AppearanceWarning {
 
 function addressReplaced(wanted: string, shown: string): AppearanceWarning {
   return {
-    code: 'ADDRESS_WAS_REPLACED',
+    kind: 'ADDRESS_WAS_REPLACED',
     message: `The last mail was to come from ${wanted}, and Exchange sent it as ${shown}.`,
     remedy: ALIAS_REMEDY,
   };
@@ -82,7 +82,7 @@ function addressReplaced(wanted: string, shown: string): AppearanceWarning {
 
 function nameAtRisk(wanted: string, displayName: string): AppearanceWarning {
   return {
-    code: 'NAME_MAY_BE_REPLACED',
+    kind: 'NAME_MAY_BE_REPLACED',
     message: `Exchange may show recipients the name of the mailbox, "${displayName}", instead of "${wanted}".`,
     remedy: NAME_REMEDY,
   };
@@ -90,7 +90,7 @@ function nameAtRisk(wanted: string, displayName: string): AppearanceWarning {
 
 function nameReplaced(wanted: string, shown: string): AppearanceWarning {
   return {
-    code: 'NAME_WAS_REPLACED',
+    kind: 'NAME_WAS_REPLACED',
     message: `The last mail was to come from "${wanted}", and recipients saw "${shown}".`,
     remedy: NAME_REMEDY,
   };

@@ -35,8 +35,8 @@ const IdentityStatusEnum = enumType('IdentityStatus', 'Whether an identity may b
   GONE: 'The mailbox no longer has the address.',
 });
 
-const AppearanceWarningCodeEnum = enumType(
-  'AppearanceWarningCode',
+const AppearanceWarningKindEnum = enumType(
+  'AppearanceWarningKind',
   'In what mail may look otherwise to recipients than it is set here.',
   {
     NAME_MAY_BE_REPLACED: 'The name is not that of the mailbox: Exchange may put that one in its place.',
@@ -50,7 +50,7 @@ const AppearanceWarningType = builder.objectRef<AppearanceWarning>('AppearanceWa
   description: 'Why mail may look otherwise to recipients than it is set here.',
   authScopes: { permission: 'mailbox:read' },
   fields: (t) => ({
-    code: t.expose('code', { type: AppearanceWarningCodeEnum, description: 'For programs.' }),
+    kind: t.expose('kind', { type: AppearanceWarningKindEnum, description: 'For programs.' }),
     message: t.exposeString('message', { description: 'For people: what is shown instead.' }),
     remedy: t.exposeString('remedy', { description: 'What to do about it.' }),
   }),

@@ -4,6 +4,7 @@ import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { decodeId } from '../graphql/global-id.ts';
 import { mutation } from '../graphql/mutation.ts';
+import { OutgoingSettingsType } from '../graphql/outgoing-settings-type.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Identity } from './identity.entity.ts';
 import { Mailbox } from './mailbox.entity.ts';
@@ -12,8 +13,8 @@ import { outgoingProblem, updateOutgoingSettings } from './outgoing-settings.ts'
 import { MAX_FROM_NAME } from './sender-profiles.ts';
 import { CannotSendError } from './sending-errors.ts';
 
-/** How much of its limits a mailbox uses is added by the outbox. */
-export const OutgoingSettingsType = builder.objectRef<Mailbox>('OutgoingSettings').implement({
+// How much of its limits a mailbox uses is added by the outbox.
+OutgoingSettingsType.implement({
   description: 'Whether and as what mail is sent from a mailbox; apart from incoming mail.',
   authScopes: { permission: 'mailbox:read' },
   fields: (t) => ({

@@ -1,6 +1,6 @@
 import { builder } from '../graphql/builder.ts';
+import { OutgoingSettingsType } from '../graphql/outgoing-settings-type.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
-import { OutgoingSettingsType } from '../mailboxes/outgoing-settings.graphql.ts';
 import { readUsage, type SendLimits } from './send-limits.ts';
 import { readSeenCopies, sendingWarnings } from './sending-warnings.ts';
 
