@@ -12,10 +12,14 @@ import { checkSending, readSendRecord, type SendRecord } from './send-checker.ts
 import { Deaths } from './send-deaths.ts';
 import { type SendHavoc, wreakWhileSending } from './send-havoc.ts';
 import { type SendStage, setUpSending } from './send-stage.ts';
-import { queueReplies } from './send-traffic.ts';
+import { planMore, planReplies, type QueuedReply, queueReplies } from './send-traffic.ts';
 
 /** As far from the machine as Microsoft. */
 const LATENCY_MILLISECONDS = 50;
+
+/** Replies are added until somebody has died at every point: so many at a time, and so often at most. */
+const MORE_REPLIES = 6;
+const MORE_ROUNDS = 10;
 
 /** How a run goes. */
 export interface SendChaosOptions {
@@ -101,11 +105,20 @@ async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<Se
   const havoc = wreakWhileSending(fleet, { seed, ...options.havoc }, disturbances, until);
   havoc.catch(() => undefined);
   const apiUrl = fleet.members[0]?.url ?? '';
-  const queued = await queueReplies(stage, { seed, replies, apiUrl, signal }, (count) => {
-    if (count % 100 === 0) log(`${count} replies queued`);
-  });
+  const queued: QueuedReply[] = [];
+  const note = (reply: QueuedReply) => {
+    queued.push(reply);
+    if (queued.length % 100 === 0) log(`${queued.length} replies queued`);
+  };
+  await queueReplies(stage, planReplies(stage.tickets, replies, seed), { apiUrl, signal }, note);
   log('all replies are queued');
-  const rest = await waitForEnd(database, replies, deaths, { ...options, startedAt, signal, log });
+  const waiting = { ...options, startedAt, signal, log };
+  let rest = await waitForEnd(database, queued.length, deaths, waiting);
+  for (let round = 1; round <= MORE_ROUNDS && rest === null && !deaths.isComplete; round += 1) {
+    log(`some points were passed by nobody who waited for them: ${JSON.stringify(deaths.counts)}`);
+    await queueReplies(stage, planMore(queued, MORE_REPLIES), { apiUrl, signal }, note);
+    rest = await waitForEnd(database, queued.length, deaths, waiting);
+  }
   deaths.isOver = true;
   calm.abort();
   await havoc;

@@ -24,47 +24,59 @@ export interface QueuedReply {
   place: number;
 }
 
-/** Asks for so many replies, evenly over the tickets, each exactly once although some requests have to be repeated. */
+/** A reply that is to be asked for. */
+export type PlannedReply = Omit<QueuedReply, 'outboundMessageId'>;
+
+/** So many replies, evenly over the tickets; every tenth has a file. */
+export function planReplies(tickets: readonly StagedTicket[], replies: number, seed: number): PlannedReply[] {
+  const dice = createDice(seed, 'replies');
+  return Array.from({ length: replies }, (_, number) => {
+    const ticket = tickets[number % tickets.length];
+    if (ticket === undefined) throw new Error('There is no ticket.');
+    return { ticket, place: Math.floor(number / tickets.length), files: filesOf(dice, number) };
+  });
+}
+
+/** One more reply for each of so many tickets, with a file: for points that nobody has passed. */
+export function planMore(queued: readonly QueuedReply[], tickets: number): PlannedReply[] {
+  const last = new Map(queued.map(({ ticket }) => [ticket.id, { ticket, place: 0 }]));
+  for (const { ticket, place } of queued) {
+    const known = last.get(ticket.id);
+    if (known !== undefined) known.place = Math.max(known.place, place);
+  }
+  return [...last.values()]
+    .slice(0, tickets)
+    .map(({ ticket, place }) => ({ ticket, place: place + 1, files: [4 * MEGABYTE] }));
+}
+
+/** Asks for each of the replies exactly once, although some requests have to be repeated. */
 export async function queueReplies(
   stage: SendStage,
-  { seed, replies, apiUrl, signal }: { seed: number; replies: number; apiUrl: string; signal: AbortSignal },
-  onQueued: (queued: number) => void,
-): Promise<QueuedReply[]> {
-  const dice = createDice(seed, 'replies');
-  const plans = stage.tickets.map((ticket, index) => ({
-    ticket,
-    files: planFiles(dice, index, replies, stage.tickets.length),
-  }));
-  const queued: QueuedReply[] = [];
-  const waiting = plans.values();
+  plan: readonly PlannedReply[],
+  { apiUrl, signal }: { apiUrl: string; signal: AbortSignal },
+  onQueued: (reply: QueuedReply) => void,
+): Promise<void> {
+  const waiting = Map.groupBy(plan, ({ ticket }) => ticket.id).values();
   const work = async () => {
-    for (const { ticket, files } of waiting) {
-      for (const [place, sizes] of files.entries()) {
+    for (const replies of waiting) {
+      for (const { ticket, place, files } of replies) {
         signal.throwIfAborted();
-        const key = `${ticket.id}/${place}`;
         const outboundMessageId = await patiently(signal, async () => {
           const uploadIds = [];
-          for (const size of sizes) uploadIds.push(await upload(stage, apiUrl, size));
-          return await reply(stage, ticket, `Answer ${place}`, uploadIds, key);
+          for (const size of files) uploadIds.push(await upload(stage, apiUrl, size));
+          return await reply(stage, ticket, `Answer ${place}`, uploadIds, `${ticket.id}/${place}`);
         });
-        queued.push({ outboundMessageId, ticket, files: sizes, place });
-        onQueued(queued.length);
+        onQueued({ outboundMessageId, ticket, files, place });
       }
     }
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
-  return queued;
 }
 
-/** The files of each reply of a ticket. */
-function planFiles(dice: Dice, index: number, replies: number, tickets: number): number[][] {
-  const count = Math.floor(replies / tickets) + (index < replies % tickets ? 1 : 0);
-  return Array.from({ length: count }, (_, place) => {
-    const number = place * tickets + index;
-    if (number % EVERY_WITH_FILE !== 0) return [];
-    const isLarge = (number / EVERY_WITH_FILE) % EVERY_LARGE === 0;
-    return [isLarge ? dice.whole(4 * MEGABYTE, 9 * MEGABYTE) : dice.whole(1_000, 200_000)];
-  });
+function filesOf(dice: Dice, number: number): number[] {
+  if (number % EVERY_WITH_FILE !== 0) return [];
+  const isLarge = (number / EVERY_WITH_FILE) % EVERY_LARGE === 0;
+  return [isLarge ? dice.whole(4 * MEGABYTE, 9 * MEGABYTE) : dice.whole(1_000, 200_000)];
 }
 
 async function reply(
