@@ -39,7 +39,8 @@ export async function healAccounts(
   await Promise.all(
     accounts.map(async ({ id: accountId }) => {
       try {
-        await tokens.get({ organizationId, accountId }, signal);
+        // Never one from memory: it would say nothing about what Microsoft grants now.
+        await tokens.recheck({ organizationId, accountId }, signal);
       } catch (error) {
         if (!(error instanceof GraphError) && !signal.aborted) throw error;
         logger.warn({ organizationId, accountId }, 'an account did not heal');
