@@ -17,7 +17,8 @@ test('sixty replies while workers die at every step, Microsoft fails and the dat
     mailboxes: 4,
     ticketsPerMailbox: 5,
     settleMilliseconds: 4_000,
-    havoc: { killEvery: [6_000, 12_000], databaseEvery: [15_000, 20_000] },
+    havoc: { killEvery: [15_000, 30_000], databaseEvery: [8_000, 60_000] },
+    deathsPerPoint: 1,
     deadlineMilliseconds: 480_000,
     log: (line) => lines.push(line),
     inspect: async ({ fleet, stage, record }) => {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FAULT_POINTS, type FaultPoint } from '../../src/outbound/fault-points.ts';
-import { createDice } from './random.ts';
+import { createDice, type Dice } from './random.ts';
 
 /** A point is passed by one mail in ten at most where files are concerned: the first one there is the one. */
 const MOST_PASSES = 4;
@@ -11,12 +11,15 @@ const RARE: ReadonlySet<FaultPoint> = new Set(['file.added', 'files.stored', 'co
 export class Deaths {
   readonly #file: string;
   readonly #order: FaultPoint[] = [];
-  readonly #dice;
+  readonly #dice: Dice;
+  readonly #perPoint: number;
   /** Points that a living process waits for. */
   readonly #handedOut = new Map<string, FaultPoint>();
   isOver = false;
 
-  constructor(folder: string, seed: number) {
+  /** `perPoint`: so many at each point are enough. */
+  constructor(folder: string, seed: number, perPoint: number) {
+    this.#perPoint = perPoint;
     this.#file = join(folder, 'deaths');
     writeFileSync(this.#file, '');
     this.#dice = createDice(seed, 'deaths');
@@ -35,7 +38,7 @@ export class Deaths {
     this.#handedOut.delete(name);
     const counts = this.counts;
     const waited = new Set(this.#handedOut.values());
-    const free = this.#order.filter((point) => !waited.has(point));
+    const free = this.#order.filter((point) => !waited.has(point) && (counts[point] ?? 0) < this.#perPoint);
     const [point] = free.sort((one, other) => (counts[one] ?? 0) - (counts[other] ?? 0));
     const env = { CHAOS_DEATHS: this.#file };
     if (point === undefined || this.isOver) return env;

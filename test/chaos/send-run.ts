@@ -30,6 +30,8 @@ export interface SendChaosOptions {
   /** How long an unclear send is left alone; the server itself waits for minutes. */
   settleMilliseconds: number;
   havoc: Omit<SendHavoc, 'seed'>;
+  /** How often a worker dies at each fault point, about. */
+  deathsPerPoint: number;
   /** After so long without an end the run has failed. */
   deadlineMilliseconds: number;
   log?: (line: string) => void;
@@ -80,7 +82,7 @@ export async function runSendChaos(options: SendChaosOptions): Promise<SendChaos
 async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<SendChaosReport, 'logs'>> {
   const { seed, replies, log = () => undefined, signal = new AbortController().signal } = options;
   await using cleanup = new AsyncDisposableStack();
-  const deaths = new Deaths(folder, seed);
+  const deaths = new Deaths(folder, seed, options.deathsPerPoint);
   deaths.isOver = true; // until the traffic begins
   const fleet = cleanup.use(await startFleet(folder, seed, fleetOf(deaths, options.settleMilliseconds)));
   signal.throwIfAborted();
