@@ -4,6 +4,7 @@ import { CorrespondentType } from '../ticketing/messages.graphql.ts';
 import {
   AddedRecipientType,
   DroppedRecipientType,
+  REPLY_ERRORS,
   ReplyWarningType,
   replyFields,
   replyInputOf,
@@ -101,6 +102,7 @@ builder.queryField('previewReply', (t) =>
     type: PreviewType,
     description: 'What `replyToTicket` would send. Nothing is written, and uploads stay to be used.',
     authScopes: { permission: 'ticket:reply' },
+    errors: { types: REPLY_ERRORS },
     args: { input: t.arg({ type: PreviewReplyInput, required: true, description: 'The reply.' }) },
     resolve: (_root, { input }, { em, actor, services }) =>
       previewReply(em, replyInputOf(input), { actor, now: services.clock.now() }),

@@ -152,6 +152,18 @@ export function replyInputOf(input: InputShapeFromFields<ReturnType<typeof reply
   };
 }
 
+/** Why a reply cannot be sent, and so cannot be shown before. */
+export const REPLY_ERRORS = [
+  InvalidInputError,
+  NotFoundError,
+  CannotSendError,
+  NoRecipientError,
+  TooManyRecipientsError,
+  MessageTooLargeError,
+  FileNotStoredError,
+  UploadIncompleteError,
+];
+
 mutation('replyToTicket', {
   description:
     'Answers by mail: the reply becomes a message of the ticket and waits in the outbox, from which it is sent exactly once. A closed ticket opens again unless `status` says otherwise.',
@@ -176,17 +188,7 @@ mutation('replyToTicket', {
     droppedRecipients: { type: [DroppedRecipientType], description: 'Who does not get it, and why.' },
     warnings: { type: [ReplyWarningType], description: 'What to know of it.' },
   },
-  errors: [
-    InvalidInputError,
-    NotFoundError,
-    CannotSendError,
-    NoRecipientError,
-    TooManyRecipientsError,
-    MessageTooLargeError,
-    FileNotStoredError,
-    UploadIncompleteError,
-    IdempotencyKeyReusedError,
-  ],
+  errors: [...REPLY_ERRORS, IdempotencyKeyReusedError],
   resolve: async (input, { em, actor, services }) => {
     const { added, dropped, ...reply } = await replyToTicket(
       em,

@@ -346,9 +346,9 @@ test('a preview shows what would be sent, and writes nothing', async () => {
   const ticket = await open('Preview', { text: 'A question' });
   const uploadId = await upload(app.url, desk.apiKey, new Uint8Array(10));
   const { previewReply } = await desk.request<{ previewReply: Record<string, unknown> }>(
-    `query ($input: PreviewReplyInput!) { previewReply(input: $input) {
+    `query ($input: PreviewReplyInput!) { previewReply(input: $input) { ... on ReplyPreview {
        from { emailAddress } to { emailAddress } cc { emailAddress } subject text html files { name sizeBytes isInline }
-       inReplyTo references warnings { code } addedRecipients { reason } droppedRecipients { reason } } }`,
+       inReplyTo references warnings { code } addedRecipients { reason } droppedRecipients { reason } } } }`,
     { input: { ticketId: ticket.id, text: 'An answer', uploadIds: [uploadId] } },
   );
   expect(previewReply).toMatchObject({

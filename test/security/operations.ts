@@ -104,6 +104,20 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Query.senderProfiles': list('senderProfiles'),
   'Query.outboundMessages': list('outboundMessages'),
   'Query.organization': query('organization { id name }'),
+  'Query.previewReply': query(
+    'previewReply(input: $input) { __typename ... on Error { code message remedy } }',
+    ({ Ticket, Attachment, Identity, Message }) => ({
+      input: {
+        ticketId: Ticket,
+        text: 'A reply',
+        attachmentIds: [Attachment],
+        identityId: Identity,
+        inReplyToMessageId: Message,
+      },
+    }),
+    '($input: PreviewReplyInput!)',
+    ['Ticket', 'Attachment', 'Identity', 'Message'],
+  ),
   'Query.syncRuns': query(
     'syncRuns(first: 100, mailboxId: $id) { edges { node { id } } }',
     ({ Mailbox }) => ({ id: Mailbox }),
@@ -227,6 +241,27 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Mutation.updateOutgoingPolicy': mutation(
     'updateOutgoingPolicy',
     ({ Identity }) => ({ defaultIdentityId: Identity }),
+    ['Identity'],
+  ),
+  'Mutation.createUpload': mutation('createUpload', () => ({
+    name: 'a.txt',
+    contentType: 'text/plain',
+    sizeBytes: 5,
+  })),
+  'Mutation.replyToTicket': mutation(
+    'replyToTicket',
+    ({ Ticket, Attachment, Identity, Message }) => ({
+      ticketId: Ticket,
+      text: 'A reply',
+      attachmentIds: [Attachment],
+      identityId: Identity,
+      inReplyToMessageId: Message,
+    }),
+    ['Ticket', 'Attachment', 'Identity', 'Message'],
+  ),
+  'Mutation.sendTestEmail': mutation(
+    'sendTestEmail',
+    ({ Identity }) => ({ identityId: Identity, to: 'nobody@fabrikam.example' }),
     ['Identity'],
   ),
   'Mutation.retryOutboundMessage': mutation(
