@@ -13,8 +13,13 @@ export const OUTBOUND_MESSAGE_PROPERTY =
 /** `PidTagInReplyToId` and `PidTagInternetReferences` ([MS-OXPROPS]): Exchange writes them as headers of the mail. */
 const IN_REPLY_TO_PROPERTY = 'String 0x1042';
 const REFERENCES_PROPERTY = 'String 0x1039';
-/** `PS_INTERNET_HEADERS`: Graph takes only names that begin with `x-` as headers, and this is none. Exchange may drop it. */
-const AUTO_SUBMITTED_PROPERTY = 'String {00020386-0000-0000-C000-000000000046} Name Auto-Submitted';
+/**
+ * `PS_INTERNET_HEADERS`: Exchange writes named properties of this set as headers ([MS-OXCMAIL] 2.1.3.2.4), also those that
+ * Graph does not take as headers because they do not begin with `x-`. It drops some of them on the way out.
+ */
+const headerProperty = (name: string) => `String {00020386-0000-0000-C000-000000000046} Name ${name}`;
+/** RFC 3834. */
+const AUTO_SUBMITTED = 'Auto-Submitted';
 
 /** The body in bytes. Graph takes 4 MB of JSON, and what JSON and Exchange add to HTML is not known beforehand. */
 const LARGEST_BODY_BYTES = 2_500_000;
@@ -46,9 +51,14 @@ export interface ExtendedProperty {
   value: string;
 }
 
+interface MailHeader {
+  name: string;
+  value: string;
+}
+
 /** A draft as it is made: headers can be given only then. */
 export interface NewDraft extends DraftContent {
-  internetMessageHeaders: { name: string; value: string }[];
+  internetMessageHeaders: MailHeader[];
   singleValueExtendedProperties: ExtendedProperty[];
 }
 
@@ -65,6 +75,7 @@ export const draftSchema = z.object({
   ccRecipients: recipients,
   bccRecipients: recipients,
   singleValueExtendedProperties: z.array(z.object({ id: z.string(), value: z.string() })).nullish(),
+  internetMessageHeaders: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
 });
 export type FoundDraft = z.infer<typeof draftSchema>;
 
@@ -96,20 +107,20 @@ export function draftContent(mail: OutgoingMail): DraftContent {
  * `GraphError` `MESSAGE_TOO_LARGE`.
  */
 export function newDraft(mail: OutgoingMail, isThreaded: boolean): NewDraft {
-  const { isAutomatic, organizationId, outboundMessageId } = mail;
   return {
     ...draftContent(mail),
-    internetMessageHeaders: [
-      { name: 'X-Deskgraph-Organization', value: organizationId },
-      { name: 'X-Deskgraph-Outbound-Message', value: outboundMessageId },
-      // Not for what a person wrote: whoever writes to a customer wants to know that the customer is away.
-      ...(isAutomatic ? [{ name: 'X-Auto-Response-Suppress', value: 'All' }] : []),
-    ],
+    internetMessageHeaders: headersOf(mail),
     singleValueExtendedProperties: [
       ...lastingProperties(mail),
       ...(isThreaded ? [] : threadingProperties(mail)),
     ],
   };
+}
+
+/** The ids of the properties that {@link differences} looks for. */
+export function propertiesLookedFor(mail: OutgoingMail): string[] {
+  const headers = headersOf(mail).map(({ name }) => headerProperty(name));
+  return [...lastingProperties(mail).map(({ id }) => id), ...headers];
 }
 
 /** The parts that a draft at Microsoft says otherwise than it shall; null when there are none. */
@@ -122,13 +133,8 @@ export function differences(mail: OutgoingMail, found: FoundDraft): Partial<NewD
   for (const field of ['replyTo', 'toRecipients', 'ccRecipients', 'bccRecipients'] as const) {
     if (!isSamePeople(wanted[field], found[field] ?? [])) change[field] = wanted[field];
   }
-  const properties = new Map(
-    found.singleValueExtendedProperties?.map(({ id, value }) => [id.toLowerCase(), value]),
-  );
-  const carriesId =
-    properties.get(OUTBOUND_MESSAGE_PROPERTY.toLowerCase())?.toLowerCase() ===
-    mail.outboundMessageId.toLowerCase();
-  if (!carriesId) change.singleValueExtendedProperties = lastingProperties(mail);
+  const missing = missingProperties(mail, found);
+  if (missing.length > 0) change.singleValueExtendedProperties = missing;
   return Object.keys(change).length === 0 ? null : change;
 }
 
@@ -149,7 +155,36 @@ export function capReferences(references: readonly string[]): string[] {
 function lastingProperties({ outboundMessageId, isAutomatic }: OutgoingMail): ExtendedProperty[] {
   return [
     { id: OUTBOUND_MESSAGE_PROPERTY, value: outboundMessageId },
-    ...(isAutomatic ? [{ id: AUTO_SUBMITTED_PROPERTY, value: 'auto-generated' }] : []),
+    ...(isAutomatic ? [{ id: headerProperty(AUTO_SUBMITTED), value: 'auto-generated' }] : []),
+  ];
+}
+
+/**
+ * The properties that the draft lacks, and the headers, as properties: where a reply was not given them as it was made,
+ * that is the only way left. Graph may not show the headers of drafts; they are the same properties then, said once more.
+ */
+function missingProperties(mail: OutgoingMail, found: FoundDraft): ExtendedProperty[] {
+  const properties = new Map(
+    found.singleValueExtendedProperties?.map(({ id, value }) => [id.toLowerCase(), value]),
+  );
+  const headers = new Map(
+    found.internetMessageHeaders?.map(({ name, value }) => [name.toLowerCase(), value]),
+  );
+  return [
+    ...lastingProperties(mail).filter(({ id, value }) => properties.get(id.toLowerCase()) !== value),
+    ...headersOf(mail)
+      .filter(({ name, value }) => headers.get(name.toLowerCase()) !== value)
+      .map(({ name, value }) => ({ id: headerProperty(name), value }))
+      .filter(({ id, value }) => properties.get(id.toLowerCase()) !== value),
+  ];
+}
+
+function headersOf({ isAutomatic, organizationId, outboundMessageId }: OutgoingMail): MailHeader[] {
+  return [
+    { name: 'X-Deskgraph-Organization', value: organizationId },
+    { name: 'X-Deskgraph-Outbound-Message', value: outboundMessageId },
+    // Not for what a person wrote: whoever writes to a customer wants to know that the customer is away.
+    ...(isAutomatic ? [{ name: 'X-Auto-Response-Suppress', value: 'All' }] : []),
   ];
 }
 

@@ -12,7 +12,7 @@ import {
   readCopy,
   readOrNull,
 } from './mail-copies.ts';
-import { differences, draftSchema, newDraft, OUTBOUND_MESSAGE_PROPERTY } from './mail-draft.ts';
+import { differences, draftSchema, newDraft, propertiesLookedFor } from './mail-draft.ts';
 import { listDraftFiles } from './mail-draft-files.ts';
 import { mailboxPath } from './mail-folders.ts';
 import type { DraftFile, OutgoingCopy, OutgoingMail } from './mail-sending.ts';
@@ -20,7 +20,7 @@ import type { DraftFile, OutgoingCopy, OutgoingMail } from './mail-sending.ts';
 /** Megabytes go up, or Exchange copies a mail with all of its files: that takes longer than reading does. */
 const WRITING_MILLISECONDS = 1 * MINUTE;
 const SENDING_MILLISECONDS = 2 * MINUTE;
-const DRAFT_PROPERTIES = `${COPY_PROPERTIES},subject,body,replyTo,toRecipients,ccRecipients,bccRecipients`;
+const DRAFT_PROPERTIES = `${COPY_PROPERTIES},subject,body,replyTo,toRecipients,ccRecipients,bccRecipients,internetMessageHeaders`;
 
 const idSchema = z.object({ id: z.string().min(1) });
 
@@ -71,11 +71,12 @@ export async function completeDraft(
 ): Promise<OutgoingCopy | null> {
   const { client, folders } = deps;
   const path = messagePath(scope, graphMessageId);
-  const property = encodeURIComponent(`id eq '${OUTBOUND_MESSAGE_PROPERTY}'`);
+  const ids = propertiesLookedFor(mail).map((id) => `id eq '${id}'`);
+  const properties = encodeURIComponent(ids.join(' or '));
   const json = await readOrNull(
     client,
     scope,
-    `${path}?$select=${DRAFT_PROPERTIES}&$expand=singleValueExtendedProperties($filter=${property})`,
+    `${path}?$select=${DRAFT_PROPERTIES}&$expand=singleValueExtendedProperties($filter=${properties})`,
   );
   if (json === null) return null;
   const copy = await readCopy(client, folders, scope, json);

@@ -28,6 +28,10 @@ const found = {
   ccRecipients: [],
   bccRecipients: [],
   singleValueExtendedProperties: [{ id: OUTBOUND_MESSAGE_PROPERTY, value: mail.outboundMessageId }],
+  internetMessageHeaders: [
+    { name: 'x-deskgraph-organization', value: mail.organizationId },
+    { name: 'X-Deskgraph-Outbound-Message', value: mail.outboundMessageId },
+  ],
 };
 
 describe('a draft at Microsoft', () => {
@@ -50,6 +54,24 @@ describe('a draft at Microsoft', () => {
   ])('is told another %s when it says something else (%#)', (field, change) => {
     expect(Object.keys(differences(mail, { ...found, ...change }) ?? {})).toEqual([field]);
   });
+});
+
+test('headers that a reply lost are given to it as properties, once', () => {
+  const automatic = { ...mail, isAutomatic: true };
+  const header = (name: string) => `String {00020386-0000-0000-C000-000000000046} Name ${name}`;
+  const change = differences(automatic, { ...found, internetMessageHeaders: [] });
+  expect(change?.singleValueExtendedProperties).toEqual([
+    { id: header('Auto-Submitted'), value: 'auto-generated' },
+    { id: header('X-Deskgraph-Organization'), value: mail.organizationId },
+    { id: header('X-Deskgraph-Outbound-Message'), value: mail.outboundMessageId },
+    { id: header('X-Auto-Response-Suppress'), value: 'All' },
+  ]);
+  const properties = [
+    ...found.singleValueExtendedProperties,
+    ...(change?.singleValueExtendedProperties ?? []),
+  ].map(({ id, value }) => ({ id: id.toUpperCase(), value }));
+  const given = { ...found, internetMessageHeaders: [], singleValueExtendedProperties: properties };
+  expect(differences(automatic, given)).toBeNull();
 });
 
 describe('references', () => {

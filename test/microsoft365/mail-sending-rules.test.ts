@@ -113,12 +113,12 @@ describe('a mail that is on its way', () => {
     expect(copy?.graphMessageId).not.toBe(id);
   });
 
-  test('in the Outbox is in no folder of a draft', async () => {
+  test('in the Outbox is told to be there', async () => {
     const access = await sender(stage);
     const { id } = await draftOf(access);
     await rules(access, { whileSending: 'OUTBOX', sentCopyDelayMs: 3_600_000 });
     await sending.sendDraft(access, id, signal);
-    expect(await sending.getCopy(access, id, signal)).toMatchObject({ folder: 'OTHER' });
+    expect(await sending.getCopy(access, id, signal)).toMatchObject({ folder: 'OUTBOX' });
   });
 });
 
