@@ -30,28 +30,36 @@ const copySchema = z.object({
 const copyPage = z.object({ value: z.array(copySchema) });
 const folderSchema = z.object({ id: z.string().min(1) });
 
-/** The ids of the folders Drafts and Sent Items, which never change, per mailbox. */
+/** Null: the mailbox has none. */
+interface FolderIds {
+  drafts: string | null;
+  outbox: string | null;
+  sentItems: string | null;
+}
+
+/** The ids of the folders Drafts, Outbox and Sent Items, which never change, per mailbox. */
 export interface OutgoingFolders {
-  of(client: GraphClient, scope: GraphScope): Promise<{ drafts: string | null; sentItems: string | null }>;
+  of(client: GraphClient, scope: GraphScope): Promise<FolderIds>;
 }
 
 /** Keeps the ids in memory. */
 export function createOutgoingFolders(): OutgoingFolders {
-  const known = new Map<string, { drafts: string | null; sentItems: string | null }>();
+  const known = new Map<string, FolderIds>();
   return {
     async of(client, scope) {
       const { organizationId, accountId } = scope.mailbox;
       const key = `${organizationId} ${accountId} ${mailboxPath(scope.mailbox)} ${scope.mailbox.emailAddress}`;
       const ids = known.get(key);
       if (ids !== undefined) return ids;
-      const [drafts, sentItems] = await Promise.all([
+      const [drafts, outbox, sentItems] = await Promise.all([
         readFolderId(client, scope, 'drafts'),
+        readFolderId(client, scope, 'outbox'),
         readFolderId(client, scope, 'sentitems'),
       ]);
-      const found = { drafts, sentItems };
+      const found = { drafts, outbox, sentItems };
       const [oldest] = known.keys();
       if (known.size >= MOST_MAILBOXES && oldest !== undefined) known.delete(oldest);
-      if (drafts !== null && sentItems !== null) known.set(key, found);
+      if (drafts !== null && outbox !== null && sentItems !== null) known.set(key, found);
       return found;
     },
   };
@@ -146,7 +154,7 @@ async function readFolderId(client: GraphClient, scope: GraphScope, name: string
 
 function toCopy(
   { id, parentFolderId, isDraft, ...copy }: z.infer<typeof copySchema>,
-  ids: { drafts: string | null; sentItems: string | null },
+  ids: FolderIds,
 ): OutgoingCopy {
   const sentAt = copy.sentDateTime ? new Date(copy.sentDateTime) : null;
   const isIn = (folderId: string | null) => folderId !== null && folderId === parentFolderId;
@@ -155,7 +163,13 @@ function toCopy(
     internetMessageId: copy.internetMessageId || null,
     conversationId: copy.conversationId || null,
     isDraft,
-    folder: isIn(ids.drafts) ? 'DRAFTS' : isIn(ids.sentItems) ? 'SENT_ITEMS' : 'OTHER',
+    folder: isIn(ids.drafts)
+      ? 'DRAFTS'
+      : isIn(ids.outbox)
+        ? 'OUTBOX'
+        : isIn(ids.sentItems)
+          ? 'SENT_ITEMS'
+          : 'OTHER',
     from: toAddress(copy.from),
     sender: toAddress(copy.sender),
     // Drafts have one as well: when they were made.

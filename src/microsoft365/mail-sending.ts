@@ -37,7 +37,8 @@ export interface OutgoingCopy {
   internetMessageId: string | null;
   conversationId: string | null;
   isDraft: boolean;
-  folder: 'DRAFTS' | 'SENT_ITEMS' | 'OTHER';
+  /** In the Outbox lies what Exchange has taken and not yet sent, still as a draft: a queue of its own may hold it for minutes. */
+  folder: 'DRAFTS' | 'OUTBOX' | 'SENT_ITEMS' | 'OTHER';
   /** What recipients see as its sender. */
   from: MailAddress | null;
   /** Who really sent it; differs from `from` for Send on Behalf. */

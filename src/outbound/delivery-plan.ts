@@ -121,8 +121,10 @@ function withoutDraft({ draftAttemptedAt }: DeliveryFacts, found: Found | null):
 
 /**
  * What is there of the mail: `byId` is what has the draft's id, `byMark` everything that carries our mark. A sent one
- * counts whatever its id; of drafts, where the id is known, that one only, wherever it lies: any other is left over from an
- * attempt whose answer was lost, and has no files. Where no id is known, one that lies elsewhere than in Drafts was deleted.
+ * counts whatever its id, and so does one in the Outbox: Exchange has taken it and sends it when it will (told again, it
+ * refuses, which would look as if the mail had not gone out). Of drafts, where the id is known, that one only, wherever it
+ * lies: any other is left over from an attempt whose answer was lost, and has no files. Where no id is known, one that lies
+ * elsewhere than in Drafts was deleted.
  */
 export function readFindings(
   graphMessageId: string | null,
@@ -130,7 +132,7 @@ export function readFindings(
   byMark: readonly OutgoingCopy[],
 ): Found {
   const all = byId === null ? byMark : [byId, ...byMark];
-  const sent = all.find(({ isDraft }) => !isDraft);
+  const sent = all.find(({ isDraft, folder }) => !isDraft || folder === 'OUTBOX');
   if (sent !== undefined) return { kind: 'SENT', copy: sent };
   const draft = all.find((copy) =>
     graphMessageId === null ? copy.folder === 'DRAFTS' : copy.graphMessageId === graphMessageId,

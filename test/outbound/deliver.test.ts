@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../src/outbound/fault-points.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
@@ -91,5 +91,18 @@ test.each([
   });
   const id = await outbox.queue();
   await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+});
+
+test('a mail that waits in the Outbox of Microsoft after an answer that was lost is sent: it is not told to go again', async () => {
+  const { url } = app.emulator;
+  onTestFinished(async () => {
+    await control(url, `mailboxes/${outbox.address}/sending`, {}, 'PUT');
+  });
+  await control(url, `mailboxes/${outbox.address}/sending`, { sentCopyDelayMs: 9_000 }, 'PUT');
+  const lost = { status: 504, afterwards: true, pathPattern: '/send$', mailbox: outbox.address, count: 1 };
+  await control(url, 'faults', lost);
+  const id = await outbox.queue();
+  expect((await outbox.reaches(id, 'SENT', 'FAILED')).state).toBe('SENT');
   expect(await timesArrived(app, id)).toBe(1);
 });

@@ -75,6 +75,12 @@ describe('what was found', () => {
     const found = readFindings('draft', null, [copy({ graphMessageId: 'other', isDraft: false })]);
     expect(found.kind).toBe('SENT');
   });
+  test('what lies in the Outbox is on its way: it is not sent again', () => {
+    const underWay = copy({ folder: 'OUTBOX' });
+    for (const found of [readFindings('draft', underWay, []), readFindings(null, null, [underWay])]) {
+      expect(nextStep({ ...told, sendAttemptedAt: ago(180_000) }, found, now, TIMES).kind).toBe('SENT');
+    }
+  });
   test('a draft of another id is left over, and not the mail', () => {
     expect(readFindings('draft', null, [copy({ graphMessageId: 'other' })]).kind).toBe('NOTHING');
   });
