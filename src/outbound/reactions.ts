@@ -4,21 +4,30 @@ import type { ChosenEvent, EventConsumer } from '../realtime/consumer.ts';
 import type { ConsumedEvent } from '../realtime/consumer-cursor.ts';
 import { organizationsToNotify } from './notification-settings.ts';
 import { notify } from './notify.ts';
+import { markOutboundBounced } from './outbound-messages.ts';
 
-const NOTIFYING = ['ticket.created', 'message.added', 'ticket.assigned', 'ticket.closed'] as const;
+const TYPES = [
+  'ticket.created',
+  'message.added',
+  'ticket.assigned',
+  'ticket.closed',
+  'message.bounced',
+] as const;
 
 /**
- * What follows from events of tickets without anybody asking: notifications. Each event has its effect exactly once, see
+ * What follows from events of tickets without anybody asking: notifications, and mails that came back. Each event has its effect exactly once, see
  * realtime/consumer.ts. Mail that is taken in never waits for it.
  */
-export function createReactions({ clock }: { clock: Clock }): EventConsumer<(typeof NOTIFYING)[number]> {
+export function createReactions({ clock }: { clock: Clock }): EventConsumer<(typeof TYPES)[number]> {
   return {
     name: 'reactions',
-    types: NOTIFYING,
+    types: TYPES,
     async choose<Event extends ChosenEvent>(em: EntityManager, events: readonly Event[]): Promise<Event[]> {
       const ids = events.map(({ organizationId }) => organizationId);
       const wanting = await organizationsToNotify(em, ids);
-      return events.filter(({ organizationId }) => wanting.has(organizationId));
+      return events.filter(
+        ({ organizationId, event }) => event.type === 'message.bounced' || wanting.has(organizationId),
+      );
     },
     handle: (em, event) => react(em, event, clock.now()),
   };
@@ -26,7 +35,7 @@ export function createReactions({ clock }: { clock: Clock }): EventConsumer<(typ
 
 async function react(
   em: EntityManager,
-  { at, organizationId, recordedAt, event }: ConsumedEvent<(typeof NOTIFYING)[number]>,
+  { at, organizationId, recordedAt, event }: ConsumedEvent<(typeof TYPES)[number]>,
   now: Date,
 ): Promise<void> {
   const about = { organizationId, ticketId: event.ticketId, position: at.position, recordedAt };
@@ -42,5 +51,8 @@ async function react(
     }
     case 'ticket.closed':
       return notify(em, { ...about, kind: 'CLOSED', messageId: null }, now);
+    case 'message.bounced':
+      await markOutboundBounced(em, organizationId, event.messageId, now);
+      return;
   }
 }

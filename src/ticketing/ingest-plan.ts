@@ -3,7 +3,7 @@ import { toError } from '../errors.ts';
 import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
 import { type CopyPolicy, explainCopy, explainNamesake, explainTwin } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
-import { type AutomaticKind, withOwnSenders } from './machine-mail.ts';
+import { type AutomaticKind, type MachineFinding, withOwnSenders } from './machine-mail.ts';
 import { type MailRouting, routeMail } from './mail-routing.ts';
 import type { Routing } from './mail-rule-apply.ts';
 import { factsOf } from './mail-rule-match.ts';
@@ -48,6 +48,8 @@ export interface PlannedMail extends ClaimedMail {
   messageId: string | null;
   /** The kind of machine that wrote it; null for people. */
   automatic: AutomaticKind | null;
+  /** The user who answered a notification: it becomes a note of theirs. Left out for everybody else. */
+  authorId?: string | null;
 }
 
 /** A ticket to be made. */
@@ -118,7 +120,8 @@ export function planIngest(
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
-        if (!isQuiet(planned.mail.automatic) && !settings.isHistory) plan.reopening.add(ticket.id);
+        const isQuietly = isQuiet(planned.mail.automatic) || planned.mail.authorId != null;
+        if (!isQuietly && !settings.isHistory) plan.reopening.add(ticket.id);
       }
       memory.remember(one.mail, ticket);
     } catch (thrown) {
@@ -187,6 +190,8 @@ function planOne(
   const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
   const unwanted = unwantedMachineMail(machine, found, organizationId);
   if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);
+  const note = found && noteOfColleague(claimed, found, memory, machine);
+  if (note !== null) return note;
   // What a machine answers belongs to the old ticket, and opens nothing.
   const at = mail.summary.receivedAt ?? now;
   const newest = found === null ? null : memory.lastFollowUpOf(found.id);
@@ -243,6 +248,46 @@ function planOne(
     followUpOfId: follows?.id ?? null,
     copyOfId: twin?.ticket.id ?? null,
     routing: routed.routing,
+  };
+}
+
+/**
+ * What a colleague writes in answer to a notification is a note, which customers never see; null for all other mail. The
+ * notification's Message-ID proves that they have it, and it counts only from the address that it was sent to.
+ */
+function noteOfColleague(
+  claimed: ClaimedMail,
+  ticket: CandidateTicket,
+  memory: ThreadMemory,
+  { kind, evidence }: MachineFinding,
+): Decision | null {
+  const authorId = memory.notifiedSender(claimed.mail);
+  if (authorId === null) return null;
+  const sender = claimed.mail.thread.senderAddress;
+  if (kind === 'OUT_OF_OFFICE' || kind === 'AUTO_REPLY') {
+    const explanation = `Ignored: a robot of ${sender} answered a notification about ticket #${ticket.number}, recognised by ${evidence}.`;
+    const fate = {
+      outcome: 'IGNORED',
+      reason: kind,
+      explanation,
+      ticketId: ticket.id,
+      messageId: null,
+    } as const;
+    return { mail: { ...claimed, ...fate, automatic: kind }, ticket: null };
+  }
+  const explanation = `A note: ${sender} answered the notification about ticket #${ticket.number} that was sent there.`;
+  return {
+    mail: {
+      ...claimed,
+      outcome: 'REPLY_ADDED',
+      reason: 'REFERENCES',
+      explanation,
+      ticketId: ticket.id,
+      messageId: uuidv7(),
+      automatic: null,
+      authorId,
+    },
+    ticket,
   };
 }
 

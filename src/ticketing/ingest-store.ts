@@ -35,7 +35,7 @@ export async function storePlan(
 ): Promise<DomainEvent[]> {
   const stored = plan.mails.filter(isPartOfTicket);
   if (stored.length === 0) return [];
-  const people = stored.map(({ mail }) => mail.sender);
+  const people = stored.filter(({ authorId }) => authorId == null).map(({ mail }) => mail.sender);
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
   await insertTicketsAndMessages(em, place, plan, stored, contacts);
   await storeDetails(em, place.organizationId, stored);
@@ -77,18 +77,20 @@ async function insertTicketsAndMessages(
       last_message_at: lastMessageAt,
     }),
   );
-  const messages = stored.map(({ mail, ticketId, messageId, automatic }) => ({
+  const messages = stored.map(({ mail, ticketId, messageId, automatic, authorId = null }) => ({
     id: messageId,
     ticket_id: ticketId,
-    from_correspondent: mail.thread.senderAddress === null ? null : mail.sender,
-    to_correspondents: mail.to,
-    cc_correspondents: mail.cc,
+    author_id: authorId,
+    // A note has no correspondents, and no mail finds its ticket by it: whoever writes one takes no part in the ticket.
+    from_correspondent: mail.thread.senderAddress === null || authorId !== null ? null : mail.sender,
+    to_correspondents: authorId === null ? mail.to : [],
+    cc_correspondents: authorId === null ? mail.cc : [],
     subject: mail.thread.subject,
     text: mail.bodies.text,
     html: mail.bodies.html,
     stripped_text: mail.bodies.strippedText,
-    internet_message_id: mail.summary.internetMessageId,
-    conversation_id: mail.thread.conversationId,
+    internet_message_id: authorId === null ? mail.summary.internetMessageId : null,
+    conversation_id: authorId === null ? mail.thread.conversationId : null,
     sent_at: mail.sentAt,
     received_at: mail.summary.receivedAt,
     automatic,
@@ -116,14 +118,14 @@ async function insertTicketsAndMessages(
      )
      insert into message (id, organization_id, ticket_id, kind, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, bounce, is_imported, created_at, updated_at)
-     select id, organization_id, ticket_id, 'INBOUND', from_correspondent, to_correspondents,
+       sent_at, received_at, automatic, bounce, is_imported, author_id, created_at, updated_at)
+     select id, organization_id, ticket_id, case when author_id is null then 'INBOUND' else 'NOTE' end, from_correspondent, to_correspondents,
        cc_correspondents, subject, text, html, stripped_text, internet_message_id, mailbox_id, conversation_id,
-       sent_at, received_at, automatic, bounce, is_imported, created_at, now
+       sent_at, received_at, automatic, bounce, is_imported, author_id, created_at, now
        from place, json_to_recordset(place.messages) as row(id uuid, ticket_id uuid, from_correspondent jsonb,
          to_correspondents jsonb, cc_correspondents jsonb, subject text, text text, html text, stripped_text text,
          internet_message_id text, conversation_id text, sent_at timestamptz, received_at timestamptz, automatic text,
-         bounce jsonb, is_imported boolean, created_at timestamptz)`,
+         bounce jsonb, is_imported boolean, author_id uuid, created_at timestamptz)`,
     [organizationId, mailboxId, now, JSON.stringify(tickets), JSON.stringify(messages)],
   );
 }

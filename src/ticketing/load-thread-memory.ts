@@ -26,7 +26,7 @@ function candidate({ ticket_id, number, closed_at }: TicketRow): CandidateTicket
 }
 
 /**
- * Loads what the mails of a page could belong to, in at most nine statements however many mails there are. Every
+ * Loads what the mails of a page could belong to, in at most ten statements however many mails there are. Every
  * statement names the organization: raw SQL is not filtered.
  */
 export async function loadThreadMemory(
@@ -71,6 +71,42 @@ async function loadReferences(
     [mailboxId, organizationId, ids],
   );
   for (const row of rows) memory.addMessageId(row.internet_message_id, candidate(row));
+  await loadNotifications(em, organizationId, mails, memory);
+}
+
+/**
+ * Notifications to people here are no messages of their ticket, and are answered all the same. Asked only for mail that
+ * answers something which is not known.
+ */
+async function loadNotifications(
+  em: EntityManager,
+  organizationId: string,
+  mails: readonly PreparedMail[],
+  memory: ThreadMemory,
+): Promise<void> {
+  const { ticketByMessageId } = memory.candidates;
+  const ids = mails.flatMap(({ thread }) => {
+    const references = nearestReferences(thread);
+    return ticketByMessageId.has(references[0] ?? '') ? [] : references;
+  });
+  if (ids.length === 0) return;
+  const rows = await em.execute<
+    (TicketRow & { internet_message_id: string; user_id: string | null; address: string })[]
+  >(
+    `select sent.internet_message_id, ticket.id as ticket_id, ticket.number, ticket.closed_at, app_user.id as user_id,
+       lower(app_user.email_address) as address
+     from outbound_message as sent
+     join ticket on ticket.organization_id = sent.organization_id and ticket.id = sent.ticket_id
+     left join app_user on app_user.organization_id = sent.organization_id and app_user.disabled_at is null
+       and lower(app_user.email_address) = lower(sent.to_correspondents -> 0 ->> 'emailAddress')
+     where sent.organization_id = ? and sent.internet_message_id in (?) and sent.kind = 'NOTIFICATION'
+       and sent.message_id is null`,
+    [organizationId, [...new Set(ids)]],
+  );
+  for (const row of rows) {
+    const user = row.user_id === null ? null : { id: row.user_id, emailAddress: row.address };
+    memory.addNotification(row.internet_message_id, candidate(row), user);
+  }
 }
 
 async function loadNumbers(

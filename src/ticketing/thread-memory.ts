@@ -1,7 +1,7 @@
 import { type CopyPolicy, isCopyOf, type KnownOriginal, type Tombstone } from './copies.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { baseSubject } from './subject.ts';
-import type { CandidateTicket, ThreadCandidates } from './threading.ts';
+import { type CandidateTicket, nearestReferences, type ThreadCandidates } from './threading.ts';
 
 /** Most tickets that are looked at for one Message-ID. */
 const MAX_RIVALS = 5;
@@ -21,6 +21,8 @@ export class ThreadMemory {
   readonly #tombstones = new Map<string, Tombstone[]>();
   readonly #deletedNumbers = new Set<number>();
   readonly #followUps = new Map<string, CandidateTicket>();
+  /** By Message-ID and address: the user whom that notification went to. */
+  readonly #notified = new Map<string, string>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
   readonly candidates: ThreadCandidates;
@@ -46,6 +48,22 @@ export class ThreadMemory {
     const rivals = this.#rivals.get(messageId) ?? [];
     if (rivals.length >= MAX_RIVALS || rivals.some(({ id }) => id === ticket.id)) return;
     this.#rivals.set(messageId, [...rivals, this.#know(ticket)]);
+  }
+
+  /** Learns of a notification to people here, which is no message of its ticket; `user`: to whom it went. */
+  addNotification(
+    messageId: string,
+    ticket: CandidateTicket,
+    user: { id: string; emailAddress: string } | null,
+  ): void {
+    this.addMessageId(messageId, ticket);
+    if (user !== null) this.#notified.set(`${messageId} ${user.emailAddress}`, user.id);
+  }
+
+  /** The id of the user who answers a notification that was sent to them, from the address it went to; else null. */
+  notifiedSender({ thread }: PreparedMail): string | null {
+    const known = nearestReferences(thread).map((id) => this.#notified.get(`${id} ${thread.senderAddress}`));
+    return known.find((id) => id !== undefined) ?? null;
   }
 
   addNumber(ticket: CandidateTicket): void {
