@@ -343,7 +343,9 @@ class Delivery {
     const problem = sendingProblem(code, await databaseNow(this.#em), milliseconds);
     // Since when the draft is gone is what the next look goes by.
     if (row.problem?.code === code) problem.since = row.problem.since;
-    await release(this.#em, row, { milliseconds, problem, isCounted: false }, this.#deps.clock.now());
+    // Whoever waits for a limit keeps its turn: the lane as a whole waits, and then the first goes first.
+    const wait = { milliseconds: code === SENDING_LIMIT ? 0 : milliseconds, problem, isCounted: false };
+    await release(this.#em, row, wait, this.#deps.clock.now());
     return { kind: 'POSTPONED' };
   }
 
