@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signIn } from '../access/harness.ts';
 import { control } from '../support/app.ts';
+import { foldersOf } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { type AccessDesk, startAccessDesk } from './access-harness.ts';
 import {
@@ -132,6 +133,57 @@ describe('addSendAsAddress', () => {
     expect(identity.senderProfile).not.toBeNull();
     const again = await run('addSendAsAddress', { mailboxId, emailAddress: other });
     expect(again.identity).toMatchObject({ id: identity.id, status: 'UNVERIFIED' });
+    const folders = await foldersOf(stage.app.emulator.url, address);
+    expect(folders.get('Drafts')).toEqual([]);
+    expect(folders.get('Sent Items')).toEqual([]);
+  });
+
+  test('where Microsoft refuses the draft it is DENIED, with the command for just this pair; adding it again checks anew', async () => {
+    const { mailboxId, address } = await stage.desk.connectMailbox(undefined, { sends: true });
+    const other = await stage.newMailbox({ kind: 'shared' });
+    await control(stage.app.emulator.url, 'faults', {
+      method: 'POST',
+      pathPattern: '/messages$',
+      mailbox: address,
+      status: 403,
+      errorCode: 'ErrorSendAsDenied',
+    });
+    const { identity } = await run('addSendAsAddress', { mailboxId, emailAddress: other });
+    expect(identity).toMatchObject({
+      status: 'DENIED',
+      canSend: false,
+      problem: {
+        code: 'IDENTITY_DENIED',
+        message: expect.stringContaining('Send As'),
+        remedy: expect.stringContaining(
+          `Add-RecipientPermission -Identity '${other}' -Trustee '${address}' -AccessRights SendAs`,
+        ),
+      },
+    });
+    await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+    expect((await run('addSendAsAddress', { mailboxId, emailAddress: other })).identity).toMatchObject({
+      id: identity.id,
+      status: 'UNVERIFIED',
+      canSend: true,
+      problem: null,
+    });
+  });
+
+  test('while the mailbox cannot be asked nothing is saved, and the reason is told', async () => {
+    const { mailboxId, address } = await stage.desk.connectMailbox(undefined, { sends: true });
+    const other = await stage.newMailbox({ kind: 'shared' });
+    await control(stage.app.emulator.url, 'faults', {
+      method: 'POST',
+      pathPattern: '/messages$',
+      mailbox: address,
+      status: 403,
+    });
+    expect(await run('addSendAsAddress', { mailboxId, emailAddress: other })).toMatchObject({
+      __typename: 'GraphError',
+      code: 'MAILBOX_ACCESS_DENIED',
+    });
+    await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+    expect(await byAddress(mailboxId, other)).toBeUndefined();
   });
 
   test.each(['', 'nobody', 'a b@contoso.example', 'x@contoso.example\r\nBcc: all@contoso.example'])(
@@ -207,6 +259,29 @@ describe('removeIdentity', () => {
     });
     const { secret } = await signIn(stage.app.database, stage.desk.organizationId, 'VIEWER');
     await expect(run('removeIdentity', { identityId }, secret)).rejects.toThrow('mailbox:manage');
+  });
+});
+
+describe('appearance', () => {
+  test('another name and an alias are warned of before anything is saved or sent', async () => {
+    const alias = `alias-${unique()}@contoso.example`;
+    const { mailboxId, address } = await mailboxWith([alias]);
+    const { node } = await stage.desk.request<{
+      node: { displayName: string; identities: { appearance: Record<string, unknown> }[] };
+    }>(
+      `query ($id: ID!) { node(id: $id) { ... on Mailbox { displayName identities {
+         appearance(fromName: "Anna") { name emailAddress seenAt warnings { kind } } } } } }`,
+      { id: mailboxId },
+    );
+    expect(node.identities.map(({ appearance }) => appearance)).toEqual([
+      { name: 'Anna', emailAddress: address, seenAt: null, warnings: [{ kind: 'NAME_MAY_BE_REPLACED' }] },
+      {
+        name: 'Anna',
+        emailAddress: alias,
+        seenAt: null,
+        warnings: [{ kind: 'ADDRESS_MAY_BE_REPLACED' }, { kind: 'NAME_MAY_BE_REPLACED' }],
+      },
+    ]);
   });
 });
 
