@@ -28,11 +28,11 @@ export const REPLY_WARNINGS = [
   'IDENTITY_UNVERIFIED',
   'ANOTHER_ADDRESS',
 ] as const;
-export type ReplyWarningCode = (typeof REPLY_WARNINGS)[number];
+export type ReplyWarningKind = (typeof REPLY_WARNINGS)[number];
 
 /** A warning in words. */
 export interface ReplyWarning {
-  code: ReplyWarningCode;
+  kind: ReplyWarningKind;
   message: string;
 }
 
@@ -196,32 +196,32 @@ function warningsOf(
   const warnings: (ReplyWarning | false)[] = [
     last?.kind === 'INBOUND' &&
       last.automatic !== null && {
-        code: 'LAST_MESSAGE_AUTOMATIC',
+        kind: 'LAST_MESSAGE_AUTOMATIC',
         message:
           'The last message of the ticket was written by a machine: perhaps nobody waits for an answer.',
       },
     dropped.length > 0 && {
-      code: 'RECIPIENTS_DROPPED',
+      kind: 'RECIPIENTS_DROPPED',
       message: `It does not go to ${dropped
         .map(({ correspondent }) => correspondent.emailAddress)
         .slice(0, 10)
         .join(', ')}.`,
     },
     quoted?.quote.isShortened === true && {
-      code: 'QUOTE_SHORTENED',
+      kind: 'QUOTE_SHORTENED',
       message: 'The message that is answered is long: it is quoted in part.',
     },
     quoted?.isAnyImageLeftOut === true && {
-      code: 'IMAGES_LEFT_OUT',
+      kind: 'IMAGES_LEFT_OUT',
       message: 'Some images of the quoted message are large or not here: they are left out.',
     },
     identity.status === 'UNVERIFIED' && {
-      code: 'IDENTITY_UNVERIFIED',
+      kind: 'IDENTITY_UNVERIFIED',
       message: `Nobody knows yet whether Microsoft lets the mailbox send as ${identity.emailAddress}.`,
     },
     theirMailbox !== null &&
       theirMailbox !== mailbox.id && {
-        code: 'ANOTHER_ADDRESS',
+        kind: 'ANOTHER_ADDRESS',
         message: `It is sent as ${identity.emailAddress}, from another mailbox than the one that was written to.`,
       },
   ];

@@ -1,6 +1,6 @@
 import { builder } from '../graphql/builder.ts';
+import { CorrespondentType } from '../graphql/correspondent-type.ts';
 import { Identity } from '../mailboxes/identity.entity.ts';
-import { CorrespondentType } from '../ticketing/messages.graphql.ts';
 import {
   AddedRecipientType,
   DroppedRecipientType,

@@ -1,12 +1,12 @@
 import type { InputFieldBuilder, InputShapeFromFields } from '@pothos/core';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder, enumType, errorType, type SchemaTypes } from '../graphql/builder.ts';
+import { CorrespondentType } from '../graphql/correspondent-type.ts';
 import { decodeId, parseGlobalId } from '../graphql/global-id.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { TicketStatusEnum } from '../graphql/ticket-status.graphql.ts';
 import { CannotSendError } from '../mailboxes/sending-errors.ts';
 import { Message } from '../ticketing/message.entity.ts';
-import { CorrespondentType } from '../ticketing/messages.graphql.ts';
 import { Ticket } from '../ticketing/ticket.entity.ts';
 import { OutboundMessage } from './outbound-message.entity.ts';
 import type { ChosenRecipients } from './recipients.ts';
@@ -41,7 +41,7 @@ const DroppedReasonEnum = enumType('RecipientDroppedReason', 'Why somebody does 
   INVALID_ADDRESS: 'No mail can be delivered there.',
 });
 
-const WarningEnum = enumType('ReplyWarningCode', 'What the author of a reply should know.', {
+const WarningEnum = enumType('ReplyWarningKind', 'What the author of a reply should know.', {
   LAST_MESSAGE_AUTOMATIC: 'The last message of the ticket was written by a machine.',
   RECIPIENTS_DROPPED: 'It does not go to everybody who was named; `droppedRecipients` says to whom.',
   QUOTE_SHORTENED: 'The message that is answered is long, and quoted in part.',
@@ -76,7 +76,7 @@ export const ReplyWarningType = builder.objectRef<ReplyWarning>('ReplyWarning').
   description: 'Something to know of a reply; it does not keep it from being sent.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({
-    code: t.expose('code', { type: WarningEnum, description: 'What it is.' }),
+    kind: t.expose('kind', { type: WarningEnum, description: 'What it is.' }),
     message: t.exposeString('message', { description: 'The same as a sentence.' }),
   }),
 });

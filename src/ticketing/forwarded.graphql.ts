@@ -1,9 +1,9 @@
 import { builder } from '../graphql/builder.ts';
+import { CorrespondentType } from '../graphql/correspondent-type.ts';
 import { MAX_MESSAGE_BYTES } from '../graphql/limits.ts';
 import { forwardedFrom } from './forwarded.ts';
 import { Message } from './message.entity.ts';
 import { messageBodies } from './message-bodies.ts';
-import { CorrespondentType } from './messages.graphql.ts';
 import { isForwardSubject } from './subject.ts';
 
 const bodyOf = messageBodies(MAX_MESSAGE_BYTES);

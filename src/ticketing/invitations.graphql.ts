@@ -1,7 +1,7 @@
 import { builder } from '../graphql/builder.ts';
+import { CorrespondentType } from '../graphql/correspondent-type.ts';
 import { Message } from './message.entity.ts';
 import { invitationOf, type ShownInvitation } from './message-invitation.ts';
-import { CorrespondentType } from './messages.graphql.ts';
 
 const InvitationType = builder.objectRef<ShownInvitation>('Invitation').implement({
   description: 'What a calendar invitation says. Deskgraph does not answer it.',

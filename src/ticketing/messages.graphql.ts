@@ -1,5 +1,6 @@
 import { User } from '../access/user.entity.ts';
 import { builder, enumType } from '../graphql/builder.ts';
+import { CorrespondentType } from '../graphql/correspondent-type.ts';
 import { encodeGlobalId } from '../graphql/global-id.ts';
 import { MAX_MESSAGE_BYTES } from '../graphql/limits.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
@@ -7,7 +8,7 @@ import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Attachment } from './attachment.entity.ts';
 import type { Bounce } from './bounce.ts';
 import { isContentTypeMismatch } from './content-type.ts';
-import { type Correspondent, Message } from './message.entity.ts';
+import { Message } from './message.entity.ts';
 import { messageBodies } from './message-bodies.ts';
 import { attachmentsOf } from './message-list.ts';
 import { Ticket } from './ticket.entity.ts';
@@ -38,8 +39,7 @@ const AutomaticKindEnum = enumType('AutomaticKind', 'What kind of machine wrote 
   STORM: 'Too many messages of one sender within an hour.',
 });
 
-/** Who wrote a mail, or got it. */
-export const CorrespondentType = builder.objectRef<Correspondent>('Correspondent').implement({
+CorrespondentType.implement({
   description: 'A mail address, with the name that it was written with.',
   authScopes: { permission: 'ticket:read' },
   fields: (t) => ({

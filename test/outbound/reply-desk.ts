@@ -12,7 +12,7 @@ export interface Replied {
   ticket?: { id: string; status: string; number: number };
   addedRecipients?: { correspondent: { emailAddress: string }; reason: string }[];
   droppedRecipients?: { correspondent: { emailAddress: string }; reason: string }[];
-  warnings?: { code: string }[];
+  warnings?: { kind: string }[];
 }
 
 /** A reply through the API. */
@@ -25,7 +25,7 @@ export async function reply(url: string, apiKey: string, input: Record<string, u
          message { id } outboundMessage { id state } ticket { id status number }
          addedRecipients { correspondent { emailAddress } reason }
          droppedRecipients { correspondent { emailAddress } reason }
-         warnings { code } }
+         warnings { kind } }
        ... on Error { code } } }`,
     { input },
   );

@@ -116,7 +116,7 @@ describe('a reply', () => {
     expect(replied.droppedRecipients).toEqual([
       { correspondent: { emailAddress: mailbox.address }, reason: 'OWN_ADDRESS' },
     ]);
-    expect(replied.warnings).toEqual([{ code: 'RECIPIENTS_DROPPED' }]);
+    expect(replied.warnings).toEqual([{ kind: 'RECIPIENTS_DROPPED' }]);
     const usual = await answer({ ticketId: ticket.id, text: 'x' });
     expect(usual.addedRecipients).toEqual([
       { correspondent: { emailAddress: 'carol@fabrikam.example' }, reason: 'REQUESTER' },
@@ -201,7 +201,7 @@ describe('a reply', () => {
       text: 'x',
       to: [{ emailAddress: 'carol@fabrikam.example' }],
     });
-    expect(replied.warnings).toContainEqual({ code: 'LAST_MESSAGE_AUTOMATIC' });
+    expect(replied.warnings).toContainEqual({ kind: 'LAST_MESSAGE_AUTOMATIC' });
   });
 
   test('without a quote has none', async () => {
@@ -281,7 +281,7 @@ describe('the files of a reply', () => {
     expect(files).toMatchObject([{ name: 'plan.png', isInline: true }]);
     expect(outbound.bodyHtml).toContain(`src="cid:${files[0]?.contentId}"`);
     expect(outbound.bodyHtml).toContain('[lost]');
-    expect(replied.warnings).toContainEqual({ code: 'IMAGES_LEFT_OUT' });
+    expect(replied.warnings).toContainEqual({ kind: 'IMAGES_LEFT_OUT' });
   });
 
   test('are refused while their content is not here, and as a whole with the reply', async () => {
@@ -348,7 +348,7 @@ test('a preview shows what would be sent, and writes nothing', async () => {
   const { previewReply } = await desk.request<{ previewReply: Record<string, unknown> }>(
     `query ($input: PreviewReplyInput!) { previewReply(input: $input) { ... on ReplyPreview {
        from { emailAddress } to { emailAddress } cc { emailAddress } subject text html files { name sizeBytes isInline }
-       inReplyTo references warnings { code } addedRecipients { reason } droppedRecipients { reason } } } }`,
+       inReplyTo references warnings { kind } addedRecipients { reason } droppedRecipients { reason } } } }`,
     { input: { ticketId: ticket.id, text: 'An answer', uploadIds: [uploadId] } },
   );
   expect(previewReply).toMatchObject({

@@ -108,6 +108,7 @@ const ROUTES = [
   '/graphql',
   '/nothing',
   '/attachments/x',
+  '/uploads/x',
   '/api/integrations/microsoft365/callback',
   '/api/integrations/microsoft365/sign-in/x',
   '/api/integrations/microsoft365/admin-consent/x',
