@@ -189,8 +189,8 @@ describe('RECEIVED', () => {
     const stage = await newStage();
     await switchOn(stage.desk, 'RECEIVED', { mailboxId: stage.mailboxId });
     const from = address();
-    const first = await open(stage, { from });
-    const second = await open(stage, { from });
+    const first = await open(stage, { from, subject: 'One' });
+    const second = await open(stage, { from, subject: 'Two' });
     expect(await decided(stage.desk, first.id, 'RECEIVED')).toMatchObject([{ outcome: 'QUEUED' }]);
     expect(await decided(stage.desk, second.id, 'RECEIVED')).toMatchObject([{ reason: 'RECENTLY_TOLD' }]);
     await mutate(
@@ -199,8 +199,8 @@ describe('RECEIVED', () => {
       { receivedPauseMinutes: 0, contactLimitPerDay: 2 },
       'organization { notificationPolicy { receivedPauseMinutes contactLimitPerDay } }',
     );
-    const third = await open(stage, { from });
-    const fourth = await open(stage, { from });
+    const third = await open(stage, { from, subject: 'Three' });
+    const fourth = await open(stage, { from, subject: 'Four' });
     expect(await decided(stage.desk, third.id, 'RECEIVED')).toMatchObject([{ outcome: 'QUEUED' }]);
     expect(await decided(stage.desk, fourth.id, 'RECEIVED')).toMatchObject([{ reason: 'LIMIT_REACHED' }]);
   });
