@@ -41,6 +41,7 @@ const BY_MICROSOFT_CODE: Readonly<Record<string, GraphErrorCode>> = {
   errormessagesubmissionblocked: 'SENDING_BLOCKED',
   applicationthrottled: 'THROTTLED',
   errortoomanyobjectsopened: 'THROTTLED',
+  errormailboxmoveinprogress: 'GRAPH_UNAVAILABLE',
   errorserverbusy: 'GRAPH_UNAVAILABLE',
   errormailboxstoreunavailable: 'GRAPH_UNAVAILABLE',
   errortimeoutexpired: 'GRAPH_UNAVAILABLE',

@@ -6,6 +6,7 @@ import { GraphError } from './graph-error.ts';
 import { DEFAULT_BUDGET } from './graph-retry.ts';
 import {
   COPY_PROPERTIES,
+  getCopy,
   messagePath,
   type OutgoingFolders,
   parse,
@@ -128,17 +129,16 @@ export async function sendDraft(
 
 /** See `MailSending.deleteDraft`. https://learn.microsoft.com/graph/api/message-delete */
 export async function deleteDraft(
-  { client }: DraftDeps,
+  { client, folders }: DraftDeps,
   scope: GraphScope,
   graphMessageId: string,
 ): Promise<void> {
-  const path = messagePath(scope, graphMessageId);
-  const json = await readOrNull(client, scope, `${path}?$select=id,isDraft`);
-  if (json === null) return;
-  if (!parse(z.object({ isDraft: z.boolean() }), json).isDraft) {
+  const copy = await getCopy(client, folders, scope, graphMessageId);
+  if (copy === null) return;
+  if (!copy.isDraft || copy.folder === 'OUTBOX') {
     throw new GraphError('REQUEST_REFUSED', 'The mail is no draft any more: it is not deleted.');
   }
-  await remove(client, scope, path, 'draft.delete');
+  await remove(client, scope, messagePath(scope, graphMessageId), 'draft.delete');
 }
 
 /** The reply as Exchange answers it; null when there is nothing (any more) that could be answered. */

@@ -136,8 +136,8 @@ export interface MailSending {
    */
   sendDraft(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<void>;
   /**
-   * Deletes a draft that shall not be sent; one that is gone is deleted already. Never deletes what is no draft: throws
-   * `REQUEST_REFUSED`.
+   * Deletes a draft that shall not be sent; one that is gone is deleted already. Never deletes what is no draft, nor
+   * what is being sent (in the Outbox): throws `REQUEST_REFUSED`.
    */
   deleteDraft(mailbox: MailboxAccess, graphMessageId: string, signal: AbortSignal): Promise<void>;
   /**

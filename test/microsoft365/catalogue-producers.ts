@@ -32,7 +32,7 @@ const renewing: Producer = async (stage, microsoftCode = '') => {
 
 /** Answers that pass by themselves. */
 const PASSING =
-  /busy|unavailable|timeout|throttled|exceeded(hourly)?messagelimit|submissionquota|toomany|HTTP (408|429|5\d\d)/;
+  /busy|moveinprogress|unavailable|timeout|throttled|exceeded(hourly)?messagelimit|submissionquota|toomany|HTTP (408|429|5\d\d)/;
 
 /** Graph answers with a code of its own, or a status alone. */
 const asking: Producer = async (stage, microsoftCode = '') => {

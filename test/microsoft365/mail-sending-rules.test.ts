@@ -113,12 +113,13 @@ describe('a mail that is on its way', () => {
     expect(copy?.graphMessageId).not.toBe(id);
   });
 
-  test('in the Outbox is told to be there', async () => {
+  test('in the Outbox is told to be there, and is not deleted', async () => {
     const access = await sender(stage);
     const { id } = await draftOf(access);
     await rules(access, { whileSending: 'OUTBOX', sentCopyDelayMs: 3_600_000 });
     await sending.sendDraft(access, id, signal);
     expect(await sending.getCopy(access, id, signal)).toMatchObject({ folder: 'OUTBOX' });
+    expect((await failure(sending.deleteDraft(access, id, signal))).code).toBe('REQUEST_REFUSED');
   });
 });
 

@@ -116,6 +116,21 @@ describe('a reply', () => {
     });
   });
 
+  test('to what Exchange makes no replies to (a report) is a mail of its own as well', async () => {
+    const access = await sender(stage);
+    const mail = await mailTo(access, { answersGraphMessageId: await stage.post(access.emailAddress) });
+    const { id } = (await stage.control('POST', '/faults', {
+      status: 400,
+      errorCode: 'ErrorInvalidReferenceItem',
+      method: 'POST',
+      mailbox: access.emailAddress,
+      pathPattern: 'createReply$',
+    })) as { id: string };
+    const copy = await sending.createDraft(access, mail, signal);
+    await stage.control('DELETE', `/faults/${id}`);
+    expect(await sending.findByOutboundMessageId(access, mail.outboundMessageId, signal)).toEqual([copy]);
+  });
+
   test('that a crash left as Exchange had made it is put right when it is found', async () => {
     const access = await sender(stage);
     const mail = await mailTo(access, {
