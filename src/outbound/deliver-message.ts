@@ -132,6 +132,8 @@ class Delivery {
   readonly #files: readonly WantedFile[];
   readonly #signal: AbortSignal;
   #found: Found | null = null;
+  /** Whether Microsoft has said in this attempt that the draft is gone. */
+  #wasGone = false;
 
   constructor(
     deps: DeliveryDeps,
@@ -291,14 +293,12 @@ class Delivery {
     } catch (error) {
       if (!isClearRefusal(error)) throw error;
       const isGone = error.code === 'ITEM_NOT_FOUND';
-      if (isGone && mayHaveGoneOut) {
-        // It was told to go before, and now it has.
-        this.#found = null;
-        return null;
-      }
-      // It has not gone out, not even by an earlier request: it lay in Drafts long after that one.
-      await this.#save({ sendAttemptedAt: null });
-      if (!isGone) throw error;
+      // A refusal says nothing about an earlier request: what that came to is still to be found out before each step. Only
+      // the first refusal of all means that the mail has not gone out.
+      if (!mayHaveGoneOut) await this.#save({ sendAttemptedAt: null });
+      // Once: Exchange may say that it is gone and show it all the same, and then the next attempt comes later.
+      if (!isGone || this.#wasGone) throw error;
+      this.#wasGone = true;
       this.#found = null;
       return null;
     }

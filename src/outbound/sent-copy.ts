@@ -13,13 +13,15 @@ import { OutboundMessage, type SentCopy } from './outbound-message.entity.ts';
 
 /** The waits between one look and the next: usually the copy is there after seconds, now and then after minutes. */
 const NEXT_LOOKS = [15 * SECOND, 1 * MINUTE, 5 * MINUTE];
+/** While Exchange still has it in its Outbox. */
+const LAST_LOOKS = 15 * MINUTE;
 
 /** What is written of the copy; null: look again later. */
 export function sentCopyOf(copies: readonly OutgoingCopy[], isLastLook: boolean): SentCopy | null {
   const sent = copies.filter(({ isDraft }) => !isDraft);
   if (sent.some(({ folder }) => folder === 'SENT_ITEMS')) return 'FOUND';
-  // Between Drafts and Sent Items it may lie in the Outbox for a moment.
-  if (!isLastLook) return null;
+  // Between Drafts and Sent Items it may lie in the Outbox, for as long as Exchange wants.
+  if (!isLastLook || copies.some(({ folder }) => folder === 'OUTBOX')) return null;
   return sent.length > 0 ? 'ELSEWHERE' : 'MISSING';
 }
 
@@ -58,7 +60,7 @@ export async function checkSentCopy(
   const sentCopy = sentCopyOf(copies, wait === undefined);
   if (sentCopy === null) {
     const next = { ...input, looked: looked + 1 };
-    await enqueue(em, checkSentCopyJob, next, wait === undefined ? {} : { delayMilliseconds: wait });
+    await enqueue(em, checkSentCopyJob, next, { delayMilliseconds: wait ?? LAST_LOOKS });
     return;
   }
   const copy =
