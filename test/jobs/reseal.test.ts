@@ -21,7 +21,7 @@ let publicUrl: string;
 let desk: Desk;
 let mailbox: { mailboxId: string; address: string };
 
-/** Something sealed in every column: a person's account, a tenant's by certificate, a sign-in under way, a subscription. */
+/** Something sealed in every column: a person's account, a tenant's by certificate, a sign-in under way, a subscription, an upload. */
 beforeAll(async () => {
   const port = await freePort();
   publicUrl = `http://127.0.0.1:${port}`;
@@ -52,8 +52,31 @@ beforeAll(async () => {
     );
     return row?.count === 1;
   });
+  await sealUpload();
 });
 afterAll(() => first?.[Symbol.asyncDispose]());
+
+/** A file of a mail that was being uploaded: whoever has the address may upload. */
+async function sealUpload(): Promise<void> {
+  const em = forkAcrossOrganizations(first.database);
+  const id = crypto.randomUUID();
+  await em.execute(
+    `with mail as (
+       insert into outbound_message (id, organization_id, kind, state, lane, mailbox_id, identity_id, from_correspondent,
+         reply_to_correspondents, to_correspondents, cc_correspondents, bcc_correspondents, recipient_count, subject,
+         body_text, internet_references, due_at, created_at, updated_at)
+       select gen_random_uuid(), organization_id, 'TEST', 'CANCELLED', 'BULKY', mailbox_id, id, '{}', '[]', '[]', '[]',
+         '[]', 1, '', '', '{}', now(), now(), now() from identity limit 1
+       returning id, organization_id)
+     insert into outbound_file_upload (id, organization_id, outbound_message_id, attachment_id, graph_message_id,
+       sealed_upload_url, expires_at, created_at, updated_at)
+     select ?::uuid, organization_id, id, gen_random_uuid(), 'draft', ?, now(), now(), now() from mail`,
+    [
+      id,
+      createSecretBox(parseEncryptionKeys(OLD)).seal('https://upload.example', `outbound-file-upload:${id}`),
+    ],
+  );
+}
 
 /** A process on the same database, with these keys; with the role of workers alone unless it is asked. */
 async function startWith(keys: string, roles = 'worker', log: string[] = []): Promise<App> {
