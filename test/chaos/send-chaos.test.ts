@@ -17,8 +17,9 @@ test('sixty replies while workers die at every step, Microsoft fails and the dat
     mailboxes: 4,
     ticketsPerMailbox: 5,
     settleMilliseconds: 4_000,
-    havoc: { killEvery: [15_000, 30_000], databaseEvery: [8_000, 60_000] },
+    havoc: { killEvery: [20_000, 40_000], databaseEvery: [15_000, 60_000] },
     deathsPerPoint: 1,
+    calmAfter: 0.25,
     deadlineMilliseconds: 480_000,
     log: (line) => lines.push(line),
     inspect: async ({ fleet, stage, record }) => {

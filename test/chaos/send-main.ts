@@ -38,6 +38,7 @@ try {
     settleMilliseconds: 10_000,
     havoc: { killEvery: [5_000, 20_000], databaseEvery: [30_000, 60_000] },
     deathsPerPoint: 4,
+    calmAfter: 0.9,
     deadlineMilliseconds: 300_000 + replies * 2_000,
     signal: interrupted.signal,
     log: (line) => write(`[${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)}] ${line}`),

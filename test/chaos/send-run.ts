@@ -30,6 +30,8 @@ export interface SendChaosOptions {
   /** How long an unclear send is left alone; the server itself waits for minutes. */
   settleMilliseconds: number;
   havoc: Omit<SendHavoc, 'seed'>;
+  /** Things go wrong until this part of the replies is sent and a worker has died everywhere; the rest goes in peace. */
+  calmAfter: number;
   /** How often a worker dies at each fault point, about. */
   deathsPerPoint: number;
   /** After so long without an end the run has failed. */
@@ -114,7 +116,13 @@ async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<Se
   };
   await queueReplies(stage, planReplies(stage.tickets, replies, seed), { apiUrl, signal }, note);
   log('all replies are queued');
-  const waiting = { ...options, startedAt, signal, log };
+  const calmDown = (sent: number) => {
+    const isEnough = sent >= replies * options.calmAfter && disturbances.all.length > 0;
+    if (!isEnough || !deaths.isComplete || calm.signal.aborted) return;
+    log(`${sent} replies are sent, and nothing more goes wrong`);
+    calm.abort();
+  };
+  const waiting = { ...options, startedAt, signal, log, calmDown };
   let rest = await waitForEnd(database, queued.length, deaths, waiting);
   for (let round = 1; round <= MORE_ROUNDS && rest === null && !deaths.isComplete; round += 1) {
     log(`some points were passed by nobody who waited for them: ${JSON.stringify(deaths.counts)}`);
@@ -187,6 +195,7 @@ async function waitForEnd(
     deadlineMilliseconds: number;
     signal: AbortSignal;
     log: (line: string) => void;
+    calmDown: (sent: number) => void;
   },
 ): Promise<string | null> {
   for (let round = 1; ; round += 1) {
@@ -194,6 +203,7 @@ async function waitForEnd(
     const states = await statesOf(database);
     const line = `${JSON.stringify(states)}; deaths ${JSON.stringify(deaths.counts)}`;
     if (states !== null && states['SENT'] === replies) return null;
+    run.calmDown(states?.['SENT'] ?? 0);
     if (performance.now() - run.startedAt > run.deadlineMilliseconds) return line;
     if (round % 40 === 0) run.log(line);
   }
