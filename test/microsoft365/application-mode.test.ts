@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import { confirmMailAccess } from '../../src/microsoft365/application-account.ts';
+import type { GraphError } from '../../src/microsoft365/graph-error.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { answerMicrosoft, openLink } from '../support/browser.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { asInput, type CredentialsDesk, startCredentialsDesk } from './credentials-harness.ts';
+import { outgoing } from './sending-harness.ts';
 
 const certificate = makeCertificate();
 let stage: CredentialsDesk & AsyncDisposable;
@@ -81,6 +83,35 @@ describe('Application mode', () => {
       'inbox',
     ]);
     expect(await tokenRequests()).toBe(before);
+  });
+
+  test('sends from any mailbox of the tenant, and with Mail.ReadWrite alone only makes drafts', async () => {
+    const signal = AbortSignal.timeout(20_000);
+    for (const [roles, code] of [
+      [['Mail.ReadWrite', 'Mail.Send'], null],
+      [['Mail.ReadWrite'], 'MAILBOX_ACCESS_DENIED'],
+    ] as const) {
+      const { integrationId } = await newIntegration([...roles]);
+      await stage.visit(await consentPage(integrationId), 'ada@contoso.example');
+      const account = await accountOf(integrationId);
+      expect(account).toMatchObject({ status: 'ACTIVE' });
+      const access = {
+        organizationId: stage.desk.organizationId,
+        accountId: rowId(account?.id ?? ''),
+        emailAddress: 'support@contoso.example',
+        kind: 'TENANT' as const,
+      };
+      const { sending } = stage.anotherProcess();
+      const mail = outgoing(access);
+      const { graphMessageId } = await sending.createDraft(access, mail, signal);
+      const error = await sending.sendDraft(access, graphMessageId, signal).then(
+        () => null,
+        (refusal: GraphError) => refusal.code,
+      );
+      expect(error).toBe(code);
+      const [copy] = await sending.findByOutboundMessageId(access, mail.outboundMessageId, signal);
+      expect(copy).toMatchObject({ isDraft: code !== null, from: { emailAddress: access.emailAddress } });
+    }
   });
 
   test('is ACTIVE at once where an administrator has granted the permissions before', async () => {
