@@ -8,7 +8,7 @@ import { refreshAccount } from './refresh-account.ts';
 
 mutation('refreshAccount', {
   description:
-    'Checks whether an account works: asks Microsoft for a new token, for the profile, whose name and address are taken over, and for the Inbox of its own mailbox. The account says afterwards how it is; one that works again catches up at once. Changes nothing else, as often as it is asked.',
+    'Checks whether an account works: asks Microsoft for a new token, for the profile, whose name and address are taken over, for the Inbox of its own mailbox, and for the addresses of its mailboxes, which become their identities. The account says afterwards how it is; one that works again catches up at once. Changes nothing else, as often as it is asked.',
   permission: 'integration:manage',
   input: (t) => ({ accountId: t.id({ required: true, description: 'Which account.' }) }),
   payload: {
