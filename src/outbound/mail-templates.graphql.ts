@@ -149,6 +149,6 @@ mutation('resetMailTemplate', {
     kind: t.field({ type: NotificationKindEnum, required: true, description: 'Which notifications.' }),
   }),
   payload: { mailTemplate: { type: MailTemplateType, description: 'The template as it is now.' } },
-  errors: [],
+  errors: [InvalidInputError],
   resolve: async ({ kind }, { em }) => ({ mailTemplate: await resetMailTemplate(em, kind) }),
 });

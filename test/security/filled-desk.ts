@@ -1,9 +1,12 @@
 import { Organization } from '../../src/access/organization.entity.ts';
 import { encodeGlobalId, parseGlobalId } from '../../src/graphql/global-id.ts';
 import { findSender } from '../../src/mailboxes/choose-identity.ts';
+import { Notification } from '../../src/outbound/notification.entity.ts';
+import { OutboundMessage } from '../../src/outbound/outbound-message.entity.ts';
 import { queueOutbound } from '../../src/outbound/queue-outbound.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
+import { Ticket } from '../../src/ticketing/ticket.entity.ts';
 import { signIn } from '../access/harness.ts';
 import type { Desk, TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
@@ -83,7 +86,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
        ... on StartSignInPayload { signInAttempt { id } } } }`,
     { id: account.integration.id },
   );
-  const ids: Ids = {
+  const known: Omit<Ids, 'Notification'> = {
     Organization: encodeGlobalId('Organization', desk.organizationId),
     User: encodeGlobalId('User', spare.user.id),
     ApiKey: encodeGlobalId('ApiKey', spare.apiKeyId),
@@ -105,6 +108,7 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     SenderProfile: identities[0]?.senderProfile.id ?? '',
     OutboundMessage: await queueMail(app, desk, identities[0]?.id ?? '', ticket.id),
   };
+  const ids: Ids = { ...known, Notification: await addNotification(app, desk, known) };
   await forkFor(app.database, desk.organizationId).transactional((em) =>
     recordEvents(em, em.getReference(Organization, desk.organizationId).id, [
       { type: 'ticket.updated', ticketId: rowId(ids.Ticket) },
@@ -114,6 +118,27 @@ export async function fillDesk(app: TestApp, name: string): Promise<FilledDesk> 
     ]),
   );
   return { desk, ids };
+}
+
+/** What was decided about telling somebody of the ticket. */
+async function addNotification(
+  app: TestApp,
+  desk: Desk,
+  ids: Pick<Ids, 'Ticket' | 'OutboundMessage'>,
+): Promise<string> {
+  const em = forkFor(app.database, desk.organizationId);
+  const notification = em.create(Notification, {
+    organization: em.getReference(Organization, desk.organizationId),
+    eventPosition: '1',
+    kind: 'RECEIVED',
+    ticket: em.getReference(Ticket, rowId(ids.Ticket)),
+    outcome: 'QUEUED',
+    recipient: 'carol@fabrikam.example',
+    explanation: 'Sent.',
+    outboundMessage: em.getReference(OutboundMessage, rowId(ids.OutboundMessage)),
+  });
+  await em.flush();
+  return encodeGlobalId('Notification', notification.id);
 }
 
 /** A mail in the outbox; it fails at once, since nothing may be sent from the mailbox. */

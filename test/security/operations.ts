@@ -20,6 +20,7 @@ export interface Ids {
   Identity: string;
   SenderProfile: string;
   OutboundMessage: string;
+  Notification: string;
 }
 
 /** An operation of the schema, with one root field, as a client would send it. */
@@ -364,6 +365,29 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'updateTicket',
     ({ Ticket, User, Group }) => ({ ticketId: Ticket, assigneeId: User, groupId: Group, priority: 'HIGH' }),
     ['Ticket', 'User', 'Group'],
+  ),
+  'Query.mailTemplates': query('mailTemplates { kind subject html text variables { name } }'),
+  'Query.notifications': query(
+    'notifications(ticketId: $id, first: 10) { edges { node { id kind ticket { id } outboundMessage { id } } } }',
+    ({ Ticket }) => ({ id: Ticket }),
+    '($id: ID!)',
+    ['Ticket'],
+  ),
+  'Query.previewMailTemplate': query(
+    'previewMailTemplate(kind: RECEIVED, ticketId: $id) { __typename ... on MailTemplatePreview { subject } ... on Error { code } }',
+    ({ Ticket }) => ({ id: Ticket }),
+    '($id: ID!)',
+    ['Ticket'],
+  ),
+  'Mutation.updateMailTemplate': mutation('updateMailTemplate', () => ({ kind: 'RECEIVED', text: 'Hello' })),
+  'Mutation.resetMailTemplate': mutation('resetMailTemplate', () => ({ kind: 'RECEIVED' })),
+  'Mutation.updateNotificationPolicy': mutation('updateNotificationPolicy', () => ({
+    receivedPauseMinutes: 30,
+  })),
+  'Mutation.updateNotificationSettings': mutation(
+    'updateNotificationSettings',
+    ({ Mailbox }) => ({ mailboxId: Mailbox, kind: 'CLOSED', enabled: false }),
+    ['Mailbox'],
   ),
   'Mutation.updateUser': mutation('updateUser', ({ User }) => ({ userId: User, name: 'Renamed' }), ['User']),
 

@@ -44,6 +44,15 @@ const ACROSS: Readonly<Record<string, string>> = {
   'platform/database-storage.ts select 1': 'no row',
   'platform/sealed-values.ts':
     'encryption keys are the installation’s: values of every organization are sealed anew',
+  'outbound/mail-templates.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'outbound/notification-policy.ts select received_pause_minutes': 'the organization itself',
+  'outbound/notification-policy.ts update organization set': 'the organization itself',
+  'realtime/consumer-cursor.ts insert into event_consumer':
+    'cursors are the installation’s, of no organization',
+  'realtime/consumer-cursor.ts select extract(epoch':
+    'how old an event is, of whatever organization; nothing of it is shown',
+  'realtime/consumer-cursor.ts select transaction': 'cursors are the installation’s, of no organization',
+  'realtime/consumer-cursor.ts update event_consumer': 'cursors are the installation’s, of no organization',
   'realtime/event-log.ts delete from': 'rows that another cluster left, of whatever organization',
   'realtime/event-log.ts select ${COLUMNS}, transaction <':
     'the one reader of the process, which hands each event to its own organization',
