@@ -58,7 +58,8 @@ export async function deliverLane(
 
 /**
  * Wakes the lanes, of whatever organization, in which something is due and no job is at it, and asks again for the look at
- * copies that nobody has looked for: a job that failed too often while the database was away comes back by this.
+ * copies that nobody has looked for, and for drafts of what was cancelled: a job that failed too often while the database
+ * was away comes back by this.
  */
 export async function sweepOutbox(
   { database }: Pick<DeliveryDeps, 'database'>,
@@ -88,8 +89,9 @@ export async function sweepOutbox(
   }
   const copies = await across.execute<{ id: string; organization_id: string; mailbox_id: string }[]>(
     `select id, organization_id, mailbox_id from outbound_message as sent
-      where state in ('SENT', 'BOUNCED') and sent_copy = 'PENDING'
-        and sent_at between clock_timestamp() - interval '1 day' and clock_timestamp() - interval '${FORGOTTEN_COPY}'
+      where ((state in ('SENT', 'BOUNCED') and sent_copy = 'PENDING'
+           and sent_at between clock_timestamp() - interval '1 day' and clock_timestamp() - interval '${FORGOTTEN_COPY}')
+         or (state = 'CANCELLED' and draft_attempted_at > clock_timestamp() - interval '1 day'))
         and not ${liveJobExists('?', 'sent.id::text')} limit ${SWEPT}`,
     [checkSentCopyJob.name],
   );

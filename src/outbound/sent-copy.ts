@@ -10,6 +10,7 @@ import { recordEvents } from '../realtime/record.ts';
 import { checkSentCopyJob } from './deliver.jobs.ts';
 import type { DeliveryDeps } from './deliver-message.ts';
 import { OutboundMessage, type SentCopy } from './outbound-message.entity.ts';
+import { forgetUploads } from './upload-files.ts';
 
 /** The waits between one look and the next: usually the copy is there after seconds, now and then after minutes. */
 const NEXT_LOOKS = [15 * SECOND, 1 * MINUTE, 5 * MINUTE];
@@ -55,6 +56,9 @@ export async function checkSentCopy(
     logger.warn({ err: error, outboundMessageId }, 'the copy of a sent mail could not be looked for');
     copies = [];
   }
+  if (row.state !== 'QUEUED' && row.state !== 'SENDING')
+    await forgetUploads(em, { organizationId, outboundMessageId });
+  if (row.state === 'CANCELLED') await noteRemoved(em, organizationId, outboundMessageId);
   if (row.state !== 'SENT' && row.state !== 'BOUNCED') return;
   const wait = NEXT_LOOKS[looked];
   const sentCopy = sentCopyOf(copies, wait === undefined);
@@ -102,6 +106,15 @@ async function removeDrafts(
       row.state === 'FAILED' && row.sendAttemptedAt != null && graphMessageId === row.graphMessageId;
     if (isOurs && !isNeeded) await sending.deleteDraft(access, graphMessageId, signal);
   }
+}
+
+/** Nothing of it lies in the mailbox any more: the sweep need not ask again. */
+async function noteRemoved(em: EntityManager, organizationId: string, id: string): Promise<void> {
+  await em.execute(
+    `update outbound_message set draft_attempted_at = null, graph_message_id = null, version = version + 1
+      where organization_id = ? and id = ? and state = 'CANCELLED'`,
+    [organizationId, id],
+  );
 }
 
 async function store(

@@ -148,7 +148,11 @@ async function keepUpload(
   );
 }
 
-async function forgetUploads(em: EntityManager, { organizationId, outboundMessageId }: Draft): Promise<void> {
+/** Forgets how far the uploads of a mail have come: it has its files, or needs none any more. */
+export async function forgetUploads(
+  em: EntityManager,
+  { organizationId, outboundMessageId }: Pick<Draft, 'organizationId' | 'outboundMessageId'>,
+): Promise<void> {
   await em.execute(`delete from outbound_file_upload where organization_id = ? and outbound_message_id = ?`, [
     organizationId,
     outboundMessageId,

@@ -79,6 +79,11 @@ async function repoint(
     organizationId,
     source.id,
   ]);
+  await em.execute('update outbound_message set ticket_id = ? where organization_id = ? and ticket_id = ?', [
+    target.id,
+    organizationId,
+    source.id,
+  ]);
   await em.execute(
     `update inbound_message set ticket_id = ?, explanation = explanation || ?, updated_at = ?
      where organization_id = ? and ticket_id = ?`,

@@ -54,6 +54,10 @@ export async function moveMessageToTicket(
     const left = writeNote(inside, source, `${name} was moved to ticket #${target.number}.`, actor);
     const came = writeNote(inside, target, `${name} was moved here from ticket #${source.number}.`, actor);
     await inside.flush();
+    await inside.execute(
+      'update outbound_message set ticket_id = ? where organization_id = ? and message_id = ?',
+      [target.id, organizationId, message.id],
+    );
     await moveLedgerRows(inside, organizationId, message.id, source, target, ticketId === null, now);
     await recordEvents(inside, organizationId, [
       ...(ticketId === null ? [{ type: 'ticket.created' as const, ticketId: target.id }] : []),

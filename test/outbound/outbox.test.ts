@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { StoredMessage } from '../../src/emulator/mailbox.ts';
 import { destroyMessage } from '../../src/emulator/messages.ts';
 import { decodeId, encodeGlobalId } from '../../src/graphql/global-id.ts';
+import { enqueue } from '../../src/jobs/define-job.ts';
 import { Identity } from '../../src/mailboxes/identity.entity.ts';
-import { deliverJob } from '../../src/outbound/deliver.jobs.ts';
+import { deliverJob, sweepOutboxJob } from '../../src/outbound/deliver.jobs.ts';
 import type { FaultPoint } from '../../src/outbound/fault-points.ts';
 import { markOutboundBounced } from '../../src/outbound/outbound-messages.ts';
 import { forkFor } from '../../src/platform/database.ts';
@@ -63,6 +64,14 @@ function mailsOf(address: string): StoredMessage[] {
   const known = app.emulator.state.addresses.get(address);
   const mailbox = known && app.emulator.state.mailboxes.get(known.userId);
   return mailbox ? [...mailbox.messages.values()] : [];
+}
+
+/** What lies in Drafts. */
+function draftsOf(address: string): StoredMessage[] {
+  const known = app.emulator.state.addresses.get(address);
+  const mailbox = known && app.emulator.state.mailboxes.get(known.userId);
+  const id = mailbox?.wellKnown.get('drafts');
+  return mailsOf(address).filter(({ folderId }) => folderId === id);
 }
 
 async function ticketOf(outbox: OutboxDesk, attachments: { name: string; content: Buffer }[] = []) {
@@ -234,7 +243,7 @@ test('two processes at the same mail send it once: the slower one writes nothing
   );
   expect(row.state).toBe('SENT');
   expect(await timesArrived(app, id)).toBe(1);
-  expect(mailsOf(outbox.address).filter(({ isDraft }) => isDraft)).toEqual([]);
+  expect(draftsOf(outbox.address)).toEqual([]);
 });
 
 test('a draft that somebody deletes before it is sent is made anew', async () => {
@@ -314,18 +323,7 @@ test('Send As that is denied fails the mail and the identity, and leaves no draf
   expect(row.sendAttemptedAt).toBeNull();
   const em = forkFor(app.database, outbox.desk.organizationId);
   expect((await em.findOneOrFail(Identity, { id: row.identity.id })).status).toBe('DENIED');
-  await eventually(
-    'the draft is removed',
-    () => {
-      const drafts = [...(app.emulator.state.mailboxes.values() ?? [])].flatMap((mailbox) =>
-        [...mailbox.folders.values()].flatMap((folder) =>
-          folder.wellKnownName === 'drafts' ? folder.messages : [],
-        ),
-      );
-      return drafts.every((mail) => mail.from?.address !== outbox.address);
-    },
-    30_000,
-  );
+  await eventually('the draft is removed', () => draftsOf(outbox.address).length === 0, 30_000);
 });
 
 test('an identity that nobody knew of is ACTIVE after its first mail', async () => {
@@ -384,4 +382,32 @@ test('a report of a mail that did not arrive makes it bounced', async () => {
   expect(await mark()).toBe(true);
   expect((await outbox.read(id)).state).toBe('BOUNCED');
   expect(await mark()).toBe(false);
+});
+
+test('mail of a ticket that is deleted is not sent any more, and its drafts are removed', async () => {
+  const outbox = await openOutbox(app);
+  const { ticketId, messageId } = await ticketOf(outbox);
+  const held = Promise.withResolvers<void>();
+  const isDrafted = Promise.withResolvers<void>();
+  at = {
+    point: 'draft.stored',
+    act: async () => {
+      isDrafted.resolve();
+      await held.promise;
+    },
+  };
+  const ids = [await outbox.queue({ kind: 'REPLY', ticketId, messageId })];
+  await isDrafted.promise;
+  ids.push(await outbox.queue({ kind: 'REPLY', ticketId }));
+  await outbox.desk.request(
+    `mutation ($id: ID!) { deleteTicket(input: { ticketId: $id }) { ... on Error { message } } }`,
+    { id: encodeGlobalId('Ticket', ticketId) },
+  );
+  held.resolve();
+  for (const id of ids) {
+    expect((await outbox.reaches(id, 'CANCELLED')).state).toBe('CANCELLED');
+    expect(await timesArrived(app, id)).toBe(0);
+  }
+  await enqueue(forkFor(app.database, outbox.desk.organizationId), sweepOutboxJob, {});
+  await eventually('no draft is left', () => draftsOf(outbox.address).length === 0);
 });
