@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGlobalId } from '../../src/graphql/global-id.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
+import { registerAtMicrosoft } from '../connect/administrator.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { type AccessDesk, startAccessDesk } from './access-harness.ts';
 import {
@@ -110,18 +111,23 @@ describe('updateOutgoingSettings', () => {
     });
   });
 
-  test('application mode without Mail.Send: CONSENT_REQUIRED with the application permission', async () => {
-    const { accountId } = await stage.connectTenant();
+  test('application mode without Mail.Send: CONSENT_REQUIRED with the application permission, until it is granted', async () => {
+    const { accountId, clientId } = await stage.connectTenant();
     const emailAddress = await stage.newMailbox();
     const { mailbox } = await stage.run('addSharedMailbox', { accountId, emailAddress });
-    const answer = await update(mailbox?.id ?? '', { enabled: true });
-    // The emulator grants what the app registration asks for; where that has Mail.Send, nothing is missing.
-    if (answer.code === undefined) expect(answer.mailbox.outgoing.enabled).toBe(true);
-    else
-      expect(answer).toMatchObject({
-        code: 'CONSENT_REQUIRED',
-        remedy: expect.stringContaining('Mail.Send'),
-      });
+    const mailboxId = mailbox?.id ?? '';
+    await registerAtMicrosoft(stage.app, { clientId, roles: ['Mail.ReadWrite'] });
+    await run('refreshAccount', { accountId });
+    expect(await update(mailboxId, { enabled: true })).toMatchObject({
+      code: 'CONSENT_REQUIRED',
+      message: expect.stringContaining('Mail.Send'),
+      remedy: expect.stringContaining('application permission Mail.Send'),
+    });
+    await registerAtMicrosoft(stage.app, { clientId, roles: ['Mail.ReadWrite', 'Mail.Send'] });
+    await run('refreshAccount', { accountId });
+    expect(await update(mailboxId, { enabled: true })).toMatchObject({
+      mailbox: { outgoing: { enabled: true, problem: null } },
+    });
   });
 
   test('no identity that can send: enabling is refused with the reason', async () => {
