@@ -86,6 +86,8 @@ export interface GraphErrorDetails {
   requestId?: string | null;
   /** How long Microsoft wants to be left alone, from `Retry-After`. */
   retryAfterMilliseconds?: number | null;
+  /** Of several requests an earlier one was carried out already: see {@link GraphError.isUnclear}. */
+  isPartlyDone?: boolean;
   cause?: unknown;
 }
 
@@ -96,6 +98,7 @@ export class GraphError extends ExpectedError {
   readonly microsoftCode: string | null;
   readonly requestId: string | null;
   readonly retryAfterMilliseconds: number | null;
+  readonly isPartlyDone: boolean;
 
   constructor(code: GraphErrorCode, message: string, details: GraphErrorDetails = {}) {
     super(code, message, REMEDIES[code], details.cause === undefined ? undefined : { cause: details.cause });
@@ -103,6 +106,7 @@ export class GraphError extends ExpectedError {
     this.microsoftCode = details.microsoftCode ?? null;
     this.requestId = details.requestId ?? null;
     this.retryAfterMilliseconds = details.retryAfterMilliseconds ?? null;
+    this.isPartlyDone = details.isPartlyDone ?? false;
   }
 
   /** Whether the same call may succeed later without anybody doing anything. */
@@ -116,7 +120,7 @@ export class GraphError extends ExpectedError {
    */
   get isUnclear(): boolean {
     const isRefusal = this.status === 503 && this.retryAfterMilliseconds !== null;
-    return UNCLEAR_CODES.has(this.code) && !isRefusal;
+    return this.isPartlyDone || (UNCLEAR_CODES.has(this.code) && !isRefusal);
   }
 
   /** What to store with the mailbox or mail that failed. */

@@ -13,7 +13,7 @@ import {
   readCopy,
   readOrNull,
 } from './mail-copies.ts';
-import { differences, draftSchema, newDraft, propertiesLookedFor } from './mail-draft.ts';
+import { differences, draftContent, draftSchema, newDraft, propertiesLookedFor } from './mail-draft.ts';
 import { listDraftFiles } from './mail-draft-files.ts';
 import { mailboxPath } from './mail-folders.ts';
 import type { DraftFile, OutgoingCopy, OutgoingMail } from './mail-sending.ts';
@@ -37,6 +37,10 @@ export async function createDraft(
   scope: GraphScope,
   mail: OutgoingMail,
 ): Promise<OutgoingCopy> {
+  // Throws before anything is asked.
+  draftContent(mail);
+  // Asked beforehand: a failure of it afterwards would look as if there were no draft.
+  await deps.folders.of(deps.client, scope);
   const reply =
     mail.answersGraphMessageId === null
       ? null
@@ -44,7 +48,7 @@ export async function createDraft(
   if (reply !== null) {
     const { id } = parse(idSchema, reply);
     // What Exchange made of it is looked at in a request of its own: the answer shows no extended properties.
-    const copy = await completeDraft(deps, scope, id, mail, []);
+    const copy = await onceMade(completeDraft(deps, scope, id, mail, []));
     if (copy === null) throw gone();
     return copy;
   }
@@ -59,7 +63,7 @@ export async function createDraft(
     },
     scope,
   );
-  return readCopy(deps.client, deps.folders, scope, json);
+  return await onceMade(readCopy(deps.client, deps.folders, scope, json));
 }
 
 /** See `MailSending.completeDraft`. https://learn.microsoft.com/graph/api/message-update */
@@ -191,6 +195,18 @@ async function remove(
     await client.json({ operation, method: 'DELETE', target, subject: 'ITEM', isRepeatable: true }, scope);
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'ITEM_NOT_FOUND') throw error;
+  }
+}
+
+/** What fails after the draft was made must not look as if it were not: whoever makes it again has two. */
+async function onceMade<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof GraphError) || error.isUnclear) throw error;
+    const { code, message, status, microsoftCode, requestId, retryAfterMilliseconds } = error;
+    const details = { status, microsoftCode, requestId, retryAfterMilliseconds };
+    throw new GraphError(code, message, { ...details, isPartlyDone: true, cause: error });
   }
 }
 

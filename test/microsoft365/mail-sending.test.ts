@@ -131,6 +131,22 @@ describe('a reply', () => {
     expect(await sending.findByOutboundMessageId(access, mail.outboundMessageId, signal)).toEqual([copy]);
   });
 
+  test.each(['expand=singleValue', '/attachments'])(
+    'that cannot be looked at once it is made (%s) leaves that unclear, and is found',
+    async (pathPattern) => {
+      const access = await sender(stage);
+      const mail = await mailTo(access, { answersGraphMessageId: await stage.post(access.emailAddress) });
+      const fault = { status: 403, errorCode: 'ErrorAccessDenied', mailbox: access.emailAddress };
+      const { id } = (await stage.control('POST', '/faults', { ...fault, method: 'GET', pathPattern })) as {
+        id: string;
+      };
+      const error = await failure(sending.createDraft(access, mail, signal));
+      await stage.control('DELETE', `/faults/${id}`);
+      expect([error.code, error.isUnclear]).toEqual(['MAILBOX_ACCESS_DENIED', true]);
+      expect((await sending.findByOutboundMessageId(access, mail.outboundMessageId, signal)).length).toBe(1);
+    },
+  );
+
   test('that a crash left as Exchange had made it is put right when it is found', async () => {
     const access = await sender(stage);
     const mail = await mailTo(access, {
