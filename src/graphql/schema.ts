@@ -33,6 +33,7 @@ import '../sync/reconciliation.graphql.ts';
 import '../sync/sync.graphql.ts';
 import '../sync/sync-explanation.graphql.ts';
 import '../outbound/mail-templates.graphql.ts';
+import '../outbound/notification-kind.graphql.ts';
 import '../outbound/notifications.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/forwarded.graphql.ts';
