@@ -50,6 +50,7 @@ type Visit = { token: AccessToken } | { error: GraphError };
 
 const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   SIGN_IN_REQUIRED: 'Microsoft asks the account to sign in again.',
+  TOKEN_REVOKED: 'Somebody revoked the sign-in of the account at Microsoft, or reset its password.',
   MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[0],
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[0],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[0],
@@ -163,7 +164,7 @@ async function visitAccount(
     const account = await em.findOne(Account, { id: accountId }, { populate: ['sealedTokenCache'] });
     const isDisconnected = account?.status === 'DISCONNECTED';
     if (account === null || isDisconnected || !(isForced || mayAskForToken(stateOf(account)))) {
-      const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : 'SIGN_IN_REQUIRED';
+      const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : signInCodeOf(account);
       return { error: failure(code, account?.problem?.microsoftCode ?? null, null) };
     }
     const integration = await getIntegration(em, account.integration.id);
@@ -245,6 +246,12 @@ function asking(
     if (result === null) throw new Error('The sign-in service gave no token for the app.');
     return result;
   };
+}
+
+/** Why the account has to sign in, as it was found when Microsoft was asked last. */
+function signInCodeOf(account: Account | null): GraphErrorCode {
+  const code = account?.problem?.code;
+  return code === 'TOKEN_REVOKED' || code === 'MFA_REQUIRED' ? code : 'SIGN_IN_REQUIRED';
 }
 
 /** A tenant cannot sign in again: what its app lacks, an administrator grants. */

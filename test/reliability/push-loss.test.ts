@@ -325,14 +325,14 @@ test('signed out, the status says what to do; signed in again, push and sync are
     return found.syncStatus.state === 'FAILING' && found;
   });
   expect(failing).toMatchObject({
-    syncStatus: { problem: { code: 'SIGN_IN_REQUIRED', remedy: expect.stringContaining('Sign in') } },
+    syncStatus: { problem: { code: 'TOKEN_REVOKED', remedy: expect.stringContaining('Sign in') } },
     account: { status: 'NEEDS_SIGN_IN' },
   });
   // A renewal that falls due meanwhile is refused as well.
   await rows(fleet, 'update push_subscription set next_step_at = now() where mailbox_id = ?', [mailbox.uuid]);
   await watchTogether(fleet, 1);
   await eventually('the renewal is refused', async () => {
-    return (await statusOf(desk, mailboxId)).pushSubscription?.problem?.code === 'SIGN_IN_REQUIRED';
+    return (await statusOf(desk, mailboxId)).pushSubscription?.problem?.code === 'TOKEN_REVOKED';
   });
   const before = (await runsOf(fleet, mailboxId)).length;
   const { startSignIn } = await desk.request<{ startSignIn: { authorizationUrl: string } }>(
