@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { createOrganization } from '../../src/access/organizations.ts';
 import { createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
@@ -9,7 +8,11 @@ import { type Database, forkAcrossOrganizations } from '../../src/platform/datab
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { signInAs } from './browser.ts';
 import { cloneDatabase } from './database.ts';
+import { freePort } from './free-port.ts';
+import { overheard, secretWatch } from './secret-watch.ts';
 import { eventually } from './wait.ts';
+
+export { freePort };
 
 /** A whole Deskgraph process in the test's own, with an emulator and a database of its own. */
 export interface TestApp extends AsyncDisposable {
@@ -71,7 +74,7 @@ export async function startTestApp(
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
-  const config = readConfig({
+  const environment = {
     PORT: String(await freePort()),
     DATABASE_URL: db.url,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
@@ -79,10 +82,11 @@ export async function startTestApp(
     MICROSOFT_LOGIN_URL: `${emulator.loginUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     MICROSOFT_GRAPH_URL: `${emulator.graphUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     ...env,
-  });
+  };
+  secretWatch().learnEnvironment(environment);
   const app = await createApp(
-    config,
-    logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'),
+    readConfig(environment),
+    overheard(logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent')),
     clock ? { clock } : {},
   );
   const url = app.url ?? '';
@@ -228,16 +232,4 @@ export async function control<Answer = unknown>(
   if (!response.ok)
     throw new Error(`The emulator refused ${path}: ${response.status} ${await response.text()}`);
   return (response.status === 204 ? null : await response.json()) as Answer;
-}
-
-/** A TCP port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
