@@ -10,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    setupFiles: ['test/support/secret-watch-setup.ts'],
     globalSetup: ['test/support/global-setup.ts'],
   },
 });

@@ -11,6 +11,7 @@ import { createSecretBox, parseEncryptionKeys } from '../../src/platform/secrets
 import { sealedColumns } from '../../src/sealed-columns.ts';
 import { control, createDesk, type Desk, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { makeCertificate } from '../support/certificate.ts';
+import { overheard } from '../support/secret-watch.ts';
 import { eventually } from '../support/wait.ts';
 
 const OLD = `test:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -67,7 +68,7 @@ async function startWith(keys: string, roles = 'worker', log: string[] = []): Pr
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
   });
-  return await createApp(config, createLogger('info', { write: (line) => void log.push(line) }));
+  return await createApp(config, overheard(createLogger('info', { write: (line) => void log.push(line) })));
 }
 
 /** How many values each key seals, by column. */
