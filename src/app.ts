@@ -173,7 +173,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
         logger,
       },
     );
-    lifecycle.defer('schedule', () => schedule[Symbol.dispose]());
+    lifecycle.defer('schedule', () => schedule[Symbol.asyncDispose]());
   }
 
   let url: string | null = null;
@@ -219,7 +219,7 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
     lifecycle.defer('http server', () => server.close());
     url = server.url;
     const absence = watchAbsence({ database, clock, notifications, logger });
-    lifecycle.defer('watch of absence', () => absence[Symbol.dispose]());
+    lifecycle.defer('watch of absence', () => absence[Symbol.asyncDispose]());
   }
   return { url, mintedKey, [Symbol.asyncDispose]: () => lifecycle.stop() };
 }
