@@ -55,6 +55,8 @@ export interface App extends AsyncDisposable {
 /** What a test may put in the place of the real thing. */
 export interface AppOverrides {
   clock?: Clock;
+  /** False: nothing is asked for by the clock, so that a test sees what it asked for itself. */
+  isScheduled?: boolean;
 }
 
 /**
@@ -64,14 +66,19 @@ export interface AppOverrides {
 export async function createApp(config: Config, logger: Logger, overrides: AppOverrides = {}): Promise<App> {
   const lifecycle = new Lifecycle(logger);
   try {
-    return await build(config, logger, lifecycle, overrides.clock ?? systemClock);
+    return await build(config, logger, lifecycle, overrides);
   } catch (error) {
     await lifecycle.stop().catch(() => undefined);
     throw error;
   }
 }
 
-async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock: Clock): Promise<App> {
+async function build(
+  config: Config,
+  logger: Logger,
+  lifecycle: Lifecycle,
+  { clock = systemClock, isScheduled = true }: AppOverrides,
+): Promise<App> {
   const databaseUrl = config.databaseUrl ?? (await startOwnDatabase(config, logger, lifecycle));
   const database = await prepareDatabase(databaseUrl);
   lifecycle.defer('database pool', () => database.close(true));
@@ -159,15 +166,17 @@ async function build(config: Config, logger: Logger, lifecycle: Lifecycle, clock
       await enqueue(forkAcrossOrganizations(database), resealJob, {});
     }
     const schedule = startSchedule(
-      [
-        ...syncSchedule,
-        ...pushSchedule,
-        ...reconcileSchedule,
-        ...credentialSchedule,
-        ...resealSchedule,
-        { job: pruneEventsJob, pattern: '0 17 * * * *' },
-        { job: sweepContentsJob, pattern: '0 37 * * * *' },
-      ],
+      isScheduled
+        ? [
+            ...syncSchedule,
+            ...pushSchedule,
+            ...reconcileSchedule,
+            ...credentialSchedule,
+            ...resealSchedule,
+            { job: pruneEventsJob, pattern: '0 17 * * * *' },
+            { job: sweepContentsJob, pattern: '0 37 * * * *' },
+          ]
+        : [],
       {
         database,
         logger,

@@ -63,6 +63,8 @@ export interface TestAppOptions {
   env?: Record<string, string>;
   /** By which the process goes instead of the machine's. */
   clock?: Clock;
+  /** False where nothing shall happen by itself at the full minute. */
+  isScheduled?: boolean;
   /** Sends the requests for every cloud of Microsoft to the emulator, and not those for the global one alone. */
   allClouds?: boolean;
 }
@@ -70,7 +72,7 @@ export interface TestAppOptions {
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {}, clock, allClouds = false }: TestAppOptions = {},
+  { logger, env = {}, clock, isScheduled = true, allClouds = false }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
@@ -87,7 +89,7 @@ export async function startTestApp(
   const app = await createApp(
     readConfig(environment),
     overheard(logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent')),
-    clock ? { clock } : {},
+    { isScheduled, ...(clock && { clock }) },
   );
   const url = app.url ?? '';
   return {
