@@ -8,7 +8,7 @@ import { Account, type AccountStatus } from './account.entity.ts';
 import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import { setAccountStatus, stateOf } from './account-status.ts';
 import { mayAskForToken, needsPerson } from './account-status-plan.ts';
-import { takeRoles } from './application-account.ts';
+import { isNotInTenant, notInTenantProblem, takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
 import { GraphError, type GraphErrorCode } from './graph-error.ts';
@@ -203,7 +203,7 @@ async function visitAccount(
           continue;
         }
         account.grantedScopes = granted;
-        const { status, code } = refusalFor(account, refreshRefusal(outcome));
+        const { status, code } = refusalFor(account, refreshRefusal(outcome), microsoftCode);
         if (status === 'CREDENTIAL_EXPIRED') {
           // Replaced while Microsoft was asked with the old one: that says nothing about the new one.
           await em.refresh(integration);
@@ -221,7 +221,12 @@ async function visitAccount(
     }
 
     async function refuse(status: Account['status'], error: GraphError): Promise<Visit> {
-      if (account) await setAccountStatus(em, account, status, error.toProblem(clock.now()));
+      if (!account) return { error };
+      const isUnknown = account.kind === 'TENANT' && isNotInTenant(error.microsoftCode);
+      const problem = isUnknown
+        ? notInTenantProblem(error.microsoftCode, error.requestId, clock.now())
+        : error.toProblem(clock.now());
+      await setAccountStatus(em, account, status, problem);
       return { error };
     }
   });
@@ -258,8 +263,10 @@ function signInCodeOf(account: Account | null): GraphErrorCode {
 function refusalFor(
   { kind }: Account,
   refusal: { status: AccountStatus; code: GraphErrorCode },
+  microsoftCode: string | null = null,
 ): { status: AccountStatus; code: GraphErrorCode } {
-  if (kind === 'USER' || refusal.status !== 'NEEDS_SIGN_IN') return refusal;
+  if (kind === 'USER' || (refusal.status !== 'NEEDS_SIGN_IN' && !isNotInTenant(microsoftCode)))
+    return refusal;
   return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
 }
 

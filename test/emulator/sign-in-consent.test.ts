@@ -143,6 +143,7 @@ describe('the control API', () => {
     const { body } = await server.control('/apps', { clientId: 'described', roles: ['Mail.Read'] });
     expect(body).toEqual({
       certificates: null,
+      homeTenantId: null,
       clientId: 'described',
       displayName: 'Described',
       redirectUris: null,
