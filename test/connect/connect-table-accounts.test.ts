@@ -74,7 +74,7 @@ test('Delegated sign-in: auth code flow with PKCE, single tenant, multi-tenant, 
       code_challenge: expect.stringMatching(/^[\w-]{43}$/),
     });
     if (returnTo) expect(location).toBe(`${app.url}${returnTo}`);
-    else expect(page).toMatch(new RegExp(`Connected.*${address}.*ACTIVE`, 's'));
+    else expect(page).toMatch(new RegExp(`Connected.*Organization.*Desk.*${address}.*ACTIVE`, 's'));
     expect(attempt).toMatchObject({ status: 'COMPLETED', account: { emailAddress: address } });
     expect((await admin.account(attempt.account?.id ?? '')).status).toBe('ACTIVE');
     await admin.desk.enable(await admin.mailboxId(address));
