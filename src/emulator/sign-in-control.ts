@@ -59,6 +59,7 @@ const certificate = z.string().refine((pem) => {
 }, 'must be a certificate in PEM with an RSA key');
 const app = z.strictObject({
   clientId: z.string().min(1).max(100),
+  personalAccounts: z.boolean().optional(),
   /** The tenant it was made in, by id or domain: any other knows it once somebody there has consented. */
   homeTenant: z.string().min(1).nullable().optional(),
   secret: z.string().min(1).nullable().optional(),
@@ -183,7 +184,16 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
   routes.post('/apps', smallBody, async (c) => {
     const input = await readControlBody(c, app);
     const appId = input.clientId.toLowerCase();
-    const { secret, redirectUris, displayName, roles, certificates, otherSecrets, homeTenant } = input;
+    const {
+      secret,
+      redirectUris,
+      displayName,
+      roles,
+      certificates,
+      otherSecrets,
+      homeTenant,
+      personalAccounts,
+    } = input;
     const home = homeTenant == null ? homeTenant : findTenant(state, homeTenant)?.id;
     if (homeTenant != null && home === undefined) throw unknown(`There is no tenant ${homeTenant}.`);
     const before = appSettingsOf(state.signIn, appId);
@@ -192,6 +202,7 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
       redirectUris: redirectUris === undefined ? before.redirectUris : redirectUris,
       roles: roles === undefined ? before.roles : roles,
       certificates: certificates === undefined ? before.certificates : certificates,
+      personalAccounts: personalAccounts ?? before.personalAccounts,
       homeTenantId: home === undefined ? before.homeTenantId : home,
       otherSecrets: otherSecrets ?? before.otherSecrets,
     };

@@ -17,6 +17,7 @@ import {
 } from './credential.ts';
 import { AUTHORIZATION_MODES, type AuthorizationMode, Integration } from './integration.entity.ts';
 import { type AppRegistration, createMsal } from './msal.ts';
+import { PERSONAL_TENANT } from './personal-accounts.ts';
 import { AUDIENCES, type Verification, type VerifyDeps, verifyRegistration } from './verify-registration.ts';
 
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
@@ -233,7 +234,8 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy "Directory (tenant) ID" from the overview of the app registration.',
     );
   }
-  if (AUDIENCES.has(tenantId) && input.authorizationMode === 'APPLICATION') {
+  const isOneTenant = !AUDIENCES.has(tenantId) && tenantId !== PERSONAL_TENANT;
+  if (!isOneTenant && input.authorizationMode === 'APPLICATION') {
     throw new InvalidInputError(
       'tenantId',
       `In application mode the app acts for one tenant, and "${tenantId}" is none.`,

@@ -4,13 +4,12 @@ import { isNotInTenant } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import type { AuthorizationMode } from './integration.entity.ts';
 import { type AppRegistration, applicationScopes, createMsal, readMsalFailure } from './msal.ts';
+import { PERSONAL_TENANT } from './personal-accounts.ts';
 import { RegistrationError, type RegistrationErrorCode } from './registration-error.ts';
 import { findTenant } from './tenant-metadata.ts';
 
 /** Names that stand for more than one tenant; see https://learn.microsoft.com/entra/msal/msal-client-application-configuration */
 export const AUDIENCES: ReadonlySet<string> = new Set(['common', 'organizations', 'consumers']);
-/** The tenant of all personal accounts: apps get no tokens of their own there. */
-const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad';
 
 export interface VerifyDeps {
   overrides: EndpointOverrides;

@@ -144,6 +144,7 @@ describe('the control API', () => {
     expect(body).toEqual({
       certificates: null,
       homeTenantId: null,
+      personalAccounts: true,
       clientId: 'described',
       displayName: 'Described',
       redirectUris: null,
