@@ -136,7 +136,7 @@ test('every notification is lost: tickets come with the next poll and the status
   await expectTickets(mailbox, [...mails, ...after]);
   expect((await runsOf(fleet, mailboxId)).at(-1)?.trigger).toBe('PUSH');
   expect(await subscriptionsOf(fleet.emulator.url, address)).toHaveLength(1);
-}, 60_000);
+});
 
 test('when the loss ends and nobody writes, push heals by itself all the same', async () => {
   const mailbox = await watched();
@@ -355,4 +355,4 @@ test('signed out, the status says what to do; signed in again, push and sync are
   expect((await runsOf(fleet, mailboxId)).at(-1)?.trigger).toBe('PUSH');
   await expectTickets(mailbox, [...mails, next]);
   expect((await pushReport(fleet.emulator.url)).counts.failed).toBe(0);
-}, 60_000);
+});

@@ -10,7 +10,7 @@ import { signInAs } from './browser.ts';
 import { cloneDatabase } from './database.ts';
 import { freePort } from './free-port.ts';
 import { overheard, secretWatch } from './secret-watch.ts';
-import { eventually } from './wait.ts';
+import { eventually, SLOW_MACHINE } from './wait.ts';
 
 export { freePort };
 
@@ -185,17 +185,13 @@ export function createDesk(
 
 /** Waits until a run has ended, and gives its figures. Some have thousands of mails to read on a busy machine. */
 export function waitForRun(request: Desk['request'], id: string): Promise<SyncRunResult> {
-  return eventually(
-    'the sync run ends',
-    async () => {
-      const { node } = await request<{ node: SyncRunResult }>(
-        `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
-        { id },
-      );
-      return !['QUEUED', 'RUNNING'].includes(node.state) && node;
-    },
-    60_000,
-  );
+  return eventually('the sync run ends', async () => {
+    const { node } = await request<{ node: SyncRunResult }>(
+      `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
+      { id },
+    );
+    return !['QUEUED', 'RUNNING'].includes(node.state) && node;
+  });
 }
 
 /** Sends one operation over HTTP; throws with the first top-level error. */
@@ -209,7 +205,7 @@ export async function graphqlRequest<Data>(
     method: 'POST',
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(SLOW_MACHINE),
   });
   const { data, errors } = (await response.json()) as { data?: Data; errors?: { message: string }[] };
   if (errors?.[0] || !data) {

@@ -29,10 +29,14 @@ export interface Leak {
  * a secret may be known only after it was told.
  */
 export class SecretWatch {
-  readonly secrets = new SecretScan();
-  readonly heardBytes: Record<Source, number> = { LOG: 0, ANSWER: 0, MINTING: 0, STREAM: 0, PROCESS: 0 };
+  secrets = new SecretScan();
+  heardBytes = nothingHeard();
   readonly #directory = mkdtempSync(join(tmpdir(), 'deskgraph-heard-'));
   readonly #pending = new Map<Source, { parts: string[]; length: number }>();
+
+  constructor() {
+    process.once('exit', () => rmSync(this.#directory, { recursive: true, force: true }));
+  }
 
   learn(kind: string, secret: unknown): void {
     if (typeof secret === 'string') this.secrets.learn(kind, secret);
@@ -79,10 +83,12 @@ export class SecretWatch {
     return leaks;
   }
 
-  /** Forgets everything. */
+  /** Forgets everything: the next file of the same process begins anew. */
   close(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    for (const [source] of this.#pending) rmSync(this.#file(source), { force: true });
     this.#pending.clear();
+    this.secrets = new SecretScan();
+    this.heardBytes = nothingHeard();
   }
 
   /** What tells a person where to look, unless a secret is in that as well. */
@@ -106,9 +112,13 @@ export class SecretWatch {
   }
 }
 
+function nothingHeard(): Record<Source, number> {
+  return { LOG: 0, ANSWER: 0, MINTING: 0, STREAM: 0, PROCESS: 0 };
+}
+
 const KEY = Symbol.for('deskgraph.test.secret-watch');
 
-/** The watch of this test file, which begins with the first call. */
+/** The watch of this process, for one test file after the other; it begins with the first call. */
 export function secretWatch(): SecretWatch {
   const known: SecretWatch | undefined = Reflect.get(globalThis, KEY);
   if (known) return known;

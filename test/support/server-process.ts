@@ -7,9 +7,6 @@ import { eventually } from './wait.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** In milliseconds: on a busy machine a new database alone takes half a minute. */
-const READY_WITHIN = 60_000;
-
 /** The server as a process of its own, as `npm start` runs it. */
 export interface ServerProcess {
   child: ChildProcess;
@@ -49,7 +46,7 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
       () => false,
     );
   };
-  await eventually('the server is ready', isReady, READY_WITHIN).catch((error: Error) => {
+  await eventually('the server is ready', isReady).catch((error: Error) => {
     child.kill('SIGKILL');
     throw new Error(`${error.message}\n${output}`);
   });
