@@ -125,7 +125,7 @@ export function environmentOf(
     DATABASE_URL: databaseUrl,
     DESKGRAPH_ROLES: roles,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
+    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-4pTq0vXw7LzR2mKd9sYbHc6NfJ',
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
   };
