@@ -2,24 +2,12 @@ import { configDefaults, defineConfig } from 'vitest/config';
 import SlowFirst from './test/support/slow-first.ts';
 
 /**
- * Files that need a process of their own: they measure its memory, its threads or its processor time, change what belongs
- * to the whole process, or end it.
+ * Files that share a process per worker: they keep to what their own app says. Whoever builds a schema of its own with the
+ * product's builder, measures memory, threads or processor time, changes what belongs to the whole process, or ends it,
+ * does not belong here.
  */
-const ALONE = [
-  'test/architecture.test.ts',
-  'test/browser/**/*.test.ts',
-  'test/chaos/**/*.test.ts',
-  'test/config.test.ts',
-  'test/platform/cpu-deadline.test.ts',
-  'test/platform/embedded-postgres.test.ts',
-  'test/platform/thread-pool.test.ts',
-  'test/process.test.ts',
-  'test/reliability/**/*.test.ts',
-  'test/security/**/*.test.ts',
-  'test/ticketing/attachment-memory.test.ts',
-  'test/ticketing/mail-rule-heavy.test.ts',
-  'test/ticketing/read-mails.test.ts',
-];
+const SHARED = ['test/mailboxes/**/*.test.ts', 'test/sync/**/*.test.ts', 'test/ticketing/**/*.test.ts'];
+const OF_THEIR_OWN = ['attachment-memory', 'mail-rule-heavy', 'read-mails'];
 
 // graphql 16 has two entries: Node takes index.js for Pothos and yoga, Vite would take index.mjs for our files, and two
 // copies of graphql refuse each other's schemas.
@@ -41,19 +29,28 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     projects: [
       {
-        resolve,
-        test: { ...common, name: 'alone', include: ALONE },
-      },
-      {
         // A process for each of so many files would spend a third of its time on reading the same modules, and on
-        // compiling them again: the product keeps no state in its modules, so they are read once per worker.
+        // compiling them again.
         resolve,
         test: {
           ...common,
           name: 'shared',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
+          include: SHARED,
+          exclude: [...configDefaults.exclude, `test/ticketing/{${OF_THEIR_OWN.join(',')}}.test.ts`],
           isolate: false,
+        },
+      },
+      {
+        resolve,
+        test: {
+          ...common,
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: [
+            ...configDefaults.exclude,
+            'test/{mailboxes,sync}/**',
+            `test/ticketing/!(${OF_THEIR_OWN.join('|')}).test.ts`,
+          ],
         },
       },
     ],
