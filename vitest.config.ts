@@ -1,15 +1,58 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import SlowFirst from './test/support/slow-first.ts';
+
+/**
+ * Files that share a process per worker: they keep to what their own app says. Whoever builds a schema of its own with the
+ * product's builder, measures memory, threads or processor time, changes what belongs to the whole process, or ends it,
+ * does not belong here.
+ */
+const SHARED = ['test/mailboxes/**/*.test.ts', 'test/sync/**/*.test.ts', 'test/ticketing/**/*.test.ts'];
+const OF_THEIR_OWN = ['attachment-memory', 'mail-rule-heavy', 'read-mails'];
+
+// graphql 16 has two entries: Node takes index.js for Pothos and yoga, Vite would take index.mjs for our files, and two
+// copies of graphql refuse each other's schemas.
+const resolve = { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] };
+
+const common = {
+  // The limits are for a machine that is busy with other things: nothing waits for them that goes well.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  setupFiles: ['test/support/secret-watch-setup.ts'],
+};
 
 export default defineConfig({
-  // graphql 16 has two entries: Node takes index.js for Pothos and yoga, Vite would take index.mjs for our files, and two
-  // copies of graphql refuse each other's schemas.
-  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
+  resolve,
   test: {
-    include: ['test/**/*.test.ts'],
     // Two cores and a database per file: more workers than this only make every file slower.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     globalSetup: ['test/support/global-setup.ts'],
+    sequence: { sequencer: SlowFirst },
+    projects: [
+      {
+        // A process for each of so many files would spend a third of its time on reading the same modules, and on
+        // compiling them again.
+        resolve,
+        test: {
+          ...common,
+          name: 'shared',
+          include: SHARED,
+          exclude: [...configDefaults.exclude, `test/ticketing/{${OF_THEIR_OWN.join(',')}}.test.ts`],
+          isolate: false,
+        },
+      },
+      {
+        resolve,
+        test: {
+          ...common,
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: [
+            ...configDefaults.exclude,
+            'test/{mailboxes,sync}/**',
+            `test/ticketing/!(${OF_THEIR_OWN.join('|')}).test.ts`,
+          ],
+        },
+      },
+    ],
   },
 });

@@ -73,6 +73,8 @@ export interface AppOverrides {
   reached?: Reached;
   /** The limits of sending, and how long it waits. */
   outbox?: Omit<OutboxOverrides, 'reached'>;
+  /** False: nothing is asked for by the clock, so that a test sees what it asked for itself. */
+  isScheduled?: boolean;
 }
 
 /**
@@ -93,7 +95,7 @@ async function build(
   config: Config,
   logger: Logger,
   lifecycle: Lifecycle,
-  { clock = systemClock, reached, outbox }: AppOverrides,
+  { clock = systemClock, reached, outbox, isScheduled = true }: AppOverrides,
 ): Promise<App> {
   const databaseUrl = config.databaseUrl ?? (await startOwnDatabase(config, logger, lifecycle));
   const database = await prepareDatabase(databaseUrl);
@@ -211,24 +213,26 @@ async function build(
       await enqueue(forkAcrossOrganizations(database), resealJob, {});
     }
     const schedule = startSchedule(
-      [
-        ...syncSchedule,
-        ...pushSchedule,
-        ...reconcileSchedule,
-        ...credentialSchedule,
-        ...outboxSchedule,
-        ...resealSchedule,
-        reactions.schedule,
-        { job: pruneEventsJob, pattern: '0 17 * * * *' },
-        { job: sweepContentsJob, pattern: '0 37 * * * *' },
-        { job: sweepUploadsJob, pattern: '0 27 * * * *' },
-      ],
+      isScheduled
+        ? [
+            ...syncSchedule,
+            ...pushSchedule,
+            ...reconcileSchedule,
+            ...credentialSchedule,
+            ...outboxSchedule,
+            ...resealSchedule,
+            reactions.schedule,
+            { job: pruneEventsJob, pattern: '0 17 * * * *' },
+            { job: sweepContentsJob, pattern: '0 37 * * * *' },
+            { job: sweepUploadsJob, pattern: '0 27 * * * *' },
+          ]
+        : [],
       {
         database,
         logger,
       },
     );
-    lifecycle.defer('schedule', () => schedule[Symbol.dispose]());
+    lifecycle.defer('schedule', () => schedule[Symbol.asyncDispose]());
   }
 
   let url: string | null = null;
@@ -275,7 +279,7 @@ async function build(
     lifecycle.defer('http server', () => server.close());
     url = server.url;
     const absence = watchAbsence({ database, clock, notifications, logger });
-    lifecycle.defer('watch of absence', () => absence[Symbol.dispose]());
+    lifecycle.defer('watch of absence', () => absence[Symbol.asyncDispose]());
   }
   return { url, mintedKey, [Symbol.asyncDispose]: () => lifecycle.stop() };
 }

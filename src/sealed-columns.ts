@@ -8,7 +8,19 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'integration', column: 'sealed_client_secret', purpose: 'integration' },
   { table: 'integration', column: 'sealed_private_key', purpose: 'integration' },
   { table: 'account', column: 'sealed_token_cache', purpose: 'account' },
-  { table: 'sign_in_attempt', column: 'sealed_secrets', purpose: 'sign-in' },
-  { table: 'push_subscription', column: 'sealed_client_state', purpose: 'push-subscription' },
+  {
+    table: 'sign_in_attempt',
+    column: 'sealed_secrets',
+    purpose: 'sign-in',
+    // The row stays for a day, to tell what became of it.
+    worthless: 'used_at is not null or expires_at <= now()',
+  },
+  {
+    table: 'push_subscription',
+    column: 'sealed_client_state',
+    purpose: 'push-subscription',
+    // It vouches for announcements that are late by hours, and polling finds that mail as well.
+    worthless: 'replaced_at is not null',
+  },
   { table: 'outbound_file_upload', column: 'sealed_upload_url', purpose: 'outbound-file-upload' },
 ];

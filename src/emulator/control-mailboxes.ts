@@ -6,6 +6,7 @@ import { EMULATED_CLOUDS } from './cloud-hosts.ts';
 import { ControlFault, controlFaultResponse, readControlBody } from './control-answer.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import type { Folder, Mailbox } from './mailbox.ts';
+import { personalTenantOf } from './personal-accounts.ts';
 import { noQuirks, type Quirks, quirksSchema } from './quirks.ts';
 import { newTenant, sharedMailboxOf, userOf } from './seed.ts';
 import { addUser, type EmulatorState, findTenant, findUserByAddress } from './state.ts';
@@ -59,7 +60,8 @@ export function controlMailboxRoutes(world: World): Hono {
   });
   routes.post('/mailboxes', async (c) => {
     const input = await readControlBody(c, mailboxSchema);
-    const tenant = findTenant(state, input.address.slice(input.address.indexOf('@') + 1));
+    const domain = input.address.slice(input.address.indexOf('@') + 1);
+    const tenant = findTenant(state, domain) ?? personalTenantOf(state, domain);
     if (tenant === undefined) {
       throw new ControlFault(
         404,

@@ -2,9 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { consentNeed, grantForOrganization, grantForUser, permissionsOf } from './consent.ts';
 import type { DirectoryUser, Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
+import { PERSONAL_TENANT_ID } from './personal-accounts.ts';
 import { refusalFault } from './refusals.ts';
-import type { Audience, AuthorizeRequest, SignInChoice } from './sign-in-request.ts';
-import { rememberCode } from './sign-in-state.ts';
+import { type Audience, type AuthorizeRequest, admits, type SignInChoice } from './sign-in-request.ts';
+import { appSettingsOf, rememberCode } from './sign-in-state.ts';
 import { type EmulatorState, findUser } from './state.ts';
 import { clientInfo } from './tokens.ts';
 
@@ -51,6 +52,13 @@ export function authorize(
   }
   const permissions = permissionsOf(state, request.appId, request.scopes);
   const { tenant, user } = account;
+  if (tenant.id === PERSONAL_TENANT_ID && !appSettingsOf(state.signIn, request.appId).personalAccounts) {
+    const fault = new OAuthFault(
+      700016,
+      'The client does not exist or is not enabled for consumers: the app registration takes no personal Microsoft accounts.',
+    );
+    return { kind: 'refused', fault, tells: 'page' };
+  }
   const refusal = state.signIn.refusals.get(user.id);
   if (refusal !== undefined) {
     return { kind: 'refused', fault: refusalFault(refusal.code), tells: refusal.answer };
@@ -111,16 +119,16 @@ export function blockedReason(user: DirectoryUser): string | null {
  */
 export function findAccount(state: EmulatorState, audience: Audience, wanted: string): Account {
   const account = lookUp(state, wanted);
-  if (account === null || audience.kind === 'personal') {
+  if (account === null || (audience.kind === 'personal' && !admits(audience, account.tenant.id))) {
     throw new OAuthFault(
       50034,
       `The user account ${wanted} does not exist in the directory. To sign into this application, the account must be added to the directory.`,
     );
   }
-  if (audience.kind === 'tenant' && audience.tenant.id !== account.tenant.id) {
+  if (!admits(audience, account.tenant.id)) {
     throw new OAuthFault(
       50020,
-      `User account '${wanted}' from identity provider 'https://sts.windows.net/${account.tenant.id}/' does not exist in tenant '${audience.tenant.displayName}' and cannot access the application in that tenant. The account needs to be added as an external user in the tenant first.`,
+      `User account '${wanted}' from identity provider 'https://sts.windows.net/${account.tenant.id}/' does not exist in tenant '${audience.kind === 'tenant' ? audience.tenant.displayName : 'organizations'}' and cannot access the application in that tenant. The account needs to be added as an external user in the tenant first.`,
     );
   }
   if (!account.user.accountEnabled) {
@@ -157,9 +165,7 @@ function chosenAccount(
 
 function sessionAccount(request: AuthorizeRequest, session: Account | null): Account {
   const { audience } = request;
-  const admitted =
-    session?.user.accountEnabled === true &&
-    (audience.kind === 'any' || (audience.kind === 'tenant' && audience.tenant.id === session.tenant.id));
+  const admitted = session?.user.accountEnabled === true && admits(audience, session.tenant.id);
   if (admitted) return session;
   throw new OAuthFault(
     50058,
@@ -199,8 +205,7 @@ function codeAnswer(
 }
 
 function tenantsOf(state: EmulatorState, audience: Audience): readonly Tenant[] {
-  if (audience.kind === 'tenant') return [audience.tenant];
-  return audience.kind === 'any' ? [...state.tenants.values()] : [];
+  return [...state.tenants.values()].filter(({ id }) => admits(audience, id));
 }
 
 function lookUp(state: EmulatorState, wanted: string): Account | null {

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { checkAssertion } from './client-assertion.ts';
+import type { Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
 import { type Audience, type Parameters, required } from './sign-in-request.ts';
 import { appSettingsOf, settingsOf } from './sign-in-state.ts';
@@ -32,6 +33,7 @@ export function authenticateClient(
   const basic = readBasic(authorization);
   const appId = (basic?.appId ?? required(parameters, 'client_id')).toLowerCase();
   checkAppIsKnown(state, audience, appId);
+  checkServicePrincipal(state, audience, appId);
   const assertion = parameters.get('client_assertion');
   if (assertion !== undefined && parameters.get('client_assertion_type') === ASSERTION_TYPE) {
     const { certificates } = appSettingsOf(state.signIn, appId);
@@ -72,9 +74,20 @@ function checkSecret(state: EmulatorState, appId: string, secret: string): void 
 export function checkAppIsKnown(state: EmulatorState, audience: Audience, appId: string): void {
   if (audience.kind !== 'tenant' || !settingsOf(state.signIn, audience.tenant.id).knownAppsOnly) return;
   if (state.signIn.apps.has(appId)) return;
-  throw new OAuthFault(
+  throw notFound(audience.tenant, appId);
+}
+
+/** Throws 700016 in a tenant that is not the app's home, as long as nobody there has consented: as Entra, before it looks at the secret. */
+function checkServicePrincipal(state: EmulatorState, audience: Audience, appId: string): void {
+  const { homeTenantId } = appSettingsOf(state.signIn, appId);
+  if (audience.kind !== 'tenant' || homeTenantId === null || homeTenantId === audience.tenant.id) return;
+  if (!audience.tenant.appConsents.has(appId)) throw notFound(audience.tenant, appId);
+}
+
+function notFound({ displayName }: Tenant, appId: string): OAuthFault {
+  return new OAuthFault(
     700016,
-    `Application with identifier '${appId}' was not found in the directory '${audience.tenant.displayName}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
+    `Application with identifier '${appId}' was not found in the directory '${displayName}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
   );
 }
 

@@ -59,6 +59,9 @@ const certificate = z.string().refine((pem) => {
 }, 'must be a certificate in PEM with an RSA key');
 const app = z.strictObject({
   clientId: z.string().min(1).max(100),
+  personalAccounts: z.boolean().optional(),
+  /** The tenant it was made in, by id or domain: any other knows it once somebody there has consented. */
+  homeTenant: z.string().min(1).nullable().optional(),
   secret: z.string().min(1).nullable().optional(),
   redirectUris: z.array(z.url()).max(100).nullable().optional(),
   displayName: z.string().min(1).max(200).nullable().optional(),
@@ -181,13 +184,26 @@ export function controlSignInRoutes(state: EmulatorState, push: Push): Hono {
   routes.post('/apps', smallBody, async (c) => {
     const input = await readControlBody(c, app);
     const appId = input.clientId.toLowerCase();
-    const { secret, redirectUris, displayName, roles, certificates, otherSecrets } = input;
+    const {
+      secret,
+      redirectUris,
+      displayName,
+      roles,
+      certificates,
+      otherSecrets,
+      homeTenant,
+      personalAccounts,
+    } = input;
+    const home = homeTenant == null ? homeTenant : findTenant(state, homeTenant)?.id;
+    if (homeTenant != null && home === undefined) throw unknown(`There is no tenant ${homeTenant}.`);
     const before = appSettingsOf(state.signIn, appId);
     const settings = {
       displayName: displayName === undefined ? before.displayName : displayName,
       redirectUris: redirectUris === undefined ? before.redirectUris : redirectUris,
       roles: roles === undefined ? before.roles : roles,
       certificates: certificates === undefined ? before.certificates : certificates,
+      personalAccounts: personalAccounts ?? before.personalAccounts,
+      homeTenantId: home === undefined ? before.homeTenantId : home,
       otherSecrets: otherSecrets ?? before.otherSecrets,
     };
     state.signIn.apps.set(appId, settings);

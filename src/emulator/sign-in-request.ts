@@ -2,17 +2,19 @@ import { CLOUD_HOSTS } from './cloud-hosts.ts';
 import { type RequestedScope, readScopes } from './consent-permissions.ts';
 import type { Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
+import { PERSONAL_TENANT_ID } from './personal-accounts.ts';
 import { appSettingsOf } from './sign-in-state.ts';
 import { type EmulatorState, findTenant } from './state.ts';
 
 /** Parameters by name, from a query string or a form; the first of each name counts. */
 export type Parameters = ReadonlyMap<string, string>;
 
-/** Which accounts a sign-in path admits: those of one tenant, or of any. */
+/** Which accounts a sign-in path admits; see `admits`. */
 export type Audience =
   | { kind: 'tenant'; tenant: Tenant }
-  | { kind: 'any' }
-  /** `consumers`: personal accounts, of which the emulator has none. */
+  /** `organizations`, or `common`, which lets personal accounts in as well. */
+  | { kind: 'any'; withPersonal: boolean }
+  /** `consumers`: personal accounts. */
   | { kind: 'personal' };
 
 /** Where and how an authorize request wants its answer. Only a request that has this can be answered by a redirect. */
@@ -58,8 +60,10 @@ export function readAudience(
   purpose: 'metadata' | 'tokens' = 'tokens',
 ): Audience {
   const wanted = segment.toLowerCase();
-  if (wanted === 'common' || wanted === 'organizations') return { kind: 'any' };
-  if (wanted === 'consumers') return { kind: 'personal' };
+  if (wanted === 'common' || wanted === 'organizations') {
+    return { kind: 'any', withPersonal: wanted === 'common' };
+  }
+  if (wanted === 'consumers' || wanted === PERSONAL_TENANT_ID) return { kind: 'personal' };
   const tenant = findTenant(state, wanted);
   const home = tenant && CLOUD_HOSTS[tenant.cloud].login;
   const isShown =
@@ -69,6 +73,19 @@ export function readAudience(
     90002,
     `Tenant '${segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.`,
   );
+}
+
+/** Whether a sign-in path lets the accounts of a tenant in: `organizations` all but personal ones, `consumers` those alone. */
+export function admits(audience: Audience, tenantId: string): boolean {
+  const isPersonal = tenantId === PERSONAL_TENANT_ID;
+  switch (audience.kind) {
+    case 'tenant':
+      return audience.tenant.id === tenantId;
+    case 'personal':
+      return isPersonal;
+    case 'any':
+      return audience.withPersonal || !isPersonal;
+  }
 }
 
 /**

@@ -59,6 +59,10 @@ export interface AppSettings {
   roles: string[] | null;
   /** Certificates in PEM that may sign its assertions; `null`: any. */
   certificates: string[] | null;
+  /** Whether it takes personal accounts as well. */
+  personalAccounts: boolean;
+  /** The tenant it was made in: in any other it has no service principal until somebody consents. `null`: it is everywhere. */
+  homeTenantId: string | null;
   /** Client secrets that are good beside the one that was set last, as while one is rotated. */
   otherSecrets: string[];
 }
@@ -140,6 +144,8 @@ const UNDESCRIBED: AppSettings = {
   redirectUris: null,
   roles: null,
   certificates: null,
+  personalAccounts: true,
+  homeTenantId: null,
   otherSecrets: [],
 };
 

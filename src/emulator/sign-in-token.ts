@@ -5,7 +5,7 @@ import type { DirectoryUser, Tenant } from './directory-user.ts';
 import { OAuthFault } from './oauth-fault.ts';
 import { refusalFault } from './refusals.ts';
 import { authenticateClient } from './sign-in-client.ts';
-import { type Audience, type Parameters, required } from './sign-in-request.ts';
+import { type Audience, admits, type Parameters, required } from './sign-in-request.ts';
 import { type AuthorizationCode, settingsOf } from './sign-in-state.ts';
 import type { EmulatorState } from './state.ts';
 import { clientInfo, issueAccessToken, issueIdToken, issueRefreshToken } from './tokens.ts';
@@ -86,7 +86,7 @@ function redeemCode(
       'The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.',
     );
   }
-  if (audience.kind === 'personal' || (audience.kind === 'tenant' && audience.tenant.id !== code.tenantId)) {
+  if (!admits(audience, code.tenantId)) {
     throw new OAuthFault(
       700005,
       'Provided Authorization Code is intended to use against other tenant, thus rejected.',
@@ -122,7 +122,7 @@ function redeemRefreshToken(
   if (token === undefined || token.appId !== appId) {
     throw new OAuthFault(70000, 'Provided grant is invalid or malformed.');
   }
-  if (audience.kind === 'personal' || (audience.kind === 'tenant' && audience.tenant.id !== token.tenantId)) {
+  if (!admits(audience, token.tenantId)) {
     throw new OAuthFault(50020, 'The user account of the refresh token does not exist in this tenant.');
   }
   if (token.revoked) {

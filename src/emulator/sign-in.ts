@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { cloudAt, loginHostOf } from './cloud-hosts.ts';
 import { answerAdminConsent, readAdminConsent } from './consent-admin.ts';
 import { OAuthFault } from './oauth-fault.ts';
+import { PERSONAL_TENANT_ID } from './personal-accounts.ts';
 import {
   carriedQuery,
   endSession,
@@ -64,7 +65,8 @@ export function signInRoutes(state: EmulatorState): Hono {
       const host = loginHostOf(c.req.url);
       // The global host knows the American tenants, and tells where they are.
       const audience = readAudience(state, c.req.param('tenant'), host, 'metadata');
-      const tenantId = audience.kind === 'tenant' ? audience.tenant.id : null;
+      const personal = audience.kind === 'personal' ? PERSONAL_TENANT_ID : null;
+      const tenantId = audience.kind === 'tenant' ? audience.tenant.id : personal;
       const cloud = audience.kind === 'tenant' ? audience.tenant.cloud : cloudAt(host);
       return c.json(openidConfiguration(tenantId ?? c.req.param('tenant').toLowerCase(), tenantId, cloud));
     }),

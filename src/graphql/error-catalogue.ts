@@ -1,5 +1,6 @@
 import { explainRefusal } from '../mailboxes/explain-access.ts';
 import { MailboxAlreadyConnectedError } from '../mailboxes/mailbox-access-errors.ts';
+import { limitingRemedy } from '../mailboxes/verify-access.ts';
 import {
   ENTRA_OUTCOMES,
   type EntraOutcome,
@@ -130,6 +131,13 @@ function mailboxRows(): CatalogueRow[] {
       code: 'ALREADY_CONNECTED',
       cause: ERROR_CODES.ALREADY_CONNECTED,
       remedy: connected.remedy,
+      microsoftCodes: [],
+    },
+    {
+      area: 'MAILBOX' as const,
+      code: 'ACCESS_NOT_LIMITED',
+      cause: ERROR_CODES.ACCESS_NOT_LIMITED,
+      remedy: limitingRemedy({ kind: 'TENANT', emailAddress: '' }, '<client id>', 'the mailbox'),
       microsoftCodes: [],
     },
   ];

@@ -89,6 +89,7 @@ const GRAPH_CODES = {
   DELTA_EXPIRED: 'The bookmark of the folder expired; the folder is read again.',
   PAGE_UNREADABLE: 'A damaged mail keeps a part of the folder from being read.',
   SIGN_IN_REQUIRED: 'The account must sign in again.',
+  TOKEN_REVOKED: 'Somebody revoked the sign-in of the account, or reset its password.',
   CONSENT_REQUIRED: 'Permissions must be granted again.',
   CREDENTIAL_REFUSED: 'Microsoft refuses the app registration, its client secret or its certificate.',
   LOGIN_UNAVAILABLE: 'The login service of Microsoft could not be reached; it is tried again.',

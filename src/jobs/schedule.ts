@@ -11,25 +11,35 @@ export interface ScheduleEntry {
   readonly pattern: string;
 }
 
-/** Starts the timers. They only enqueue: what is due is decided, and done, by the job. */
+/**
+ * Starts the timers. They only enqueue: what is due is decided, and done, by the job. Disposing stops them, and waits for
+ * what is just being enqueued.
+ */
 export function startSchedule(
   entries: readonly ScheduleEntry[],
   { database, logger }: { database: Database; logger: Logger },
-): Disposable {
+): AsyncDisposable {
+  const enqueuing = new Set<Promise<void>>();
+  const tick = async (job: Job<Record<string, never>>) => {
+    try {
+      await enqueue(forkAcrossOrganizations(database), job, {});
+    } catch (thrown) {
+      // The next tick tries again; a schedule must survive a database that is away for a moment.
+      logger.warn({ err: toError(thrown), job: job.name }, 'could not enqueue a scheduled job');
+    }
+  };
   const timers = entries.map(
     ({ job, pattern }) =>
       new Cron(pattern, { timezone: 'UTC', protect: true, unref: true }, async () => {
-        try {
-          await enqueue(forkAcrossOrganizations(database), job, {});
-        } catch (thrown) {
-          // The next tick tries again; a schedule must survive a database that is away for a moment.
-          logger.warn({ err: toError(thrown), job: job.name }, 'could not enqueue a scheduled job');
-        }
+        const ticking = tick(job).finally(() => enqueuing.delete(ticking));
+        enqueuing.add(ticking);
+        await ticking;
       }),
   );
   return {
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       for (const timer of timers) timer.stop();
+      await Promise.all(enqueuing);
     },
   };
 }

@@ -5,11 +5,18 @@ import { confirmMailAccess } from '../microsoft365/application-account.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { MailboxInspection, MailboxProfile } from '../microsoft365/mailbox-inspection.ts';
+import { PERSONAL_TENANT } from '../microsoft365/personal-accounts.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { isAnotherMailbox, withoutFolders } from './another-mailbox.ts';
-import { type AccessAttempt, explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
+import {
+  type AccessAttempt,
+  explainRefusal,
+  mayOpenShared,
+  personalAccountError,
+  sharedConsentError,
+} from './explain-access.ts';
 import { ensureIdentities } from './identities.ts';
 import { Mailbox, type MailboxKind } from './mailbox.entity.ts';
 import { MailboxAlreadyConnectedError } from './mailbox-access-errors.ts';
@@ -71,6 +78,7 @@ async function openMailbox(
   });
   const own = accountKind === 'USER' ? access('PRIMARY', account.emailAddress) : null;
   const isOwn = own !== null && emailAddress === account.emailAddress;
+  if (!isOwn && account.microsoftTenantId === PERSONAL_TENANT) throw personalAccountError(emailAddress);
   if (!isOwn && !mayOpenShared(account)) throw sharedConsentError(emailAddress);
   const target = isOwn ? own : access(own ? 'SHARED' : 'TENANT', emailAddress);
   let inboxFolderId: string;

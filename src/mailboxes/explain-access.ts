@@ -33,6 +33,15 @@ export function sharedConsentError(emailAddress: string): MailboxAccessError {
   );
 }
 
+/** What is answered for any mailbox but its own to a personal account: it cannot be helped by signing in again. */
+export function personalAccountError(emailAddress: string): MailboxAccessError {
+  return new MailboxAccessError(
+    'MAILBOX_ACCESS_DENIED',
+    'A personal Microsoft account can open its own mailbox alone: Microsoft has no permission for shared mailboxes there.',
+    `Sign in with the account that ${emailAddress} belongs to; or use a work or school account that may open it.`,
+  );
+}
+
 /**
  * Says why Microsoft refused a mailbox and what exactly to do about it, for this account and this mailbox. What it does
  * not know, such as throttling or a lost sign-in, is given back as it is. Pure.

@@ -186,17 +186,24 @@ async function limitCheck(
     return { ...unknown('LIMITED', error.message, error.remedy), ...microsoftOf(error) };
   }
   const { clientId } = await account.integration.loadOrFail();
-  const remedy =
-    account.kind === 'TENANT'
-      ? `Take the Entra permission Mail.ReadWrite from the app and assign the role in Exchange Online PowerShell instead: New-ManagementScope, then New-ManagementRoleAssignment -App '${clientId}' -Role 'Application Mail.ReadWrite' -CustomResourceScope <scope>. Or limit it: New-ApplicationAccessPolicy -AppId '${clientId}' -PolicyScopeGroupId <mail-enabled security group> -AccessRight RestrictAccess. Either takes up to two hours to work.`
-      : `Take Full Access to ${forbiddenAddress} from ${account.emailAddress} in the Exchange admin center (Recipients > Mailboxes > Delegation).`;
   return {
     ...passed('LIMITED'),
     result: 'FAILED',
     code: 'ACCESS_NOT_LIMITED',
     cause: `${forbiddenAddress} can be opened.`,
-    remedy,
+    remedy: limitingRemedy(account, clientId, forbiddenAddress),
   };
+}
+
+/** How to keep an account out of a mailbox that it must not open: in Exchange, for an app or for a person. */
+export function limitingRemedy(
+  { kind, emailAddress }: Pick<Account, 'kind' | 'emailAddress'>,
+  clientId: string,
+  forbiddenAddress: string,
+): string {
+  return kind === 'TENANT'
+    ? `Take the Entra permission Mail.ReadWrite from the app and assign the role in Exchange Online PowerShell instead: New-ManagementScope, then New-ManagementRoleAssignment -App '${clientId}' -Role 'Application Mail.ReadWrite' -CustomResourceScope <scope>. Or limit it: New-ApplicationAccessPolicy -AppId '${clientId}' -PolicyScopeGroupId <mail-enabled security group> -AccessRight RestrictAccess. Either takes up to two hours to work.`
+    : `Take Full Access to ${forbiddenAddress} from ${emailAddress} in the Exchange admin center (Recipients > Mailboxes > Delegation).`;
 }
 
 /** Runs a check; a refusal is its result, explained for this account and mailbox. */

@@ -11,6 +11,35 @@ import { GraphError } from './graph-error.ts';
 import type { Integration } from './integration.entity.ts';
 import { sealTokenCache } from './token-cache.ts';
 
+/**
+ * The app has no service principal in the tenant: no administrator has consented there yet, or the client id is wrong.
+ * Microsoft tells the two apart nowhere. https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+ */
+const NOT_IN_TENANT: ReadonlySet<string> = new Set(['AADSTS700016', 'AADSTS7000229']);
+
+/** Whether Microsoft's code says that the tenant does not know the app. */
+export function isNotInTenant(microsoftCode: string | null): boolean {
+  return microsoftCode !== null && NOT_IN_TENANT.has(microsoftCode);
+}
+
+/** What an account is told that acts for a tenant which does not know the app. */
+export function notInTenantProblem(
+  microsoftCode: string | null,
+  requestId: string | null,
+  now: Date,
+): Problem {
+  const error = new GraphError(
+    'CONSENT_REQUIRED',
+    'The tenant does not know the app: no administrator of it has consented yet, or the client id is wrong.',
+    { microsoftCode, requestId },
+  );
+  return {
+    ...error.toProblem(now),
+    remedy:
+      'Check the client id, then open the page of startAdminConsent as an administrator of the tenant and accept: that makes the app known there, and its credential is tried then.',
+  };
+}
+
 /** In place of MSAL's key: an integration in application mode has one account, its tenant. */
 const HOME_ACCOUNT_ID = 'tenant';
 
@@ -40,8 +69,15 @@ export function createTenantAccount(
   {
     msal,
     token,
+    refusedAs = null,
     now,
-  }: { msal: ConfidentialClientApplication; token: AuthenticationResult | null; now: Date },
+  }: {
+    msal: ConfidentialClientApplication;
+    token: AuthenticationResult | null;
+    /** Microsoft's code in place of a token, where the tenant does not know the app yet. */
+    refusedAs?: string | null;
+    now: Date;
+  },
 ): Account {
   const id = uuidv7();
   const roles = (token && rolesOf(token.accessToken)) ?? [];
@@ -57,7 +93,9 @@ export function createTenantAccount(
     displayName: integration.tenantId,
     grantedScopes: roles,
     sealedTokenCache: sealTokenCache(secretBox, id, msal),
-    ...consentState(roles, false, now),
+    ...(refusedAs === null
+      ? consentState(roles, false, now)
+      : { status: 'NEEDS_CONSENT' as const, problem: notInTenantProblem(refusedAs, null, now) }),
   });
   return account;
 }

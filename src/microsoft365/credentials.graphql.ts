@@ -155,7 +155,7 @@ mutation('createIntegration', {
     isCredentialVerified: {
       type: 'Boolean',
       description:
-        'Whether Microsoft has taken client id and credential. False for an app of many tenants: there the first sign-in shows it.',
+        'Whether Microsoft has taken client id and credential. False for an app of many tenants, where the first sign-in shows it; and in application mode while the tenant does not know the app: the account waits for an administrator then (NEEDS_CONSENT), whose consent shows it.',
     },
   },
   errors: [InvalidInputError, IntegrationExistsError, RegistrationError],
@@ -191,7 +191,7 @@ mutation('rotateCredential', {
     isCredentialVerified: {
       type: 'Boolean',
       description:
-        'Whether Microsoft has taken the credential. False for an app of many tenants that nobody has signed in to.',
+        'Whether Microsoft has taken the credential. False for an app of many tenants that nobody has signed in to, or that no administrator of its tenant has consented to.',
     },
   },
   errors: [NotFoundError, InvalidInputError, RegistrationError],

@@ -4,6 +4,7 @@ import type { GraphErrorCode } from './graph-error.ts';
 /** What a refusal of Microsoft Entra comes down to. */
 export const ENTRA_OUTCOMES = [
   'SIGN_IN_REQUIRED',
+  'TOKEN_REVOKED',
   'CONSENT_REQUIRED',
   'CONSENT_DECLINED',
   'ADMIN_APPROVAL_NEEDED',
@@ -24,18 +25,20 @@ export type EntraOutcome = (typeof ENTRA_OUTCOMES)[number];
 
 /** https://learn.microsoft.com/entra/identity-platform/reference-error-codes */
 const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
-  // A person has to sign in again: refresh token expired, revoked or unusable.
+  // A person has to sign in again: the refresh token came to its end (by inactivity, by the sign-in frequency of a policy,
+  // or by its fixed lifetime) or is of no use.
   50058: 'SIGN_IN_REQUIRED',
   50089: 'SIGN_IN_REQUIRED',
   50132: 'SIGN_IN_REQUIRED',
-  50133: 'SIGN_IN_REQUIRED',
-  50173: 'SIGN_IN_REQUIRED',
   54005: 'SIGN_IN_REQUIRED',
   70000: 'SIGN_IN_REQUIRED',
   70008: 'SIGN_IN_REQUIRED',
   70043: 'SIGN_IN_REQUIRED',
   700082: 'SIGN_IN_REQUIRED',
   700084: 'SIGN_IN_REQUIRED',
+  // Somebody ended the sign-in on purpose: the sessions were revoked, or the password was reset.
+  50133: 'TOKEN_REVOKED',
+  50173: 'TOKEN_REVOKED',
   // A second factor is asked for, or has to be registered.
   50072: 'MFA_REQUIRED',
   50074: 'MFA_REQUIRED',
@@ -142,6 +145,7 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
   switch (outcome) {
     case 'SIGN_IN_REQUIRED':
       return { status: 'NEEDS_SIGN_IN', code: 'SIGN_IN_REQUIRED' };
+    case 'TOKEN_REVOKED':
     case 'MFA_REQUIRED':
     case 'ACCOUNT_NOT_FOUND':
     case 'ACCOUNT_DISABLED':

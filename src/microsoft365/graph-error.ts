@@ -33,6 +33,8 @@ const REMEDIES = {
   ANSWER_TOO_LARGE:
     'Nothing to do for a page of mail: it is read in smaller parts. A single mail stays out: it is too large.',
   SIGN_IN_REQUIRED: 'Sign in with the account again.',
+  TOKEN_REVOKED:
+    'Sign in with the account again; if nobody of you reset its password or revoked its sessions, ask an administrator of the tenant who did.',
   ACCOUNT_DISCONNECTED: 'Connect the account again with reauthenticate, and switch incoming mail on.',
   MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[1],
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[1],

@@ -17,6 +17,7 @@ const LOGIN_MILLISECONDS = 15 * SECOND;
 /** Says nothing about the mail or the file that was asked for: the account as a whole has no access for now. */
 const ACCOUNT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
   'SIGN_IN_REQUIRED',
+  'TOKEN_REVOKED',
   'ACCOUNT_DISCONNECTED',
   'MFA_REQUIRED',
   'ACCOUNT_NOT_FOUND',

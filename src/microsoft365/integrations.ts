@@ -7,7 +7,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { Account } from './account.entity.ts';
-import { createTenantAccount, tenantOf } from './application-account.ts';
+import { createTenantAccount, findTenantAccount, tenantOf } from './application-account.ts';
 import { CLOUDS, type CloudName } from './clouds.ts';
 import {
   type AppCredential,
@@ -17,6 +17,7 @@ import {
 } from './credential.ts';
 import { AUTHORIZATION_MODES, type AuthorizationMode, Integration } from './integration.entity.ts';
 import { type AppRegistration, createMsal } from './msal.ts';
+import { PERSONAL_TENANT } from './personal-accounts.ts';
 import { AUDIENCES, type Verification, type VerifyDeps, verifyRegistration } from './verify-registration.ts';
 
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
@@ -56,7 +57,9 @@ export class IntegrationExistsError extends ExpectedError {
 /**
  * Makes an integration, once Microsoft has confirmed what can be confirmed: the tenant, its cloud, and for an app of one
  * tenant the client id and the credential. When Microsoft cannot be reached nothing is saved: a faulty integration that
- * shows itself at the first sign-in costs more than trying again. In application mode its account is made as well.
+ * shows itself at the first sign-in costs more than trying again. In application mode its account is made as well; where the
+ * tenant does not know the app yet, nothing but that can be asked before an administrator has consented, so it is saved
+ * with the account as `NEEDS_CONSENT`.
  * Throws `InvalidInputError`, {@link IntegrationExistsError}, `RegistrationError`.
  */
 export async function createIntegration(
@@ -71,7 +74,9 @@ export async function createIntegration(
   // Said before Microsoft is asked; two requests at the same time the database tells apart.
   if (await em.count(Integration, { cloud, tenantId, clientId })) throw new IntegrationExistsError();
   const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
-  const verification = await verifyRegistration(deps, registration, authorizationMode);
+  const verification = await verifyRegistration(deps, registration, authorizationMode, {
+    mayLackConsent: authorizationMode === 'APPLICATION',
+  });
   try {
     const integration = await em.transactional(async (inner) => {
       const id = uuidv7();
@@ -87,13 +92,13 @@ export async function createIntegration(
       await inner.flush();
       if (authorizationMode === 'APPLICATION') {
         const msal = createMsal(registration, deps.overrides);
-        const { token } = verification;
+        const { token, notInTenant: refusedAs = null } = verification;
         const account = createTenantAccount(
           inner,
           deps.secretBox,
           created,
           verification.tenantId ?? tenantId,
-          { msal, token, now },
+          { msal, token, refusedAs, now },
         );
         await inner.flush();
         await recordEvents(inner, organizationId, [
@@ -127,7 +132,12 @@ export async function rotateCredential(
   const tenantId = await tenantOf(em, integration);
   const registration: AppRegistration = { cloud, tenantId, clientId, credential: checked.credential };
   const knownTenantId = AUDIENCES.has(tenantId) ? await knownTenantOf(em, integrationId) : null;
-  const verification = await verifyRegistration(deps, registration, authorizationMode, knownTenantId);
+  const tenant = await findTenantAccount(em, integrationId);
+  const verification = await verifyRegistration(deps, registration, authorizationMode, {
+    knownTenantId,
+    // Nothing worked before, so nothing can be lost by what cannot be tried.
+    mayLackConsent: tenant?.status === 'NEEDS_CONSENT',
+  });
   const rotated = await em.transactional(async (inner) => {
     // Locked and read anew: somebody else may have put a credential of the other kind there, or deleted it, meanwhile.
     const current = await inner.findOne(
@@ -224,7 +234,8 @@ function checkNewIntegration(input: NewIntegration): NewIntegration {
       'Copy "Directory (tenant) ID" from the overview of the app registration.',
     );
   }
-  if (AUDIENCES.has(tenantId) && input.authorizationMode === 'APPLICATION') {
+  const isOneTenant = !AUDIENCES.has(tenantId) && tenantId !== PERSONAL_TENANT;
+  if (!isOneTenant && input.authorizationMode === 'APPLICATION') {
     throw new InvalidInputError(
       'tenantId',
       `In application mode the app acts for one tenant, and "${tenantId}" is none.`,

@@ -113,6 +113,7 @@ export function signInErrorCode(outcome: EntraOutcome | null): SignInErrorCode {
   switch (outcome) {
     case null:
     case 'SIGN_IN_REQUIRED':
+    case 'TOKEN_REVOKED':
     case 'TOKEN_EXCHANGE_FAILED':
       // The code was used, expired or meant for somebody else: starting again is what helps.
       return 'TOKEN_EXCHANGE_FAILED';

@@ -9,6 +9,7 @@ import { digest, randomToken, type SecretBox } from '../platform/secrets.ts';
 import { Account } from './account.entity.ts';
 import type { Integration } from './integration.entity.ts';
 import { getIntegration } from './integrations.ts';
+import { checkPersonalPurpose, PERSONAL_TENANT } from './personal-accounts.ts';
 import { checkReturnTo } from './return-to.ts';
 import { SignInAttempt } from './sign-in-attempt.entity.ts';
 import { permissionsFor, type SignInPurpose } from './sign-in-purpose.ts';
@@ -160,6 +161,9 @@ async function begin(
         : 'The integration acts for its tenant: nobody signs in to it.',
       'Let an administrator of the tenant open the page of startAdminConsent.',
     );
+  }
+  if (integration.tenantId === 'consumers' || account?.microsoftTenantId === PERSONAL_TENANT) {
+    checkPersonalPurpose(purpose);
   }
   const checkedReturnTo = checkReturnTo(returnTo, publicUrl);
   const { verifier, challenge } = await new CryptoProvider().generatePkceCodes();

@@ -8,7 +8,7 @@ import { Account, type AccountStatus } from './account.entity.ts';
 import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 import { setAccountStatus, stateOf } from './account-status.ts';
 import { mayAskForToken, needsPerson } from './account-status-plan.ts';
-import { takeRoles } from './application-account.ts';
+import { isNotInTenant, notInTenantProblem, takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
 import { GraphError, type GraphErrorCode } from './graph-error.ts';
@@ -50,6 +50,7 @@ type Visit = { token: AccessToken } | { error: GraphError };
 
 const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   SIGN_IN_REQUIRED: 'Microsoft asks the account to sign in again.',
+  TOKEN_REVOKED: 'Somebody revoked the sign-in of the account at Microsoft, or reset its password.',
   MFA_REQUIRED: ACCOUNT_REFUSALS.MFA_REQUIRED[0],
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[0],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[0],
@@ -163,7 +164,7 @@ async function visitAccount(
     const account = await em.findOne(Account, { id: accountId }, { populate: ['sealedTokenCache'] });
     const isDisconnected = account?.status === 'DISCONNECTED';
     if (account === null || isDisconnected || !(isForced || mayAskForToken(stateOf(account)))) {
-      const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : 'SIGN_IN_REQUIRED';
+      const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : signInCodeOf(account);
       return { error: failure(code, account?.problem?.microsoftCode ?? null, null) };
     }
     const integration = await getIntegration(em, account.integration.id);
@@ -204,7 +205,7 @@ async function visitAccount(
           continue;
         }
         account.grantedScopes = granted;
-        const { status, code } = refusalFor(account, refreshRefusal(outcome));
+        const { status, code } = refusalFor(account, refreshRefusal(outcome), microsoftCode);
         if (status === 'CREDENTIAL_EXPIRED') {
           // Replaced while Microsoft was asked with the old one: that says nothing about the new one.
           await em.refresh(integration);
@@ -222,7 +223,12 @@ async function visitAccount(
     }
 
     async function refuse(status: Account['status'], error: GraphError): Promise<Visit> {
-      if (account) await setAccountStatus(em, account, status, error.toProblem(clock.now()));
+      if (!account) return { error };
+      const isUnknown = account.kind === 'TENANT' && isNotInTenant(error.microsoftCode);
+      const problem = isUnknown
+        ? notInTenantProblem(error.microsoftCode, error.requestId, clock.now())
+        : error.toProblem(clock.now());
+      await setAccountStatus(em, account, status, problem);
       return { error };
     }
   });
@@ -249,12 +255,20 @@ function asking(
   };
 }
 
+/** Why the account has to sign in, as it was found when Microsoft was asked last. */
+function signInCodeOf(account: Account | null): GraphErrorCode {
+  const code = account?.problem?.code;
+  return code === 'TOKEN_REVOKED' || code === 'MFA_REQUIRED' ? code : 'SIGN_IN_REQUIRED';
+}
+
 /** A tenant cannot sign in again: what its app lacks, an administrator grants. */
 function refusalFor(
   { kind }: Account,
   refusal: { status: AccountStatus; code: GraphErrorCode },
+  microsoftCode: string | null = null,
 ): { status: AccountStatus; code: GraphErrorCode } {
-  if (kind === 'USER' || refusal.status !== 'NEEDS_SIGN_IN') return refusal;
+  if (kind === 'USER' || (refusal.status !== 'NEEDS_SIGN_IN' && !isNotInTenant(microsoftCode)))
+    return refusal;
   return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
 }
 

@@ -4,6 +4,7 @@ import { DataloaderType, type EntityManager, type MigrationObject, MikroORM } fr
 import pg from 'pg';
 import { freeBrokenConnections } from './broken-connections.ts';
 import { MINUTE, SECOND } from './clock.ts';
+import { giveBackWhileClosing } from './closing-pool.ts';
 
 export type { EntityManager } from '@mikro-orm/postgresql';
 
@@ -59,7 +60,10 @@ export async function openDatabase({
       keepAlive: true,
       // An open transaction that does nothing would hold back every event: see realtime/event-log.ts.
       idle_in_transaction_session_timeout: 60 * SECOND,
-      onPoolCreated: freeBrokenConnections,
+      onPoolCreated: (pool: pg.Pool) => {
+        freeBrokenConnections(pool);
+        giveBackWhileClosing(pool);
+      },
     },
     forceUtcTimezone: true,
     extensions: [Migrator],

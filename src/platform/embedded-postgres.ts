@@ -7,6 +7,7 @@
  * and leave signals to our own shutdown (it hooks SIGINT and stops the database first; ours must stop last).
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -28,6 +29,10 @@ import { randomToken } from './secrets.ts';
 /** How long the server may take until it answers; recovery after a crash replays its log first. */
 const START_DEADLINE_SECONDS = 60;
 const STOP_DEADLINE_SECONDS = 15;
+/** Ports that are tried, one after the other; even one that is taken meanwhile is rare. */
+const PORT_ATTEMPTS = 5;
+/** What PostgreSQL says, in the language of the cluster's locale, when it cannot listen on its port. */
+const PORT_TAKEN = /could not create any TCP\/IP sockets/;
 const USER = 'deskgraph';
 const DRAFT = 'postgres.new-';
 /** The advisory lock that says "a live process owns this data directory". Any constant, never changed. */
@@ -48,6 +53,8 @@ export interface EmbeddedPostgresOptions {
   logger: Logger;
   /** Flags for the server, such as `['-c', 'fsync=off']` for tests. */
   flags?: readonly string[];
+  /** Finds the port to try next: any that is free when left out. */
+  findPort?: () => Promise<number>;
 }
 
 /** Another live process owns the data directory. */
@@ -122,6 +129,9 @@ export async function findEmbeddedPostgres(dataDirectory: string): Promise<strin
   return server ? urlOf(server.port, USER) : null;
 }
 
+/** Between looking for a port and listening on it, somebody else took it. */
+class PortTakenError extends Error {}
+
 interface RunningServer {
   pid: number;
   port: number;
@@ -158,9 +168,28 @@ async function start(
   binaries: PostgresBinaries,
   cluster: string,
   urlOf: (port: number, database: string) => string,
+  options: EmbeddedPostgresOptions,
+): Promise<RunningServer> {
+  const { findPort = freePort, logger } = options;
+  for (let attempt = 1; ; attempt++) {
+    const port = await findPort();
+    try {
+      return await startOn(port, binaries, cluster, urlOf, options);
+    } catch (error) {
+      // It was free a moment ago, and since then any outgoing connection of the machine may have been given it.
+      if (!(error instanceof PortTakenError) || attempt === PORT_ATTEMPTS) throw error;
+      logger.warn({ port }, 'the port for the database was taken meanwhile; trying another one');
+    }
+  }
+}
+
+async function startOn(
+  port: number,
+  binaries: PostgresBinaries,
+  cluster: string,
+  urlOf: (port: number, database: string) => string,
   { flags = [] }: EmbeddedPostgresOptions,
 ): Promise<RunningServer> {
-  const port = await freePort();
   const [command, args] = unprivileged(binaries.postgres, [
     ...['-D', cluster, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
     ...['-c', 'max_connections=200', '-c', 'logging_collector=off', '-c', 'log_min_messages=warning'],
@@ -173,8 +202,7 @@ async function start(
     lastWords = (lastWords + text).slice(-2_000);
   });
   const forget = child.pid === undefined ? () => undefined : stopAtExit(child.pid);
-  await waitUntilReady(child, urlOf(port, 'postgres'), () => lastWords);
-  forget();
+  await waitUntilReady(child, urlOf(port, 'postgres'), () => lastWords).finally(forget);
   // The child must not keep this process alive: its lifetime is the lifecycle's business.
   child.unref();
   (child.stderr as unknown as { unref(): void }).unref();
@@ -189,8 +217,13 @@ async function waitUntilReady(child: ChildProcess, url: string, lastWords: () =>
   });
   for (let waited = 0; waited < START_DEADLINE_SECONDS * SECOND; waited += 50) {
     if (failure) throw new Error('PostgreSQL could not be run.', { cause: failure });
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`PostgreSQL did not start: ${lastWords()}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      // It may have ended before all that it said was read.
+      if (child.stderr && !child.stderr.readableEnded)
+        await once(child.stderr, 'end', { signal: AbortSignal.timeout(SECOND) }).catch(() => undefined);
+      const message = `PostgreSQL did not start: ${lastWords()}`;
+      throw PORT_TAKEN.test(message) ? new PortTakenError(message) : new Error(message);
+    }
     if (await answers(url)) return;
     await sleep(50);
   }

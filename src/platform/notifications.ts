@@ -54,6 +54,8 @@ class ListenConnection implements Notifications {
   readonly #listeners = new Map<string, Set<ChannelListener>>();
   readonly #closing = new AbortController();
   #client: pg.Client | undefined;
+  /** Settles when the connection's last statement has. */
+  #turn: Promise<unknown> = Promise.resolve();
   #heartbeat: NodeJS.Timeout | undefined;
   #reconnecting: Promise<void> | undefined;
 
@@ -66,7 +68,7 @@ class ListenConnection implements Notifications {
     this.#listeners.set(channel, listeners.add(listener));
     const client = this.#client;
     if (client) {
-      client.query(`listen ${client.escapeIdentifier(channel)}`).then(
+      this.#query(client, `listen ${client.escapeIdentifier(channel)}`).then(
         () => listeners.has(listener) && listener.onListening(),
         (thrown) => this.#lose(client, toError(thrown)),
       );
@@ -119,12 +121,20 @@ class ListenConnection implements Notifications {
       throw error;
     }
     this.#client = client;
+    this.#turn = Promise.resolve();
     this.#heartbeat = setInterval(() => {
-      client.query('select 1').catch((thrown) => this.#lose(client, toError(thrown)));
+      this.#query(client, 'select 1').catch((thrown) => this.#lose(client, toError(thrown)));
     }, HEARTBEAT_INTERVAL).unref();
     for (const listeners of this.#listeners.values()) {
       for (const listener of listeners) listener.onListening();
     }
+  }
+
+  /** A statement after all those before it: pg 8 queues what is asked for meanwhile with a warning, pg 9 will refuse it. */
+  #query(client: pg.Client, sql: string): Promise<unknown> {
+    const result = this.#turn.then(() => client.query(sql));
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   /** Gives the connection up and makes another; a second report about the same connection changes nothing. */

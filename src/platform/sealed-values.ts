@@ -6,6 +6,8 @@ export interface SealedColumn {
   table: string;
   column: string;
   purpose: string;
+  /** A condition in SQL for rows whose value nobody will open again: they count for nothing when keys are checked. */
+  worthless?: string;
 }
 
 /** The values that one key has sealed in one column. */
@@ -35,16 +37,17 @@ export interface ResealedBatch {
 
 /**
  * Which keys the values of a column are sealed under, over all organizations: keys belong to the installation. It reads
- * the name at the head of each value, never the value, which may be long and stored elsewhere.
+ * the name at the head of each value, never the value, which may be long and stored elsewhere. What is worthless is left out:
+ * a key that seals nothing else is not needed.
  */
 export async function countSealedValues(
   em: EntityManager,
-  { table, column }: SealedColumn,
+  { table, column, worthless = 'false' }: SealedColumn,
 ): Promise<SealedUnder[]> {
   const rows = await em.execute<{ key: string; count: number; newest: string[] }[]>(
     `select split_part(left(??, 48), '.', 2) as key, count(*)::int as count,
        (array_agg(id::text order by id desc))[1:5] as newest
-     from ?? where ?? <> '' group by 1 order by 1`,
+     from ?? where ?? <> '' and not (${worthless}) group by 1 order by 1`,
     [column, table, column],
   );
   return rows.map(({ key, count, newest }) => ({ key, count, newestIds: newest }));

@@ -1,9 +1,11 @@
 import type { Context, Hono } from 'hono';
 import { deleteCookie, getCookie } from 'hono/cookie';
+import { Organization } from '../access/organization.entity.ts';
 import type { Services } from '../graphql/services.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import { isAdminConsentState } from '../microsoft365/admin-consent.ts';
 import { signInCookieName } from '../microsoft365/open-sign-in.ts';
+import { forkFor } from '../platform/database.ts';
 import type { Routes } from './http-app.ts';
 import { failureOutcome, keepPrivate, type Outcome, outcomePage } from './outcome-page.ts';
 import { signInCookieScope } from './sign-in-link.ts';
@@ -12,7 +14,7 @@ import { signInCookieScope } from './sign-in-link.ts';
  * Where Microsoft sends the browser back to. The query holds the authorization code: the answer is never stored, names
  * nobody in a `Referer`, and repeats nothing of the query.
  */
-export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Routes {
+export function oauthCallback({ microsoft365, database, publicUrl, logger }: Services): Routes {
   return (app: Hono) => {
     app.get('/api/integrations/microsoft365/callback', async (context) => {
       const query = (name: string) => context.req.query(name) ?? null;
@@ -30,6 +32,7 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
           const consented = await microsoft365.completeAdminConsent(answer);
           deleteCookie(context, cookieName, signInCookieScope(publicUrl));
           return welcome(context, consented.returnTo, 'Consent granted', [
+            await organizationLine(consented.organizationId),
             ['App', consented.integration.clientId],
             ...(consented.account ? accountLines(consented.account) : []),
           ]);
@@ -37,6 +40,7 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
         const completed = await microsoft365.completeSignIn({ ...answer, code: query('code') });
         deleteCookie(context, cookieName, signInCookieScope(publicUrl));
         return welcome(context, completed.returnTo, 'Connected', [
+          await organizationLine(completed.organizationId),
           ['Account', completed.account.emailAddress],
           ['Status', completed.account.status],
         ]);
@@ -45,6 +49,12 @@ export function oauthCallback({ microsoft365, publicUrl, logger }: Services): Ro
       }
     });
   };
+
+  /** A link may have been handed on: whoever opened it sees for whom. */
+  async function organizationLine(id: string): Promise<[label: string, value: string]> {
+    const { name } = await forkFor(database, id).findOneOrFail(Organization, { id });
+    return ['Organization', name];
+  }
 
   /** Sends the browser where it wanted to go, or says what came about. */
   function welcome(

@@ -10,7 +10,7 @@ const CHANNEL = 'deskgraph_absence';
 
 /**
  * Asks for recovery now, and whenever the database was away and is back: without it notifications could not be stored. For
- * a process that takes notifications, once it takes them. Disposing of it ends the watch.
+ * a process that takes notifications, once it takes them. Disposing of it ends the watch, and waits for what it asks.
  */
 export function watchAbsence({
   database,
@@ -22,15 +22,21 @@ export function watchAbsence({
   clock: Clock;
   notifications: Notifications;
   logger: Logger;
-}): Disposable {
+}): AsyncDisposable {
+  let asking: Promise<void> = Promise.resolve();
   const stop = notifications.listen(CHANNEL, {
     onMessage: () => undefined,
     onListening() {
-      requestRecovery(forkAcrossOrganizations(database), clock).catch((thrown) => {
+      asking = requestRecovery(forkAcrossOrganizations(database), clock).catch((thrown) => {
         // Away again: its coming back asks again.
         logger.warn({ err: toError(thrown) }, 'could not ask for what came while nobody listened');
       });
     },
   });
-  return { [Symbol.dispose]: stop };
+  return {
+    async [Symbol.asyncDispose]() {
+      stop();
+      await asking;
+    },
+  };
 }

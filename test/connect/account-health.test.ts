@@ -40,7 +40,7 @@ async function mailboxOf(address: string): Promise<string> {
 
 describe('Account health', () => {
   test.each([
-    [50173, 'NEEDS_SIGN_IN', 'SIGN_IN_REQUIRED'],
+    [50173, 'NEEDS_SIGN_IN', 'TOKEN_REVOKED'],
     [53003, 'NEEDS_SIGN_IN', 'CONDITIONAL_ACCESS'],
     [50105, 'NEEDS_SIGN_IN', 'APP_NOT_ASSIGNED'],
     [50057, 'NEEDS_SIGN_IN', 'ACCOUNT_DISABLED'],

@@ -5,6 +5,7 @@ import { type AccessDesk, accessDesk, subjectsOf } from '../mailboxes/access-har
 import { control, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { answerMicrosoft } from '../support/browser.ts';
 import { deliver } from '../support/mail.ts';
+import { overheard } from '../support/secret-watch.ts';
 import { eventually } from '../support/wait.ts';
 import type { AccountView, AttemptView } from './harness.ts';
 
@@ -60,7 +61,7 @@ export async function anotherProcess(
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
     ...env,
   });
-  return await createApp(config, logger);
+  return await createApp(config, overheard(logger));
 }
 
 /** Makes an organization. */

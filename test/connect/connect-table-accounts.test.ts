@@ -74,7 +74,7 @@ test('Delegated sign-in: auth code flow with PKCE, single tenant, multi-tenant, 
       code_challenge: expect.stringMatching(/^[\w-]{43}$/),
     });
     if (returnTo) expect(location).toBe(`${app.url}${returnTo}`);
-    else expect(page).toMatch(new RegExp(`Connected.*${address}.*ACTIVE`, 's'));
+    else expect(page).toMatch(new RegExp(`Connected.*Organization.*Desk.*${address}.*ACTIVE`, 's'));
     expect(attempt).toMatchObject({ status: 'COMPLETED', account: { emailAddress: address } });
     expect((await admin.account(attempt.account?.id ?? '')).status).toBe('ACTIVE');
     await admin.desk.enable(await admin.mailboxId(address));
@@ -145,14 +145,14 @@ test('Several accounts and mailboxes in one organization, user and shared, each 
 
   await microsoft('tokens/revoke', { address: bob.address, accessTokensToo: true });
   for (const address of [ada.address, shared]) await admin.takeIn(address, `For ${address}`);
-  await expect(admin.takeIn(bob.address, 'For nobody yet')).rejects.toThrow('FAILED: SIGN_IN_REQUIRED');
+  await expect(admin.takeIn(bob.address, 'For nobody yet')).rejects.toThrow('FAILED: TOKEN_REVOKED');
   expect(await subjectsOf(admin.desk)).toEqual([`For ${ada.address}`, `For ${shared}`].sort());
   expect(await statusOf(admin, ada.mailboxId)).toMatchObject({
     syncStatus: { state: 'IDLE', problem: null },
     incoming: { intervalMinutes: 'MINUTES_60', createTickets: true },
   });
   expect(await statusOf(admin, bob.mailboxId)).toMatchObject({
-    syncStatus: { state: 'FAILING', problem: { code: 'SIGN_IN_REQUIRED' } },
+    syncStatus: { state: 'FAILING', problem: { code: 'TOKEN_REVOKED' } },
     incoming: { createTickets: false },
   });
   expect((await statusOf(admin, sharedId)).incoming.intervalMinutes).toBe('MINUTES_30');

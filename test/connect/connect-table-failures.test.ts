@@ -103,8 +103,7 @@ const CASES: Readonly<Record<string, () => Promise<Shown>>> = {
     const input = { accountId, emailAddress, testMessageTo: address };
     return (await admin.run('addSharedMailbox', input)).sending ?? {};
   },
-  // Tokens that were revoked: the code is by what has to be done, and Microsoft's own stands beside it.
-  SIGN_IN_REQUIRED: async () => {
+  TOKEN_REVOKED: async () => {
     const shown = await checkedAfter('tokens/revoke', ({ address }) => ({ address, accessTokensToo: true }));
     expect(shown.microsoftCode).toBe('AADSTS50173');
     return shown;

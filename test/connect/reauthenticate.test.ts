@@ -41,7 +41,7 @@ describe('Re-authenticate', () => {
     await stage.microsoft('tokens/revoke', { address: emailAddress, accessTokensToo: true });
     expect((await stage.run('refreshAccount', { accountId: id })).account).toMatchObject({
       status: 'NEEDS_SIGN_IN',
-      problem: { code: 'SIGN_IN_REQUIRED', microsoftCode: 'AADSTS50173' },
+      problem: { code: 'TOKEN_REVOKED', microsoftCode: 'AADSTS50173' },
     });
     const started = await again(id);
     expect(started.signInAttempt).toMatchObject({ status: 'PENDING', account: { id } });

@@ -143,6 +143,8 @@ describe('the control API', () => {
     const { body } = await server.control('/apps', { clientId: 'described', roles: ['Mail.Read'] });
     expect(body).toEqual({
       certificates: null,
+      homeTenantId: null,
+      personalAccounts: true,
       clientId: 'described',
       displayName: 'Described',
       redirectUris: null,

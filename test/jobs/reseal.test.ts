@@ -11,6 +11,7 @@ import { createSecretBox, parseEncryptionKeys } from '../../src/platform/secrets
 import { sealedColumns } from '../../src/sealed-columns.ts';
 import { control, createDesk, type Desk, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { makeCertificate } from '../support/certificate.ts';
+import { overheard } from '../support/secret-watch.ts';
 import { eventually } from '../support/wait.ts';
 
 const OLD = `test:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -90,7 +91,7 @@ async function startWith(keys: string, roles = 'worker', log: string[] = []): Pr
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
   });
-  return await createApp(config, createLogger('info', { write: (line) => void log.push(line) }));
+  return await createApp(config, overheard(createLogger('info', { write: (line) => void log.push(line) })));
 }
 
 /** How many values each key seals, by column. */
@@ -135,6 +136,35 @@ test('a start without a key that is in use is refused, and says which key and wh
     remedy: expect.stringContaining('DESKGRAPH_ENCRYPTION_KEYS behind the first'),
   });
   expect(String(refusal)).not.toContain(NEW.split(':')[1]);
+});
+
+test('what nobody will open again keeps no process from starting: a sign-in that is over, and a subscription that was replaced', async () => {
+  const em = forkAcrossOrganizations(first.database);
+  const lost = `v1.lost.${randomBytes(60).toString('base64url')}`;
+  const [attempt] = await em.execute<{ id: string; sealed: string }[]>(
+    `select id, sealed_secrets as sealed from sign_in_attempt where used_at is null limit 1`,
+  );
+  const [subscription] = await em.execute<{ id: string; sealed: string }[]>(
+    `select id, sealed_client_state as sealed from push_subscription limit 1`,
+  );
+  const seal = async (sealed: string | undefined, ended: string) => {
+    await em.execute(
+      `update sign_in_attempt set sealed_secrets = ?, expires_at = now() ${ended} where id = ?`,
+      [sealed ?? attempt?.sealed, attempt?.id],
+    );
+    await em.execute(
+      `update push_subscription set sealed_client_state = ?, replaced_at = ${ended === '' ? 'now()' : 'null'} where id = ?`,
+      [sealed ?? subscription?.sealed, subscription?.id],
+    );
+  };
+  await seal(lost, "+ interval '9 minutes'");
+  await expect(startWith(OLD)).rejects.toMatchObject({
+    code: 'ENCRYPTION_KEY_MISSING',
+    message: expect.stringMatching(/^2 stored secrets .*"lost"/),
+  });
+  await seal(lost, '');
+  await using _started = await startWith(OLD);
+  await seal(undefined, "+ interval '9 minutes'");
 });
 
 test('a start with another key under a name that is in use is refused: it would open nothing', async () => {

@@ -48,7 +48,7 @@ test('several integrations, accounts and mailboxes in one organization, each wit
   expect(runs.map(({ state }) => state)).toEqual(['FAILED', 'SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
   expect(await subjectsOf(stage.desk)).toEqual([`For ${shared}`, `For ${team}`].sort());
   expect(await statusOf(idOf(ada))).toMatchObject({
-    syncStatus: { state: 'FAILING', problem: { code: 'SIGN_IN_REQUIRED' } },
+    syncStatus: { state: 'FAILING', problem: { code: 'TOKEN_REVOKED' } },
     account: { status: 'NEEDS_SIGN_IN' },
     incoming: { intervalMinutes: 'MINUTES_15', createTickets: true },
   });

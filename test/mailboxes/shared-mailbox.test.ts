@@ -149,13 +149,13 @@ describe('addSharedMailbox', () => {
     });
   });
 
-  test('an account that has to sign in again answers SIGN_IN_REQUIRED', async () => {
+  test('an account whose sign-in was revoked answers TOKEN_REVOKED', async () => {
     const address = await stage.newMailbox();
     const { accountId } = await stage.connect(address);
     const emailAddress = await shared({ fullAccess: [address] });
     await stage.exchange('tokens/revoke', { address, accessTokensToo: true });
     const answer = await stage.run('addSharedMailbox', { accountId, emailAddress });
-    expect(answer.mailbox ?? answer).toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+    expect(answer.mailbox ?? answer).toMatchObject({ code: 'TOKEN_REVOKED' });
   });
 
   test.each(['AGENT', 'VIEWER'] as const)('a %s may not', async (role) => {

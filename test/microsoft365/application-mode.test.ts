@@ -236,6 +236,65 @@ describe('An admin consent', () => {
     await stage.microsoft('tenants/contoso.example/settings', { userConsentAllowed: true });
   });
 
+  test('an app of another tenant is saved before anybody has consented, and works from the consent on', async () => {
+    const settings = { homeTenant: 'fabrikam.example', roles: ['Mail.ReadWrite'] };
+    const clientId = await stage.register({ ...settings, secret: 'a-secret-of-the-test' });
+    const input = { authorizationMode: 'APPLICATION', tenantId: 'contoso.example', clientId };
+    const saved = await stage.run('createIntegration', { ...input, clientSecret: 'a-secret-of-the-test' });
+    expect(saved).toMatchObject({ isCredentialVerified: false });
+    const integrationId = saved.integration?.id ?? '';
+    const waiting = {
+      status: 'NEEDS_CONSENT',
+      problem: {
+        code: 'CONSENT_REQUIRED',
+        message: expect.stringContaining('does not know the app'),
+        remedy: expect.stringMatching(/client id.*startAdminConsent/),
+      },
+    };
+    const account = await accountOf(integrationId);
+    expect(account).toMatchObject(waiting);
+    // Asked again meanwhile, it still waits for the consent and not for another credential.
+    await stage.desk.request(
+      `mutation ($input: RefreshAccountInput!) { refreshAccount(input: $input) { __typename } }`,
+      { input: { accountId: account?.id } },
+    );
+    expect(await accountOf(integrationId)).toMatchObject(waiting);
+    // What was mistyped can be corrected, although nothing can be tried yet.
+    expect(
+      await stage.run('rotateCredential', { integrationId, clientSecret: 'a-mistyped-secret' }),
+    ).toMatchObject({ isCredentialVerified: false });
+    const consent = async () =>
+      (await answerMicrosoft(await consentPage(integrationId), 'ada@contoso.example')).deliver();
+    await consent();
+    // From then on Microsoft looks at the credential.
+    expect(await accountOf(integrationId)).toMatchObject({
+      status: 'CREDENTIAL_EXPIRED',
+      problem: { code: 'CREDENTIAL_REFUSED' },
+    });
+    expect(
+      await stage.run('rotateCredential', { integrationId, clientSecret: 'another-mistyped-secret' }),
+    ).toMatchObject({ code: 'SECRET_INVALID' });
+    expect(
+      await stage.run('rotateCredential', { integrationId, clientSecret: 'a-secret-of-the-test' }),
+    ).toMatchObject({ isCredentialVerified: true });
+    expect(await (await consent()).text()).toMatch(/Consent granted.*ACTIVE/s);
+    const active = await accountOf(integrationId);
+    expect(active).toMatchObject({ status: 'ACTIVE', problem: null, grantedScopes: ['Mail.ReadWrite'] });
+    expect(await folderOf(active?.id ?? '', 'sam@contoso.example')).toMatchObject({ wellKnownName: 'inbox' });
+  });
+
+  test('what can be told apart is refused at once: a wrong secret in a tenant that knows the app, and people signing in', async () => {
+    const clientId = await stage.register({ homeTenant: 'contoso.example', secret: 'a-secret-of-the-test' });
+    const input = { tenantId: 'contoso.example', clientId, clientSecret: 'a-mistyped-secret' };
+    expect(
+      await stage.run('createIntegration', { ...input, authorizationMode: 'APPLICATION' }),
+    ).toMatchObject({ code: 'SECRET_INVALID' });
+    const elsewhere = { clientId: await stage.register({ homeTenant: 'fabrikam.example' }) };
+    expect(await stage.run('createIntegration', { ...input, ...elsewhere })).toMatchObject({
+      code: 'APP_NOT_FOUND',
+    });
+  });
+
   test('is forbidden to agents, and to others the integration does not exist', async () => {
     const { integrationId } = await newIntegration();
     const agent = await signIn(stage.app.database, stage.desk.organizationId, 'AGENT');

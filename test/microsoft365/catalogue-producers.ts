@@ -160,6 +160,16 @@ const SPECIAL: Readonly<Record<string, Producer>> = {
     await adding(stage, shared);
     return adding(stage, shared, 'ada@contoso.example');
   },
+  'MAILBOX ACCESS_NOT_LIMITED': async (stage) => {
+    const { accountId } = await stage.desk.connectTenant();
+    const { checks = [] } = await stage.desk.run('verifyMailboxAccess', {
+      accountId,
+      emailAddress: await stage.desk.newMailbox(),
+      mailboxThatMustNotBeReachable: await stage.desk.newMailbox(),
+    });
+    const limited = checks.find(({ name }) => name === 'LIMITED');
+    return { code: limited?.code ?? '', remedy: limited?.remedy ?? '' };
+  },
   'PUSH PUSH_VALIDATION_FAILED': subscribing({
     status: 400,
     errorCode: 'ValidationError',

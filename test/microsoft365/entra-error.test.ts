@@ -13,9 +13,15 @@ describe('what a refusal comes down to', () => {
   test.each<[string | null, string | null, EntraOutcome | null]>([
     ['invalid_grant', 'AADSTS70000: Provided grant is invalid or malformed.', 'SIGN_IN_REQUIRED'],
     ['invalid_grant', 'AADSTS700082: The refresh token has expired due to inactivity.', 'SIGN_IN_REQUIRED'],
+    ['invalid_grant', 'AADSTS50173: The provided grant has expired due to it being revoked', 'TOKEN_REVOKED'],
     [
       'invalid_grant',
-      'AADSTS50173: The provided grant has expired due to it being revoked',
+      'AADSTS50133: The session is not valid due to a recent password change.',
+      'TOKEN_REVOKED',
+    ],
+    [
+      'invalid_grant',
+      'AADSTS70043: The refresh token has expired due to sign-in frequency',
       'SIGN_IN_REQUIRED',
     ],
     ['interaction_required', 'AADSTS50076: you must use multi-factor authentication', 'MFA_REQUIRED'],
@@ -55,6 +61,7 @@ describe('what a refusal comes down to', () => {
 describe('what a refused refresh means for the account', () => {
   test.each<[EntraOutcome | null, AccountStatus]>([
     ['SIGN_IN_REQUIRED', 'NEEDS_SIGN_IN'],
+    ['TOKEN_REVOKED', 'NEEDS_SIGN_IN'],
     ['MFA_REQUIRED', 'NEEDS_SIGN_IN'],
     ['CONDITIONAL_ACCESS', 'NEEDS_SIGN_IN'],
     ['ACCOUNT_DISABLED', 'NEEDS_SIGN_IN'],

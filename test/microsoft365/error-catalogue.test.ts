@@ -14,7 +14,12 @@ afterAll(() => stage?.[Symbol.asyncDispose]());
 const nameOf = ({ area, code }: { area: string; code: string }) => `${area} ${code}`;
 
 /** Whether an answer for one case may say more than the catalogue, such as which mailbox and which command. */
-const SPECIFIC = new Set(['MAILBOX_NOT_FOUND', 'MAILBOX_IS_GROUP', 'ALREADY_CONNECTED']);
+const SPECIFIC = new Set([
+  'MAILBOX_NOT_FOUND',
+  'MAILBOX_IS_GROUP',
+  'ALREADY_CONNECTED',
+  'ACCESS_NOT_LIMITED',
+]);
 
 test('every row of the catalogue has something that makes it happen', () => {
   expect(ERROR_CATALOGUE.filter((row) => producerOf(row) === null).map(nameOf)).toEqual([]);

@@ -71,7 +71,7 @@ test('a download that stands still does not hold up reads for long, though a bat
   expect(order).not.toContain('batch');
   leave('download');
   await eventually('the batch is inside', async () => order.includes('batch'));
-}, 20_000);
+});
 
 test('a pause of moves keeps out moves, and no read', async () => {
   const { gate, order, enter, leave } = startGate();

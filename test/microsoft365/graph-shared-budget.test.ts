@@ -79,7 +79,7 @@ test('three processes together never have more than four requests under way in a
   );
   expect(seen).toEqual({ now: 0, peak: 4, done: 120 });
   expect(each).toHaveLength(3);
-}, 40_000);
+});
 
 test('batches of two processes, and reads between them, neither lock each other out nor exceed the four', async () => {
   const processes = await Promise.all([startProcess(), startProcess()]);
@@ -93,7 +93,7 @@ test('batches of two processes, and reads between them, neither lock each other 
     ]),
   );
   expect(seen).toEqual({ now: 0, peak: 4, done: 44 });
-}, 40_000);
+});
 
 test('a read of one process waits for no more than the batch that runs in another, however many wait there', async () => {
   const [archiving, reading] = await Promise.all([startProcess(), startProcess()]);
@@ -109,7 +109,7 @@ test('a read of one process waits for no more than the batch that runs in anothe
   expect(done).toBeLessThan(30);
   await Promise.all(batches);
   expect(seen.peak).toBe(4);
-}, 40_000);
+});
 
 test('a process that nobody competes with asks once, and its requests then wait for no database', async () => {
   const process_ = await startProcess();
@@ -145,7 +145,7 @@ test('a process that nobody competes with asks once, and its requests then wait 
   await request(process_, key, { slots: 4 }, 1);
   await eventually('unused slots are given back', async () => (await locks()) === 0);
   expect(median).toBeLessThan(1);
-}, 40_000);
+});
 
 test('the slots of a process that is killed are free in the same instant', async () => {
   const key = keyOf();
@@ -164,7 +164,7 @@ test('the slots of a process that is killed are free in the same instant', async
   const leave = await entered;
   leave();
   expect(performance.now() - startedAt).toBeLessThan(5_000);
-}, 30_000);
+});
 
 test('what Microsoft told one process, every other obeys: those that run, and those that come later', async () => {
   const [told, other] = await Promise.all([startProcess(), startProcess()]);
@@ -180,7 +180,7 @@ test('what Microsoft told one process, every other obeys: those that run, and th
   await expect(refused).rejects.toMatchObject({ code: 'THROTTLED' });
   expect(late.gate.pausedFor(key)).toBeGreaterThan(0);
   expect(late.gate.pausedFor(keyOf())).toBe(0);
-}, 30_000);
+});
 
 test('a pause of moves keeps out moves only, in every process', async () => {
   const [told, other] = await Promise.all([startProcess(), startProcess()]);
@@ -226,7 +226,7 @@ test('a lost connection stops nobody: requests go on at once, and the budget is 
     ),
   );
   expect(again.seen).toEqual({ now: 0, peak: 4, done: 40 });
-}, 40_000);
+});
 
 test('requests of all processes are counted together, and moves stop at their share', async () => {
   const [one, other] = await Promise.all([startProcess(), startProcess()]);
@@ -249,4 +249,4 @@ test('requests of all processes are counted together, and moves stop at their sh
   );
   expect(rows[0]?.requests).toBeGreaterThanOrEqual(6_010);
   expect(rows[0]?.moves).toBeGreaterThanOrEqual(5_990);
-}, 30_000);
+});

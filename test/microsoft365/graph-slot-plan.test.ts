@@ -139,6 +139,7 @@ describe('what does not count as an attempt', () => {
     ['throttling without a time', error('THROTTLED'), 15_050],
     ['throttling for days: looked at again after an hour', error('THROTTLED', 1e9), 3_600_050],
     ['an account that must sign in', error('SIGN_IN_REQUIRED'), 300_000],
+    ['one whose sign-in was revoked', error('TOKEN_REVOKED'), 300_000],
     ['a sign-in service that is away', error('LOGIN_UNAVAILABLE'), 15_000],
     ['but a fault of Graph does', error('GRAPH_UNAVAILABLE', 7_000), null],
     ['and one of ours', new Error('no'), null],

@@ -144,14 +144,14 @@ describe('asks for a person', () => {
     const { access } = await stage.mailbox();
     const events = await statusEvents(access);
     await stage.control('POST', '/tokens/revoke', { address: access.emailAddress, accessTokensToo: true });
-    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     const requests = await tokenRequests();
-    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
-    await expect(read(stage.anotherProcess(), access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+    await expect(read(stage.anotherProcess(), access)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     expect(await tokenRequests()).toBe(requests);
     expect(await accountOf(access)).toMatchObject({
       status: 'NEEDS_SIGN_IN',
-      problem: { code: 'SIGN_IN_REQUIRED', microsoftCode: 'AADSTS50173', remedy: expect.any(String) },
+      problem: { code: 'TOKEN_REVOKED', microsoftCode: 'AADSTS50173', remedy: expect.any(String) },
     });
     expect(await statusEvents(access)).toBe(events + 1);
   });
@@ -159,7 +159,7 @@ describe('asks for a person', () => {
   test('and is content again once the account has signed in again', async () => {
     const { access, tenancy } = await stage.mailbox();
     await stage.control('POST', '/tokens/revoke', { address: access.emailAddress, accessTokensToo: true });
-    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+    await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     await stage.connect(tenancy, access.emailAddress);
     expect(await accountOf(access)).toMatchObject({ status: 'ACTIVE', problem: null });
     expect(await read(stage.microsoft365, access)).toMatchObject({ wellKnownName: 'inbox' });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,6 +12,7 @@ import {
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/wait.ts';
 import { runNode } from './fixtures/run-node.ts';
 
@@ -268,6 +270,33 @@ test('a start that fails leaves no database behind', async () => {
   await expect(failing).rejects.toThrow('no_such_setting');
   expect(await postmasterPid(dataDirectory)).toBeUndefined();
   await start(dataDirectory).then(({ stop }) => stop());
+});
+
+test('a port that somebody takes before the database listens costs another try, and no failed start', async () => {
+  const squatter = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void squatter.close());
+  await once(squatter, 'listening');
+  const address = squatter.address();
+  const taken = typeof address === 'object' && address ? address.port : 0;
+  const dataDirectory = await newDataDirectory();
+  const log: string[] = [];
+  const startOn = (findPort: () => Promise<number>) =>
+    startEmbeddedPostgres({
+      dataDirectory,
+      logger: createLogger('warn', { write: (line) => void log.push(line) }),
+      flags: ['-c', 'fsync=off'],
+      findPort,
+    });
+  await expect(startOn(async () => taken)).rejects.toThrow('TCP/IP');
+  expect(await postmasterPid(dataDirectory)).toBeUndefined();
+  log.length = 0;
+
+  const ports = [taken];
+  const server = await startOn(async () => ports.pop() ?? (await freePort()));
+  expect(Number(new URL(server.url).port)).not.toBe(taken);
+  expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  expect(log.filter((line) => line.includes(`"port":${taken}`))).toHaveLength(1);
+  await server.stop();
 });
 
 const exists = (path: string) =>

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createNotifications, type Notifications } from '../../src/platform/notifications.ts';
 import { cloneDatabase, disposeAfterTest, type TestDatabase } from '../support/database.ts';
@@ -52,6 +52,27 @@ test('hears its channels and no other, whether listened to before or after the s
   await notify('Before "quoted"', '3');
   await eventually('both are heard', () => before.heard.length + after.heard.length === 2);
   expect([before.heard, after.heard]).toEqual([['3'], ['1']]);
+});
+
+test('channels that are listened to at once wait for each other: a connection is asked one thing at a time', async () => {
+  const { query: original } = pg.Client.prototype;
+  let running = 0;
+  let most = 0;
+  pg.Client.prototype.query = function (this: pg.Client, ...values: unknown[]) {
+    const result: Promise<unknown> = Reflect.apply(original, this, values);
+    most = Math.max(most, ++running);
+    const done = () => void running--;
+    result.then(done, done);
+    return result;
+  } as typeof original;
+  onTestFinished(() => {
+    pg.Client.prototype.query = original;
+  });
+  const notifications = open();
+  await notifications.start();
+  const listeners = ['one', 'two', 'three'].map((channel) => listen(notifications, channel));
+  await eventually('all listen', () => listeners.every(({ listening }) => listening() === 1));
+  expect(most).toBe(1);
 });
 
 test('comes back after every loss of the connection, and says each time that something may have been missed', async () => {

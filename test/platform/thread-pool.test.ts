@@ -49,7 +49,7 @@ test('time in which a thread computes nothing, as on a busy machine, does not co
 test('what the thread has computed for others does not count', async () => {
   const threads = pool(1, 2_000);
   for (let times = 0; times < 6; times += 1) expect(await threads.run('half a second')).toBe(5);
-}, 60_000);
+});
 
 test('a thread that the machine refuses fails its own work alone, and takes no place', async () => {
   const threads = new ThreadPool<number, number>({
@@ -69,7 +69,7 @@ test('a thread that ends, throws or takes all memory fails its own work alone', 
   await expect(threads.run('throw')).rejects.toThrow('told to');
   await expect(threads.run('memory')).rejects.toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
   expect(await Promise.all([1, 2, 3, 4].map((one) => threads.run(one)))).toEqual([2, 4, 6, 8]);
-}, 60_000);
+});
 
 test('an abort ends the work under way and takes what waits out of the line', async () => {
   const threads = pool(1);

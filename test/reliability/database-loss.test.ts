@@ -112,4 +112,4 @@ test('PostgreSQL restarted the fast way during a sync: the process recovers by i
   await deliverMany(own.emulator.url, manyMails(address, 1, 'Afterwards'));
   expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
   await rm(dataDirectory, { recursive: true, force: true });
-}, 90_000);
+});

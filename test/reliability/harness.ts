@@ -8,6 +8,7 @@ import { type Database, forkAcrossOrganizations } from '../../src/platform/datab
 import { createLogger } from '../../src/platform/logger.ts';
 import { control, createDesk, type Desk, freePort } from '../support/app.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
+import { overheard } from '../support/secret-watch.ts';
 import { eventually } from '../support/wait.ts';
 import { type Forwarder, startForwarder } from './forwarder.ts';
 
@@ -101,7 +102,7 @@ export async function startProcess(
   });
   const app: App = await createApp(
     config,
-    createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'),
+    overheard(createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent')),
     overrides,
   );
   let stopping: Promise<void> | undefined;
@@ -124,7 +125,7 @@ export function environmentOf(
     DATABASE_URL: databaseUrl,
     DESKGRAPH_ROLES: roles,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
+    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-4pTq0vXw7LzR2mKd9sYbHc6NfJ',
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
   };

@@ -18,7 +18,7 @@ test('a thousand malformed mails: each has its one outcome and can be read, noth
     PORT: String(await freePort()),
     DATABASE_URL: db.url,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-of-the-first-organization-0',
+    DESKGRAPH_ADMIN_KEY: 'dg_test-admin-key-4pTq0vXw7LzR2mKd9sYbHc6NfJ',
     MICROSOFT_LOGIN_URL: emulator.loginUrl,
     MICROSOFT_GRAPH_URL: emulator.graphUrl,
     LOG_LEVEL: 'error',

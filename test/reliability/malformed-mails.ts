@@ -1,4 +1,5 @@
 import { createDice, type Dice } from '../chaos/random.ts';
+import { type OddAnswer, oddAnswer } from './odd-answers.ts';
 
 /** A mail as nobody should send it. */
 export interface MalformedMail {
@@ -8,12 +9,6 @@ export interface MalformedMail {
   mime: Buffer;
   /** How Microsoft's answers about it differ from what they should be; null when they do not. */
   odd: OddAnswer | null;
-}
-
-/** See the emulator's quirk `oddMessages`. */
-export interface OddAnswer {
-  set?: Record<string, unknown>;
-  omit?: string[];
 }
 
 /** Malformed mails without end, the same ones for the same seed. */
@@ -476,67 +471,3 @@ const BOMBS: readonly (readonly [string, Make])[] = [
       `${validMail(dice, number, { 'Content-Type': 'text/plain' })}${dice.pick(['On Mon, somebody wrote\n', '> ', '_', '-- \n', 'From: a\n', ' ', '[#1] ', 'a@b.example ']).repeat(dice.whole(1_000, 40_000))}`,
   ],
 ];
-
-const ODD_VALUES: readonly unknown[] = [
-  ...[
-    null,
-    0,
-    -1,
-    1e308,
-    true,
-    false,
-    '',
-    ' ',
-    '\0',
-    '\ud800',
-    'x\udc00y',
-    [],
-    {},
-    [null],
-    [[]],
-    [{}],
-    { a: {} },
-  ],
-  ...['0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '4501-01-01T00:00:00Z', '2024-01-01T00:00:00-25:00'],
-  ...['x'.repeat(5_000), { emailAddress: null }, { emailAddress: { name: 1, address: [] } }],
-  ...[
-    [{ emailAddress: { name: '\ud800', address: '\udfff@b.example' } }],
-    { contentType: 'html', content: null },
-  ],
-  ...[
-    { contentType: null, content: '\ud800\0' },
-    { contentType: 'HTML', content: 5 },
-    { contentType: 'html' },
-  ],
-  ...[[{ name: 'In-Reply-To', value: null }, { name: null, value: 'x' }, 7], [{ name: '', value: '\0' }]],
-];
-
-const PROPERTIES = [
-  ...[
-    'internetMessageId',
-    'conversationId',
-    'subject',
-    'from',
-    'sender',
-    'replyTo',
-    'toRecipients',
-    'ccRecipients',
-  ],
-  ...[
-    'receivedDateTime',
-    'sentDateTime',
-    'isDraft',
-    'hasAttachments',
-    'body',
-    'uniqueBody',
-    'internetMessageHeaders',
-  ],
-];
-
-function oddAnswer(dice: Dice): OddAnswer {
-  const set: Record<string, unknown> = {};
-  for (let times = dice.whole(1, 3); times > 0; times -= 1)
-    set[dice.pick(PROPERTIES)] = dice.pick(ODD_VALUES);
-  const omit = dice.chance(0.4) ? [dice.pick(PROPERTIES), dice.pick(PROPERTIES)] : [];
-  return { set, omit };
-}

@@ -1,6 +1,7 @@
 import { control, type Desk, type SyncRunResult } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
-import { malformedMails, type OddAnswer } from './malformed-mails.ts';
+import { malformedMails } from './malformed-mails.ts';
+import type { OddAnswer } from './odd-answers.ts';
 
 /** Handed in at the same time. */
 const LANES = 8;

@@ -75,7 +75,7 @@ test('a run that takes longer than the interval is asked for once more meanwhile
     { trigger: 'POLL', state: 'SUCCEEDED' },
   ]);
   expect(await ticketSubjects(fleet, desk.organizationId)).toHaveLength(150);
-}, 60_000);
+});
 
 test('a mailbox that is switched off is not polled, however due', async () => {
   const { desk, mailboxId, uuid } = await newMailbox();
@@ -198,7 +198,7 @@ test('a fault of our own does not leave a run RUNNING: after a few tries it is F
   );
   await settled(fleet, mailboxId);
   expect((await runsOf(fleet, mailboxId)).at(-1)?.state).toBe('SUCCEEDED');
-}, 70_000);
+});
 
 test('a job that failed for good shows in the metrics, one that was only replaced or killed does not', async () => {
   const failed = async () => {

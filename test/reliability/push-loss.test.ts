@@ -136,7 +136,7 @@ test('every notification is lost: tickets come with the next poll and the status
   await expectTickets(mailbox, [...mails, ...after]);
   expect((await runsOf(fleet, mailboxId)).at(-1)?.trigger).toBe('PUSH');
   expect(await subscriptionsOf(fleet.emulator.url, address)).toHaveLength(1);
-}, 60_000);
+});
 
 test('when the loss ends and nobody writes, push heals by itself all the same', async () => {
   const mailbox = await watched();
@@ -325,14 +325,14 @@ test('signed out, the status says what to do; signed in again, push and sync are
     return found.syncStatus.state === 'FAILING' && found;
   });
   expect(failing).toMatchObject({
-    syncStatus: { problem: { code: 'SIGN_IN_REQUIRED', remedy: expect.stringContaining('Sign in') } },
+    syncStatus: { problem: { code: 'TOKEN_REVOKED', remedy: expect.stringContaining('Sign in') } },
     account: { status: 'NEEDS_SIGN_IN' },
   });
   // A renewal that falls due meanwhile is refused as well.
   await rows(fleet, 'update push_subscription set next_step_at = now() where mailbox_id = ?', [mailbox.uuid]);
   await watchTogether(fleet, 1);
   await eventually('the renewal is refused', async () => {
-    return (await statusOf(desk, mailboxId)).pushSubscription?.problem?.code === 'SIGN_IN_REQUIRED';
+    return (await statusOf(desk, mailboxId)).pushSubscription?.problem?.code === 'TOKEN_REVOKED';
   });
   const before = (await runsOf(fleet, mailboxId)).length;
   const { startSignIn } = await desk.request<{ startSignIn: { authorizationUrl: string } }>(
@@ -355,4 +355,4 @@ test('signed out, the status says what to do; signed in again, push and sync are
   expect((await runsOf(fleet, mailboxId)).at(-1)?.trigger).toBe('PUSH');
   await expectTickets(mailbox, [...mails, next]);
   expect((await pushReport(fleet.emulator.url)).counts.failed).toBe(0);
-}, 60_000);
+});

@@ -201,7 +201,7 @@ test('an API that is killed right after it took a notification loses none: the o
     await eventually('the second ticket is told', () => told(stream).length > 1);
     expect(told(stream)).toEqual(['Taken by the one that goes', 'Taken by the other']);
   }
-}, 90_000);
+});
 
 test('due at two workers at once, a subscription is renewed by one request', async () => {
   const [one] = apis();

@@ -85,7 +85,7 @@ test('mail that came while the server was killed is read at the next start, with
   });
   expect(await ticketSubjects(site, desk.organizationId)).toEqual(sortedSubjects(mails));
   expect((await runsOf(site, mailboxId)).at(-1)?.trigger).toBe('RECOVERY');
-}, 120_000);
+});
 
 test('with another PUBLIC_URL after a restart the subscription is replaced at once, and what came between is read', async () => {
   const site = await startSite();
@@ -111,7 +111,7 @@ test('with another PUBLIC_URL after a restart the subscription is replaced at on
     return (await ticketSubjects(site, desk.organizationId)).length === 2;
   });
   expect((await runsOf(site, mailboxId)).at(-1)?.trigger).toBe('PUSH');
-}, 120_000);
+});
 
 test('mail that came while the database was away is read when it is back', async () => {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'deskgraph-recovery-'));
@@ -137,7 +137,7 @@ test('mail that came while the database was away is read when it is back', async
   await settled(own, mailboxId);
   expect(await ticketSubjects(own, desk.organizationId)).toEqual(sortedSubjects(mails));
   expect((await runsOf(own, mailboxId)).at(-1)?.trigger).toBe('RECOVERY');
-}, 120_000);
+});
 
 test('ten processes that come back one after the other are two readings of a mailbox, not ten, and the last of them is covered', async () => {
   await using own = await startFleet(['api,worker'], undefined, { push: true });
@@ -189,4 +189,4 @@ test('ten processes that come back one after the other are two readings of a mai
     25_000,
   );
   expect((await runsOf(own, mailboxId)).length).toBe(before + 2);
-}, 120_000);
+});

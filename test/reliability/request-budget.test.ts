@@ -116,7 +116,7 @@ test('two processes that read, fetch files and archive in one mailbox are never 
   const { requestBudget } = await statusOf(desks[1], mailboxId);
   expect(requestBudget).toMatchObject({ limit: 10_000, throttledUntil: null, movesThrottledUntil: null });
   expect(requestBudget.share).toBeCloseTo(requestBudget.used / 10_000, 6);
-}, 60_000);
+});
 
 test('a throttled run is postponed, no failure: it says until when and why, and goes on by itself', async () => {
   const { desks, mailboxId, address } = await watchedMailbox();
@@ -161,7 +161,7 @@ test('a throttled run is postponed, no failure: it says until when and why, and 
     [rawId(mailboxId)],
   );
   expect(state).toEqual({ consecutive_failures: 0, problem: null });
-}, 40_000);
+});
 
 test('what Microsoft told one process keeps the other out of the mailbox, too', async () => {
   const { desks, mailboxId, address } = await watchedMailbox();
@@ -184,7 +184,7 @@ test('what Microsoft told one process keeps the other out of the mailbox, too', 
   await asked;
   expect((await reportOf(address)).requests).toBeGreaterThan(requests);
   expect((await reportOf(address)).throttled).toBe(0);
-}, 30_000);
+});
 
 test('moves that Microsoft refuses wait alone: mail is read all the while, and is archived afterwards', async () => {
   const { desks, mailboxId, address } = await watchedMailbox();
@@ -222,7 +222,7 @@ test('moves that Microsoft refuses wait alone: mail is read all the while, and i
   expect(jobs[0]?.attempts).toBeLessThanOrEqual(1);
   await fault.clear();
   await eventually('all is archived by itself', async () => (await archived(address)) === 33, 20_000);
-}, 50_000);
+});
 
 test('throttling and a refused sign-in use up no attempt of files and of messages that failed', async () => {
   const { desks, mailboxId, address } = await watchedMailbox({
@@ -293,4 +293,4 @@ test('throttling and a refused sign-in use up no attempt of files and of message
     [desks[0].organizationId],
   );
   expect(after?.attempts).toBe(8);
-}, 60_000);
+});

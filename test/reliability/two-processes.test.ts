@@ -100,7 +100,7 @@ test('asked of both processes at once, a mailbox is read by one at a time, and b
     const next = runs[index + 1];
     if (next) expect(Date.parse(next.started_at)).toBeGreaterThanOrEqual(Date.parse(run.finished_at));
   }
-}, 60_000);
+});
 
 test('a process that is stopped in the middle of a run hands it to the other: nothing lost, no run left open', async () => {
   await using own = await startFleet(['worker', 'api']);
@@ -135,7 +135,7 @@ test('a process that is stopped in the middle of a run hands it to the other: no
     { trigger: 'RECOVERY', state: 'SUCCEEDED' },
   ]);
   expect(await waitForRun(desk.request, await startSync(desk, mailboxId))).toMatchObject({ created: 0 });
-}, 60_000);
+});
 
 test('a token that another process fetched, and that has ended as well, does not ask a person to sign in', async () => {
   const desk = await fleet.newDesk();

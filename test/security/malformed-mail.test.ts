@@ -215,7 +215,7 @@ const generated = fc
 test('generated mails are taken whole or refused', async () => {
   for (const mail of fc.sample(generated, { seed: SEED, numRuns: 300 })) await handIn(mail);
   await expectWhole();
-}, 60_000);
+});
 
 interface Listed {
   inboundMessages: { edges: { cursor: string }[]; pageInfo: { hasNextPage: boolean } };

@@ -74,7 +74,7 @@ test('what each role may do is what the table says', async () => {
     lines.push([name.padEnd(width), ...cells.map((cell) => cell.padEnd(9))].join('  ').trimEnd());
   }
   await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('permissions.txt');
-}, 60_000);
+});
 
 test('a WebSocket allows and refuses as an event stream does', async () => {
   for (const [name, operation] of Object.entries(ALL)) {
@@ -89,7 +89,7 @@ test('a WebSocket allows and refuses as an event stream does', async () => {
       expect([name, role, outcomeOf({ status: 200, body: value })]).toEqual([name, role, overHttp]);
     }
   }
-}, 60_000);
+});
 
 const everywhere = async (authorization?: string): Promise<Record<string, string>> => {
   const outcomes: Record<string, string> = {};

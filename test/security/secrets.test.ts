@@ -104,7 +104,7 @@ async function liveThroughEverything(): Promise<void> {
   );
   await control(app.emulator.url, 'tokens/revoke', { address, accessTokensToo: true });
   const refused = await desk.sync(mailboxId);
-  expect(refused).toMatchObject({ state: 'FAILED', problem: { code: 'SIGN_IN_REQUIRED' } });
+  expect(refused).toMatchObject({ state: 'FAILED', problem: { code: 'TOKEN_REVOKED' } });
   await eventually('the account says that it needs a sign-in', async () => {
     const { integrations } = await desk.request<{
       integrations: { edges: { node: { accounts: { edges: { node: { status: string } }[] } } }[] };

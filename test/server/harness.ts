@@ -23,6 +23,7 @@ import { startHttpServer } from '../../src/server/http-server.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { signIn } from '../access/harness.ts';
 import { cloneDatabase, createTestOrganization, type TestDatabase } from '../support/database.ts';
+import { overheard } from '../support/secret-watch.ts';
 
 /** An answer of GraphQL, as a client sees it. */
 export interface GraphQLAnswer {
@@ -69,7 +70,7 @@ export async function startTestServer({
 }): Promise<TestServer> {
   const own = await cloneDatabase();
   const log: string[] = [];
-  const logger: Logger = createLogger('info', { write: (line) => log.push(line) });
+  const logger: Logger = overheard(createLogger('info', { write: (line) => log.push(line) }));
   const notifications = createNotifications({ databaseUrl: own.url, logger });
   const events = createEventBus({ database: own.database, notifications, logger });
   const sessions = createSessionWatch({ database: own.database, notifications, logger });

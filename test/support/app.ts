@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { createOrganization } from '../../src/access/organizations.ts';
 import { type AppOverrides, createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
@@ -9,7 +8,11 @@ import { type Database, forkAcrossOrganizations } from '../../src/platform/datab
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { signInAs } from './browser.ts';
 import { cloneDatabase } from './database.ts';
-import { eventually } from './wait.ts';
+import { freePort } from './free-port.ts';
+import { overheard, secretWatch } from './secret-watch.ts';
+import { eventually, SLOW_MACHINE } from './wait.ts';
+
+export { freePort };
 
 /** A whole Deskgraph process in the test's own, with an emulator and a database of its own. */
 export interface TestApp extends AsyncDisposable {
@@ -55,7 +58,8 @@ export interface SyncRunResult {
   problem: { code: string; remedy: string } | null;
 }
 
-const ADMIN_KEY = 'dg_test-admin-key-of-the-first-organization-0';
+/** At random at its end: of words in base64 there are some in the fonts of GraphiQL. */
+const ADMIN_KEY = 'dg_test-admin-key-4pTq0vXw7LzR2mKd9sYbHc6NfJ';
 const RUN_FIELDS = 'id state seen created appended ignored failed requests problem { code remedy }';
 
 /** What a test may set of the process besides what it needs to run. */
@@ -68,6 +72,8 @@ export interface TestAppOptions {
   clock?: Clock;
   /** What else takes the place of the real thing. */
   overrides?: Omit<AppOverrides, 'clock'>;
+  /** False where nothing shall happen by itself at the full minute. */
+  isScheduled?: boolean;
   /** Sends the requests for every cloud of Microsoft to the emulator, and not those for the global one alone. */
   allClouds?: boolean;
 }
@@ -75,11 +81,11 @@ export interface TestAppOptions {
 /** Starts everything: call it once per file, in `beforeAll`, and dispose of it in `afterAll`. */
 export async function startTestApp(
   emulatorOptions: EmulatorOptions = {},
-  { logger, env = {}, clock, overrides = {}, allClouds = false }: TestAppOptions = {},
+  { logger, env = {}, clock, overrides = {}, isScheduled = true, allClouds = false }: TestAppOptions = {},
 ): Promise<TestApp> {
   const db = await cloneDatabase();
   const emulator = await startEmulator(emulatorOptions);
-  const config = readConfig({
+  const environment = {
     PORT: String(await freePort()),
     DATABASE_URL: db.url,
     DESKGRAPH_ENCRYPTION_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
@@ -87,11 +93,13 @@ export async function startTestApp(
     MICROSOFT_LOGIN_URL: `${emulator.loginUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     MICROSOFT_GRAPH_URL: `${emulator.graphUrl}${allClouds ? '/_hosts/{host}' : ''}`,
     ...env,
-  });
-  const app = await createApp(config, logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent'), {
-    ...overrides,
-    ...(clock && { clock }),
-  });
+  };
+  secretWatch().learnEnvironment(environment);
+  const app = await createApp(
+    readConfig(environment),
+    overheard(logger ?? createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent')),
+    { isScheduled, ...overrides, ...(clock && { clock }) },
+  );
   const url = app.url ?? '';
   return {
     url,
@@ -198,17 +206,13 @@ async function enableSending(request: Desk['request'], mailboxId: string): Promi
 
 /** Waits until a run has ended, and gives its figures. Some have thousands of mails to read on a busy machine. */
 export function waitForRun(request: Desk['request'], id: string): Promise<SyncRunResult> {
-  return eventually(
-    'the sync run ends',
-    async () => {
-      const { node } = await request<{ node: SyncRunResult }>(
-        `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
-        { id },
-      );
-      return !['QUEUED', 'RUNNING'].includes(node.state) && node;
-    },
-    60_000,
-  );
+  return eventually('the sync run ends', async () => {
+    const { node } = await request<{ node: SyncRunResult }>(
+      `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${RUN_FIELDS} } } }`,
+      { id },
+    );
+    return !['QUEUED', 'RUNNING'].includes(node.state) && node;
+  });
 }
 
 /** Sends one operation over HTTP; throws with the first top-level error. */
@@ -222,7 +226,7 @@ export async function graphqlRequest<Data>(
     method: 'POST',
     headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(SLOW_MACHINE),
   });
   const { data, errors } = (await response.json()) as { data?: Data; errors?: { message: string }[] };
   if (errors?.[0] || !data) {
@@ -247,16 +251,4 @@ export async function control<Answer = unknown>(
   if (!response.ok)
     throw new Error(`The emulator refused ${path}: ${response.status} ${await response.text()}`);
   return (response.status === 204 ? null : await response.json()) as Answer;
-}
-
-/** A TCP port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

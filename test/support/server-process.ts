@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { secretWatch } from './secret-watch.ts';
+import { listenToProcess } from './secret-watch-traffic.ts';
 import { eventually } from './wait.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-
-/** In milliseconds: on a busy machine a new database alone takes half a minute. */
-const READY_WITHIN = 60_000;
 
 /** The server as a process of its own, as `npm start` runs it. */
 export interface ServerProcess {
@@ -27,14 +26,19 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const watch = secretWatch();
+  watch.learnEnvironment(env);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
+      // The first start of all shows the key that it made.
+      watch.hear(text.includes('shown this once') ? 'MINTING' : 'PROCESS', text);
     });
   }
   const exited = once(child, 'exit');
   const url = `http://127.0.0.1:${env['PORT']}`;
+  listenToProcess(url);
   const isReady = async () => {
     if (child.exitCode !== null) throw new Error(`The server ended: ${output}`);
     return fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
@@ -42,7 +46,7 @@ export async function startServerProcess(env: Record<string, string>): Promise<S
       () => false,
     );
   };
-  await eventually('the server is ready', isReady, READY_WITHIN).catch((error: Error) => {
+  await eventually('the server is ready', isReady).catch((error: Error) => {
     child.kill('SIGKILL');
     throw new Error(`${error.message}\n${output}`);
   });

@@ -1,5 +1,10 @@
-/** How long a test waits for something that must happen; generous, since the machine may be busy. */
-const DEADLINE = 20_000;
+/**
+ * How long a test waits for something that must happen, in milliseconds. It is the one limit for "the machine is slow": a
+ * machine that is busy with other things takes ten times as long, and nothing waits for it that goes well. Where the
+ * product promises a time, the test measures that time itself; this is not the place for it. Half of what a test may take
+ * (vitest.config.ts), so that the one who waited in vain says what for.
+ */
+export const SLOW_MACHINE = 60_000;
 
 /**
  * Asks `probe` again and again until it gives something other than undefined or false. Throws after the deadline with
@@ -8,7 +13,7 @@ const DEADLINE = 20_000;
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  deadlineMilliseconds = DEADLINE,
+  deadlineMilliseconds = SLOW_MACHINE,
 ): Promise<T> {
   const startedAt = performance.now();
   for (;;) {

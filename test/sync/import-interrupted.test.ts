@@ -211,4 +211,4 @@ test('killed in the middle, the next process goes on, and nothing is lost or dou
   } finally {
     await server.stop();
   }
-}, 60_000);
+});

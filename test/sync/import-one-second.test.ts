@@ -66,7 +66,7 @@ test('mail of a full second is not skipped when what was imported is moved out o
   ]);
   expect(await importReaches(desk, id, 'SUCCEEDED')).toMatchObject({ seen: MAILS, created: MAILS });
   expect(await subjectsOf(desk.organizationId)).toEqual({ subjects: MAILS, messages: MAILS });
-}, 60_000);
+});
 
 test('a link that Microsoft does not know any more is dropped, and nothing is lost or doubled', async () => {
   const { desk, mailboxId, address } = await burst();
@@ -76,7 +76,7 @@ test('a link that Microsoft does not know any more is dropped, and nothing is lo
   const id = await askToImport(desk, { mailboxId, mode: 'ARCHIVE' });
   expect(await importReaches(desk, id, 'SUCCEEDED')).toMatchObject({ seen: MAILS, created: MAILS });
   expect(await subjectsOf(desk.organizationId)).toEqual({ subjects: MAILS, messages: MAILS });
-}, 60_000);
+});
 
 test('a link that is refused each time ends the import with the reason, and resumed it lists the second again', async () => {
   const { desk, mailboxId, address } = await burst();
@@ -94,4 +94,4 @@ test('a link that is refused each time ends the import with the reason, and resu
   expect(before?.link).toBe('https://old.example/');
   await callImport(desk, 'resumeImport', { mailImportId: id });
   expect(await importReaches(desk, id, 'SUCCEEDED')).toMatchObject({ seen: MAILS, created: MAILS });
-}, 60_000);
+});

@@ -3,13 +3,26 @@ import { Mailbox } from '../../src/mailboxes/mailbox.entity.ts';
 import { forkAcrossOrganizations, forkFor } from '../../src/platform/database.ts';
 import { managePushJob, watchPushJob } from '../../src/sync/push.jobs.ts';
 import { requestSync } from '../../src/sync/request-sync.ts';
-import { control, type Desk, freePort, startTestApp, type TestApp } from '../support/app.ts';
+import {
+  control,
+  type Desk,
+  freePort,
+  startTestApp,
+  type TestApp,
+  type TestAppOptions,
+} from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
 
 /** A process that the emulator can call. */
-export async function startPushApp(env: Record<string, string> = {}): Promise<TestApp> {
+export async function startPushApp(
+  env: Record<string, string> = {},
+  options: Pick<TestAppOptions, 'isScheduled'> = {},
+): Promise<TestApp> {
   const port = await freePort();
-  return startTestApp({}, { env: { PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, ...env } });
+  return startTestApp(
+    {},
+    { ...options, env: { PORT: String(port), PUBLIC_URL: `http://127.0.0.1:${port}`, ...env } },
+  );
 }
 
 /** What `syncStatus` says of push. */
@@ -131,6 +144,20 @@ export async function manage(app: TestApp, { desk, uuid }: PushedMailbox): Promi
   const em = forkAcrossOrganizations(app.database);
   await enqueue(em, managePushJob, { organizationId: desk.organizationId, mailboxId: uuid });
   await jobEnds(app, `${managePushJob.name}:${uuid}`);
+}
+
+/** Waits until nothing of the mailbox's subscription is being done, and nothing waits for its turn. */
+export async function pushRests(app: TestApp, { uuid }: Pick<PushedMailbox, 'uuid'>): Promise<void> {
+  await eventually('the subscription rests', async () => {
+    const busy = await query(
+      app,
+      `select 1 from graphile_worker._private_jobs as job
+         join graphile_worker._private_job_queues as queue on queue.id = job.job_queue_id
+        where queue.queue_name = ? and (job.locked_at is not null or (job.run_at <= now() and job.attempts < job.max_attempts))`,
+      [`push:${uuid}`],
+    );
+    return busy.length === 0;
+  });
 }
 
 /** A poll as the clock asks for it; waits for its end. */

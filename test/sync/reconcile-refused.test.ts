@@ -108,7 +108,7 @@ test('a message that went missing and whose mail Microsoft refuses, alone, says 
     { outcome: 'FAILED', problem: { code: 'MAILBOX_ACCESS_DENIED' } },
   ]);
   await control(app.emulator.url, 'faults', undefined, 'DELETE');
-}, 60_000);
+});
 
 test('mail that a person put into the bin after it was listed becomes no ticket', async () => {
   const mailbox = await reconciledMailbox(app);
@@ -130,4 +130,4 @@ test('mail that a person put into the bin after it was listed becomes no ticket'
     stored: 1,
   });
   expect(await rowsOf(mailbox)).toMatchObject([{ subject: 'Kept', outcome: 'TICKET_CREATED' }]);
-}, 60_000);
+});

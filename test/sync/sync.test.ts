@@ -216,7 +216,7 @@ test('more than 5,000 messages are read in windows, also when the first one was 
   expect(await desk.sync(mailboxId)).toMatchObject({ state: 'FAILED' });
   expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await countRows(desk, 'ticket')).toBe(5_200);
-}, 120_000);
+});
 
 test('any number of hints are one waiting run', async () => {
   const desk = await app.newDesk();

@@ -63,7 +63,7 @@ test('a mail that takes two seconds to read holds up nobody; read at once, it do
   const control = await longestHold(() => void readMail(mail));
   expect(control).toBeGreaterThan(1_500);
   expect(held).toBeLessThan(200);
-}, 120_000);
+});
 
 test('what a thread reads is what would have been read at once, down to the last property', async () => {
   const paragraph =
@@ -101,7 +101,7 @@ test('what a thread reads is what would have been read at once, down to the last
     expect(isHeavyMail(mail)).toBe(true);
     expect(read.get(mail)).toEqual(readMail(mail));
   }
-}, 60_000);
+});
 
 test('a mail of the usual size is read at once', () => {
   expect(isHeavyMail(mailOf({}))).toBe(false);
@@ -135,7 +135,7 @@ test('lines of dashes, as many as a mail may have, take no minutes', () => {
   const startedAt = performance.now();
   readMail(mailOf(text('-- \n'.repeat(125_000))));
   expect(performance.now() - startedAt).toBeLessThan(5_000);
-}, 120_000);
+});
 
 test('while a page is read, everybody else has their turn between two mails', async () => {
   const mails = Array.from({ length: 5 }, () => mailLike({}));
