@@ -11,12 +11,11 @@ const SUFFIXES = /-(bounces?|request|owner|noreply|no-reply|daemon)$/;
  * `bounces+x`. `reply@` alone is an address like any other.
  */
 export function isNoReplyAddress(address: string): boolean {
-  const local = (address.toLowerCase().split('@')[0] ?? '').replace(/\+.*$/, (tag) =>
-    /^(bounces?)\+/.test(address) ? tag : '',
-  );
+  const whole = address.toLowerCase().split('@')[0] ?? '';
+  if (PREFIXES.test(whole)) return true;
+  const local = whole.replace(/\+.*$/, '');
   const squeezed = local.replaceAll(/[._-]/g, '');
-  const prefixed = NAMES.exec(squeezed)?.[1];
-  if (prefixed !== undefined) return true;
+  if (NAMES.exec(squeezed)?.[1] !== undefined) return true;
   if (/(^|[._-])(no|do[._-]?not)[._-]?reply($|[._-])/.test(local)) return true;
-  return MACHINES.test(local) || PREFIXES.test(local) || SUFFIXES.test(local);
+  return MACHINES.test(local) || SUFFIXES.test(local);
 }

@@ -278,6 +278,13 @@ describe('people here', () => {
     expect(replied.body?.content).toContain('It still does.');
     expect(await stage.fork().count(Message, { ticket: rowId(ticket.id), kind: 'OUTBOUND' })).toBe(0);
 
+    await deliver(app.emulator.url, {
+      to: stage.address,
+      from: agent.emailAddress,
+      subject: 'Automatic reply: away',
+      ...(replied.internetMessageId ? { inReplyTo: replied.internetMessageId } : {}),
+      ...{ headers: { 'Auto-Submitted': 'auto-replied' } },
+    });
     await agent.customer.answers(replied, 'I am on my way.');
     const note = await eventually('the note is there', async () => {
       await stage.desk.sync(stage.mailboxId);
@@ -297,6 +304,8 @@ describe('people here', () => {
       '{ tickets(first: 50) { edges { node { id } } } }',
     );
     expect(tickets.edges).toHaveLength(1);
+    // The robot of the colleague is no message of the ticket.
+    expect(await stage.fork().count(Message, { ticket: rowId(ticket.id) })).toBe(3);
   });
 
   test('whoever else answers such a mail does not write as them', async () => {
