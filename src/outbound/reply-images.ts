@@ -2,6 +2,11 @@ import { escapeHtml } from './text-html.ts';
 
 /** Tags as the sanitiser writes them: attributes in double quotes, without `<` and `>` in their values. */
 const IMAGE = /<img\b[^<>]*>/gi;
+/**
+ * An attribute as the sanitiser writes it. A tag is read attribute by attribute: looked for as text, `src="` would be found
+ * inside a description of somebody's choice as well, and what follows would end up outside of the quotes.
+ */
+const ATTRIBUTE = / ([a-z][a-z-]*)(?:="([^"]*)")?/gi;
 
 /** The `cid:` names in sanitised HTML, each once, in their order (RFC 2392). */
 export function imageNamesIn(html: string): string[] {
@@ -16,22 +21,36 @@ export function imageNamesIn(html: string): string[] {
 export function withImages(html: string, contentIds: ReadonlyMap<string, string>): string {
   return html.replace(IMAGE, (tag) => {
     const name = cidOf(tag);
-    if (name === null) return tag.replace(/ data-remote-src="/i, ' src="');
+    if (name === null) return renamed(tag, 'data-remote-src', (value) => ` src="${value}"`);
     const contentId = contentIds.get(name);
     if (contentId === undefined) return descriptionOf(tag);
-    return tag.replace(/ src="[^"]*"/i, ` src="cid:${escapeHtml(encodeURI(contentId))}"`);
+    return renamed(tag, 'src', () => ` src="cid:${escapeHtml(encodeURI(contentId))}"`);
   });
 }
 
+/** The tag with one attribute written anew; `value` is written as HTML. */
+function renamed(tag: string, wanted: string, written: (value: string) => string): string {
+  return tag.replace(ATTRIBUTE, (attribute, name: string, value: string | undefined) =>
+    name.toLowerCase() === wanted ? written(value ?? '') : attribute,
+  );
+}
+
+function valueOf(tag: string, wanted: string): string | null {
+  for (const [, name = '', value = ''] of tag.matchAll(ATTRIBUTE)) {
+    if (name.toLowerCase() === wanted) return value;
+  }
+  return null;
+}
+
 function descriptionOf(tag: string): string {
-  const alt = / alt="([^"]*)"/i.exec(tag)?.[1]?.trim();
+  const alt = valueOf(tag, 'alt')?.trim();
   return alt ? `[${alt}]` : '';
 }
 
 function cidOf(tag: string): string | null {
-  const written = / src="cid:([^"]*)"/i.exec(tag)?.[1];
-  if (written === undefined) return null;
-  const name = written.replaceAll('&amp;', '&').trim();
+  const src = valueOf(tag, 'src') ?? '';
+  if (!/^cid:/i.test(src)) return null;
+  const name = src.slice('cid:'.length).replaceAll('&amp;', '&').trim();
   try {
     return decodeURIComponent(name);
   } catch {

@@ -3,6 +3,7 @@ import { composeBody, type ReplyParts, replyReferences, replySubject } from '../
 import { attributionOf, quoteMail } from '../../src/outbound/quote.ts';
 import { imageNamesIn, withImages } from '../../src/outbound/reply-images.ts';
 import { htmlOfText } from '../../src/outbound/text-html.ts';
+import { sanitizeMailHtml } from '../../src/ticketing/html-sanitizing.ts';
 import { splitText } from '../../src/ticketing/quoted-text.ts';
 import { ticketNumbersIn } from '../../src/ticketing/subject.ts';
 
@@ -168,6 +169,18 @@ describe('images', () => {
     );
     expect(withImages('<img data-remote-src="https://x.example/a.png" />', new Map())).toBe(
       '<img src="https://x.example/a.png" />',
+    );
+  });
+
+  test('a description that looks like an attribute lets nothing out of the quotes', () => {
+    const name = 'x onerror=alert(1) y';
+    const html = sanitizeMailHtml(
+      `<img alt=" src=" src="cid:${name}"><img alt=" src=" title=" data-remote-src=" src="https://x.example/a onerror=b">`,
+    );
+    expect(imageNamesIn(html)).toEqual([name]);
+    expect(withImages(html, new Map([[name, 'new@deskgraph']]))).toBe(
+      '<img alt=" src=" src="cid:new@deskgraph" />' +
+        '<img alt=" src=" title=" data-remote-src=" src="https://x.example/a onerror=b" />',
     );
   });
 });
