@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import type { AutomaticKind } from '../ticketing/machine-mail.ts';
 import type { Correspondent, MessageKind } from '../ticketing/message.entity.ts';
 import { NoRecipientError, TooManyRecipientsError } from './reply-errors.ts';
@@ -64,9 +65,27 @@ export interface ChosenRecipients {
 export function isMailAddress(address: string): boolean {
   return (
     address.length <= 320 &&
-    /^[^\s@"\\<>()[\],;:\p{C}]{1,64}@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+$/u.test(address) &&
+    /^[^\s@"\\<>()[\],;:\p{C}]{1,64}@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+$/u.test(address) &&
     !address.endsWith('.invalid')
   );
+}
+
+/** The address with its domain as DNS knows it: `bücher.example` and `xn--bcher-kva.example` are one (RFC 5891). */
+function inAscii(address: string): string {
+  const at = address.lastIndexOf('@');
+  return `${address.slice(0, at)}@${domainToASCII(address.slice(at + 1)) || address.slice(at + 1)}`;
+}
+
+/**
+ * Whether mail to an address would come back to us. Exchange delivers `support+anything@` to `support@` unless it is told
+ * not to (Set-OrganizationConfig -DisablePlusAddressInRecipients).
+ */
+function ownershipOf(ownAddresses: ReadonlySet<string>): (address: string) => boolean {
+  const own = new Set([...ownAddresses].map(inAscii));
+  return (address) => {
+    const ascii = inAscii(address);
+    return own.has(ascii) || own.has(ascii.replace(/^([^@+]+)\+[^@]*@/, '$1@'));
+  };
 }
 
 /**
@@ -101,20 +120,21 @@ class Choice implements ChosenRecipients {
   readonly bcc: Correspondent[] = [];
   readonly added: ChosenRecipients['added'] = [];
   readonly dropped: ChosenRecipients['dropped'] = [];
-  readonly #ownAddresses: ReadonlySet<string>;
+  readonly #isOwn: (address: string) => boolean;
   readonly #machines: ReadonlySet<string>;
   readonly #known = new Set<string>();
 
   constructor({ ownAddresses, thread }: RecipientFacts) {
-    this.#ownAddresses = ownAddresses;
+    this.#isOwn = ownershipOf(ownAddresses);
     this.#machines = machinesOf(thread);
   }
 
   /** `reason` null: the caller named it. */
   add(list: 'to' | 'cc' | 'bcc', correspondent: Correspondent, reason: AddedReason | null): void {
     const { emailAddress } = correspondent;
-    if (this.#known.has(emailAddress)) return;
-    this.#known.add(emailAddress);
+    const ascii = inAscii(emailAddress);
+    if (this.#known.has(ascii)) return;
+    this.#known.add(ascii);
     const why = this.#whyNot(emailAddress, reason === null);
     if (why === null) {
       this[list].push(correspondent);
@@ -125,7 +145,7 @@ class Choice implements ChosenRecipients {
   }
 
   #whyNot(emailAddress: string, isNamed: boolean): DroppedReason | null {
-    if (this.#ownAddresses.has(emailAddress)) return 'OWN_ADDRESS';
+    if (this.#isOwn(emailAddress)) return 'OWN_ADDRESS';
     if (!isMailAddress(emailAddress)) return 'INVALID_ADDRESS';
     return !isNamed && this.#machines.has(emailAddress) ? 'MACHINE' : null;
   }
@@ -160,8 +180,9 @@ function defaultTo(facts: RecipientFacts): { correspondent: Correspondent; reaso
     return answered.to.map((correspondent) => ({ correspondent, reason: 'REPLY_ALL' }));
   }
   const { person, reason, mail } = target(facts);
+  const isOwn = ownershipOf(ownAddresses);
   const elsewhere = (mail?.replyTo ?? []).filter(
-    ({ emailAddress }) => isMailAddress(emailAddress) && !ownAddresses.has(emailAddress),
+    ({ emailAddress }) => isMailAddress(emailAddress) && !isOwn(emailAddress),
   );
   if (elsewhere.length === 0) return [{ correspondent: person, reason }];
   return elsewhere.map((correspondent) => ({

@@ -35,7 +35,7 @@ function renamed(tag: string, wanted: string, written: (value: string) => string
   );
 }
 
-function valueOf(tag: string, wanted: string): string | null {
+function attributeOf(tag: string, wanted: string): string | null {
   for (const [, name = '', value = ''] of tag.matchAll(ATTRIBUTE)) {
     if (name.toLowerCase() === wanted) return value;
   }
@@ -43,12 +43,12 @@ function valueOf(tag: string, wanted: string): string | null {
 }
 
 function descriptionOf(tag: string): string {
-  const alt = valueOf(tag, 'alt')?.trim();
+  const alt = attributeOf(tag, 'alt')?.trim();
   return alt ? `[${alt}]` : '';
 }
 
 function cidOf(tag: string): string | null {
-  const src = valueOf(tag, 'src') ?? '';
+  const src = attributeOf(tag, 'src') ?? '';
   if (!/^cid:/i.test(src)) return null;
   const name = src.slice('cid:'.length).replaceAll('&amp;', '&').trim();
   try {

@@ -100,14 +100,18 @@ export function answeredByDefault<Mail extends Pick<ThreadMessage, 'kind' | 'aut
   );
 }
 
-/** Addresses to which mail would come back to us, in lower case. */
+/**
+ * Addresses to which mail would come back to us, in lower case. An alias that was removed is no longer sent as, and still
+ * leads to its mailbox; an address of somebody else that was removed is somebody else's again.
+ */
 async function ownAddressesOf(em: EntityManager, organizationId: string): Promise<Set<string>> {
   const rows = await em.execute<{ address: string }[]>(
     `select lower(email_address) as address from mailbox where organization_id = ? and removed_at is null
      union
      select identity.email_address from identity
        join mailbox on mailbox.organization_id = identity.organization_id and mailbox.id = identity.mailbox_id
-     where identity.organization_id = ? and identity.removed_at is null and identity.status <> 'GONE'
+     where identity.organization_id = ? and identity.status <> 'GONE'
+       and (identity.removed_at is null or identity.kind <> 'SEND_AS')
        and mailbox.removed_at is null`,
     [organizationId, organizationId],
   );

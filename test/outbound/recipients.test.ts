@@ -175,6 +175,37 @@ describe('whom the caller named', () => {
     ]);
   });
 
+  test('our own addresses are known with a tag behind a plus, and in both spellings of a domain', () => {
+    const ownAddresses = new Set(['support@contoso.example', 'büro@bücher.example', 'a+b@contoso.example']);
+    const others = ['support+de@contoso.example', 'büro@xn--bcher-kva.example', 'a+b@contoso.example'];
+    const last = inbound(carol, {
+      replyTo: [person('support+x@contoso.example')],
+      cc: others.map((one) => person(one)),
+    });
+    expect(short(chooseRecipients(nobody, facts([last], { ownAddresses })))).toEqual({
+      to: [carol.emailAddress],
+      cc: [],
+      bcc: [],
+    });
+    const cc = [person('a+c@contoso.example'), person('supporters@contoso.example')];
+    expect(short(chooseRecipients({ to: null, cc, bcc: null }, facts([last], { ownAddresses }))).cc).toEqual(
+      addresses(cc),
+    );
+  });
+
+  test('is written to once in either spelling of a domain, of whatever script', () => {
+    const wanted = {
+      to: [person('info@bücher.example'), person('info@xn--bcher-kva.example')],
+      cc: [person('ผู้ใช้@ตัวอย่าง.ไทย'), person('संपर्क@हिन्दी.भारत')],
+      bcc: null,
+    };
+    expect(short(chooseRecipients(wanted, facts([inbound(carol)])))).toEqual({
+      to: ['info@bücher.example'],
+      cc: addresses(wanted.cc),
+      bcc: [],
+    });
+  });
+
   test('a machine that is named gets it', () => {
     const thread = [inbound(robot, { automatic: 'AUTO_GENERATED' })];
     expect(short(chooseRecipients({ to: [robot], cc: null, bcc: null }, facts(thread))).to).toEqual([
