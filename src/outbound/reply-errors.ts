@@ -61,8 +61,8 @@ export class IdempotencyKeyReusedError extends ExpectedError {
   constructor() {
     super(
       'IDEMPOTENCY_KEY_REUSED',
-      'The idempotency key was used before, for another ticket or another kind of mail.',
-      'Make a new key for every new mail; repeat one only to repeat the same request.',
+      'The idempotency key was used before, for another ticket or with another content.',
+      'Make a new key for every new mail; repeat one only to repeat the same request. What was sent with it is in the ticket.',
     );
   }
 }

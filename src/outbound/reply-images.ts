@@ -1,3 +1,4 @@
+import { InvalidInputError } from '../errors.ts';
 import { escapeHtml } from './text-html.ts';
 
 /** Tags as the sanitiser writes them: attributes in double quotes, without `<` and `>` in their values. */
@@ -7,6 +8,22 @@ const IMAGE = /<img\b[^<>]*>/gi;
  * inside a description of somebody's choice as well, and what follows would end up outside of the quotes.
  */
 const ATTRIBUTE = / ([a-z][a-z-]*)(?:="([^"]*)")?/gi;
+
+/** As an author writes it, before it is sanitised. One run of each kind of character: no input makes this slow. */
+const EMBEDDED = /<img\b[^<>]*\ssrc\s*=["'\s]*data:/i;
+
+/**
+ * Refuses images that stand in the author's HTML itself (`data:`, as editors paste them): Gmail and Outlook do not show
+ * them, and nobody here would know. Throws InvalidInputError.
+ */
+export function refuseEmbeddedImages(html: string): void {
+  if (!EMBEDDED.test(html)) return;
+  throw new InvalidInputError(
+    'html',
+    'The HTML holds an image itself (`data:`); Gmail, Outlook and others do not show such images.',
+    'Upload the image with createUpload, name the upload in `uploadIds`, and show it with `cid:` and its id as the address of the image.',
+  );
+}
 
 /** The `cid:` names in sanitised HTML, each once, in their order (RFC 2392). */
 export function imageNamesIn(html: string): string[] {

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { oneLine } from '../platform/parse-input.ts';
 import { cleanLine, cleanText } from '../ticketing/clean-text.ts';
 import { TICKET_STATUSES } from '../ticketing/ticket.entity.ts';
 import { isMailAddress, MAX_RECIPIENTS } from './recipients.ts';
@@ -49,7 +51,17 @@ export const newReply = replyInput.extend({
     .transform((given) => cleanText(given).trim())
     .nullish(),
   status: z.enum(TICKET_STATUSES).nullish(),
-  idempotencyKey: z.string().min(1).max(200).nullish(),
+  idempotencyKey: oneLine.min(1).max(200).nullish(),
 });
 
 export type NewReply = z.input<typeof newReply>;
+
+/** What tells one reply from another under the same name. The ticket is no part of it: it may be merged meanwhile. */
+export function fingerprintOf({
+  ticketId: _ticket,
+  idempotencyKey: _key,
+  fileIdOf: _idOf,
+  ...content
+}: z.output<typeof newReply>): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}

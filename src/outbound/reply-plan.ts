@@ -15,7 +15,7 @@ import {
   type ReplyFile,
   sizeOf,
 } from './reply-files.ts';
-import { withImages } from './reply-images.ts';
+import { refuseEmbeddedImages, withImages } from './reply-images.ts';
 import type { ReplyInput } from './reply-input.ts';
 import { loadReplyThread, type ReplyThread, type ThreadMail } from './reply-thread.ts';
 
@@ -85,6 +85,7 @@ export async function planReply(
     { to: input.to ?? null, cc: input.cc ?? null, bcc: input.bcc ?? null },
     { requester, answered, isNamed: thread.isNamed, thread: mails, ownAddresses: thread.ownAddresses },
   );
+  if (input.html != null) refuseEmbeddedImages(input.html);
   const authored = input.html == null ? null : readAuthoredHtml(input.html);
   const wanted = await loadReplyFiles(em, input, { userId, now, isLocking: isForGood });
   const contentIds = nameImages(authored?.html ?? null, wanted, input.fileIdOf);

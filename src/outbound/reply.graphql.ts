@@ -96,7 +96,7 @@ export function replyFields(t: InputFieldBuilder<SchemaTypes, 'InputObject'>) {
     text: t.string({ description: 'What to say, as plain text; at most 100,000 characters.' }),
     html: t.string({
       description:
-        'What to say, as HTML; at most 500,000 characters. It is sanitised. An image whose address is `cid:` and the id of one of `attachmentIds` or `uploadIds` is shown there. Where only one of `text` and `html` is given, the other is made of it.',
+        'What to say, as HTML; at most 500,000 characters. It is sanitised. An image whose address is `cid:` and the id of one of `attachmentIds` or `uploadIds` is shown there; one that stands in the HTML itself (`data:`) is refused, since many mail programs do not show it. Where only one of `text` and `html` is given, the other is made of it.',
     }),
     to: t.field({
       type: [CorrespondentInput],
@@ -177,7 +177,7 @@ mutation('replyToTicket', {
     status: t.field({ type: TicketStatusEnum, description: 'Where the ticket stands now.' }),
     idempotencyKey: t.string({
       description:
-        'A name for this reply, 1 to 200 characters, such as a UUID: repeating the request with it (a double click, a lost answer) sends nothing twice and answers the same.',
+        'A name for this reply, 1 to 200 characters, such as a UUID: repeating the request with it (a double click, a lost answer) sends nothing twice and answers the same; with another content it is refused.',
     }),
   }),
   payload: {

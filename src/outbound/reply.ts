@@ -16,7 +16,7 @@ import { findQueued, queueOutbound } from './queue-outbound.ts';
 import type { ChosenRecipients } from './recipients.ts';
 import { IdempotencyKeyReusedError } from './reply-errors.ts';
 import { sizeOf } from './reply-files.ts';
-import { type NewReply, newReply, replyInput } from './reply-input.ts';
+import { fingerprintOf, type NewReply, newReply, replyInput } from './reply-input.ts';
 import { planReply, type ReplyPlan, type ReplyWarning } from './reply-plan.ts';
 import { Upload } from './upload.entity.ts';
 
@@ -32,6 +32,9 @@ export interface ReplyReport {
   dropped: ChosenRecipients['dropped'];
   warnings: ReplyWarning[];
 }
+
+/** The same as it is kept, with what it was asked by (see {@link fingerprintOf}; absent in older rows). */
+type StoredReport = ReplyReport & { fingerprint?: string };
 
 /** A reply that waits to be sent. */
 export interface QueuedReply extends ReplyReport {
@@ -54,7 +57,8 @@ export async function previewReply(
 /**
  * Answers: the message of the ticket, its files, the mail in the outbox, the note and the change of status, all or nothing.
  * A closed ticket opens again unless `status` says otherwise. The same idempotency key of the same user is the same reply:
- * nothing is written, and the answer is the first one.
+ * nothing is written, and the answer is the first one. With another content it is refused: who changed it believes that
+ * what they changed was sent.
  *
  * Throws InvalidInputError, NotFoundError, CannotSendError, {@link IdempotencyKeyReusedError} and what is in reply-errors.ts.
  */
@@ -68,7 +72,10 @@ export async function replyToTicket(
   return em.transactional(async (inside) => {
     const key = given.idempotencyKey ?? null;
     const queued = key === null ? null : await findQueued(inside, organizationId, userId, key);
-    if (queued !== null) return await answerAgain(inside, organizationId, queued, given.ticketId);
+    const fingerprint = fingerprintOf(given);
+    if (queued !== null) {
+      return await answerAgain(inside, organizationId, queued, { ticketId: given.ticketId, fingerprint });
+    }
 
     const ticket = await lockTicket(inside, given.ticketId);
     const plan = await planReply(inside, ticket, given, { ...actor, now, isForGood: true });
@@ -115,7 +122,7 @@ export async function replyToTicket(
       now,
     });
     const report = { added: recipients.added, dropped: recipients.dropped, warnings: plan.warnings };
-    await storeReport(inside, organizationId, outboundMessage.id, report);
+    await storeReport(inside, organizationId, outboundMessage.id, { ...report, fingerprint });
 
     const note = given.note ? writeNote(inside, ticket, given.note, actor) : null;
     const isClosed = setStatus(
@@ -191,7 +198,7 @@ async function storeReport(
   em: EntityManager,
   organizationId: string,
   outboundMessageId: string,
-  report: ReplyReport,
+  report: StoredReport,
 ): Promise<void> {
   await em.execute(
     'update outbound_message set composition = ?::jsonb where organization_id = ? and id = ?',
@@ -203,9 +210,9 @@ async function answerAgain(
   em: EntityManager,
   organizationId: string,
   outboundMessage: OutboundMessage,
-  ticketId: string,
+  { ticketId, fingerprint }: { ticketId: string; fingerprint: string },
 ): Promise<QueuedReply> {
-  const [row] = await em.execute<{ composition: ReplyReport | null }[]>(
+  const [row] = await em.execute<{ composition: StoredReport | null }[]>(
     'select composition from outbound_message where organization_id = ? and id = ?',
     [organizationId, outboundMessage.id],
   );
@@ -214,11 +221,7 @@ async function answerAgain(
   if (outboundMessage.kind !== 'REPLY' || message === null) throw new IdempotencyKeyReusedError();
   const ticket = await message.ticket.loadOrFail();
   const isSame = ticket.id === ticketId || outboundMessage.ticket?.id === ticketId;
-  if (!isSame) throw new IdempotencyKeyReusedError();
-  return {
-    message,
-    outboundMessage,
-    ticket,
-    ...(row?.composition ?? { added: [], dropped: [], warnings: [] }),
-  };
+  const { added = [], dropped = [], warnings = [], fingerprint: known } = row?.composition ?? {};
+  if (!isSame || (known !== undefined && known !== fingerprint)) throw new IdempotencyKeyReusedError();
+  return { message, outboundMessage, ticket, added, dropped, warnings };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { composeBody, type ReplyParts, replyReferences, replySubject } from '../../src/outbound/compose.ts';
 import { attributionOf, quoteMail } from '../../src/outbound/quote.ts';
-import { imageNamesIn, withImages } from '../../src/outbound/reply-images.ts';
+import { imageNamesIn, refuseEmbeddedImages, withImages } from '../../src/outbound/reply-images.ts';
 import { htmlOfText } from '../../src/outbound/text-html.ts';
 import { sanitizeMailHtml } from '../../src/ticketing/html-sanitizing.ts';
 import { splitText } from '../../src/ticketing/quoted-text.ts';
@@ -182,5 +182,20 @@ describe('images', () => {
       '<img alt=" src=" src="cid:new@deskgraph" />' +
         '<img alt=" src=" title=" data-remote-src=" src="https://x.example/a onerror=b" />',
     );
+  });
+
+  test('in the HTML itself are refused, however they are written; text about them is not', () => {
+    const embedded = [
+      '<p><img alt="x" src="data:image/png;base64,AAAA"></p>',
+      "<IMG\nSRC = 'DATA:image/svg+xml,<svg/>'>",
+      '<img src=data:image/gif;base64,AAAA>',
+    ];
+    for (const html of embedded) {
+      expect(() => refuseEmbeddedImages(html)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+    }
+    refuseEmbeddedImages(
+      '<p>&lt;img src="data:x"&gt; <img src="cid:a" alt="data:"> <a href="https://x/?src=data:">a</a></p>',
+    );
+    refuseEmbeddedImages(`<img ${' src='.repeat(50_000)}${' '.repeat(50_000)}`);
   });
 });

@@ -133,13 +133,28 @@ describe('a reply', () => {
       to: [{ emailAddress: 'carol@fabrikam.example' }, { emailAddress: mailbox.address }],
     };
     const all = await Promise.all(Array.from({ length: 5 }, () => answer(input)));
-    all.push(await answer(input), await answer({ ...input, text: 'Changed' }));
+    all.push(await answer(input));
     const [first] = all;
     // The state moves on while it is being sent.
     const same = (one: Replied | undefined) => ({ ...one, outboundMessage: one?.outboundMessage?.id });
     for (const one of all) expect(same(one)).toEqual(same(first));
     expect(first?.droppedRecipients).toHaveLength(1);
     expect(await count(ticket.id)).toBe(3);
+    expect(await fork().count(OutboundMessage, { ticket: rowId(ticket.id) })).toBe(1);
+  });
+
+  test('that was changed is refused under the same key: who changed it shall not believe that it was sent', async () => {
+    const ticket = await open('Changed');
+    const input = { ticketId: ticket.id, text: 'First', idempotencyKey: crypto.randomUUID() };
+    await answer(input);
+    for (const change of [
+      { text: 'Changed' },
+      { cc: [{ emailAddress: 'eve@fabrikam.example' }] },
+      { note: 'x' },
+    ]) {
+      expect((await answer({ ...input, ...change })).code).toBe('IDEMPOTENCY_KEY_REUSED');
+    }
+    expect((await answer({ ...input, includeQuote: true })).outboundMessage).toBeDefined();
     expect(await fork().count(OutboundMessage, { ticket: rowId(ticket.id) })).toBe(1);
   });
 
@@ -319,6 +334,28 @@ describe('refused is', () => {
     const foreign = { ticketId: ticket.id, text: 'x', inReplyToMessageId: other.messageId };
     expect((await answer(foreign)).code).toBe('NOT_FOUND');
     expect(await count(ticket.id)).toBe(1);
+  });
+
+  test('an image in the HTML itself, and a key that is no line of text', async () => {
+    const ticket = await open('Embedded');
+    const html = '<p>See <img src="data:image/png;base64,AAAA"></p>';
+    expect((await answer({ ticketId: ticket.id, html })).code).toBe('INVALID_INPUT');
+    const odd = { ticketId: ticket.id, text: 'x', idempotencyKey: 'a\u0000b' };
+    expect((await answer(odd)).code).toBe('INVALID_INPUT');
+    expect(await count(ticket.id)).toBe(1);
+  });
+
+  test('an alias that was removed gets no copy: it still leads to us', async () => {
+    const alias = `old-${mailbox.address}`;
+    const em = fork();
+    await em.execute(
+      `insert into identity (id, organization_id, mailbox_id, email_address, kind, status, removed_at, created_at, updated_at)
+       values (gen_random_uuid(), ?, ?, ?, 'ALIAS', 'ACTIVE', now(), now(), now())`,
+      [desk.organizationId, rowId(mailbox.mailboxId), alias],
+    );
+    const ticket = await open('To an old alias', { cc: [alias, 'bob@fabrikam.example'] });
+    const { outbound } = await rowsOf(await answer({ ticketId: ticket.id, text: 'x' }));
+    expect(outbound.cc.map(({ emailAddress }) => emailAddress)).toEqual(['bob@fabrikam.example']);
   });
 
   test('a mail to nobody but ourselves', async () => {
