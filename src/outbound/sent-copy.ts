@@ -10,6 +10,7 @@ import { recordEvents } from '../realtime/record.ts';
 import { checkSentCopyJob } from './deliver.jobs.ts';
 import type { DeliveryDeps } from './deliver-message.ts';
 import { OutboundMessage, type SentCopy } from './outbound-message.entity.ts';
+import { isOnItsWay, sendAgain } from './send-again.ts';
 import { forgetUploads } from './upload-files.ts';
 
 /** The waits between one look and the next: usually the copy is there after seconds, now and then after minutes. */
@@ -44,6 +45,7 @@ export async function checkSentCopy(
   let copies: OutgoingCopy[];
   try {
     copies = await findAll(deps, access, row, signal);
+    if (await sendAgain(deps, em, row, copies)) return;
     await removeDrafts(deps, access, row, copies, signal);
   } catch (error) {
     const wait = postponementOf(error);
@@ -101,9 +103,11 @@ async function removeDrafts(
   if (row.state === 'QUEUED' || row.state === 'SENDING') return; // it was retried: the draft is needed
   for (const { isDraft, folder, graphMessageId } of copies) {
     const isOurs = isDraft && folder === 'DRAFTS';
-    // After a send without an answer that draft alone can say what became of it.
+    // Where Microsoft was told to send it and no copy is to be seen, that draft alone can say what became of it.
     const isNeeded =
-      row.state === 'FAILED' && row.sendAttemptedAt != null && graphMessageId === row.graphMessageId;
+      row.sendAttemptedAt != null &&
+      graphMessageId === row.graphMessageId &&
+      (row.state === 'FAILED' || (row.state === 'SENT' && !copies.some(isOnItsWay)));
     if (isOurs && !isNeeded) await sending.deleteDraft(access, graphMessageId, signal);
   }
 }
