@@ -65,11 +65,12 @@ export async function deleteTicket(
       'update former_ticket set merged_into_id = null where organization_id = ? and merged_into_id = ?',
       [organizationId, ticketId],
     );
-    // What is not sent yet is not sent any more: its files go with the ticket. Its drafts are removed by the outbox.
+    // What is not sent yet is not sent any more, and what has failed is not tried again: their files go with the ticket.
+    // Their drafts are removed by the outbox.
     const cancelled = await inside.execute<{ id: string }[]>(
       `update outbound_message set state = 'CANCELLED', problem = null, version = version + 1, updated_at = ?
        where organization_id = ? and ticket_id = ?
-         and (state = 'QUEUED' or (state = 'SENDING' and send_attempted_at is null)) returning id`,
+         and (state = 'QUEUED' or (state in ('SENDING', 'FAILED') and send_attempted_at is null)) returning id`,
       [now, organizationId, ticketId],
     );
     await inside.nativeDelete(Ticket, { id: ticketId });
