@@ -3,8 +3,9 @@ import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { ScheduleEntry } from '../jobs/schedule.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
+import { limitBulky, MOST_BULKY_RUNS } from './bulky-places.ts';
 import { checkSentCopyJob, deliverJob, sweepOutboxJob } from './deliver.jobs.ts';
-import { deliverLane, sweepOutbox } from './deliver.ts';
+import { sweepOutbox } from './deliver.ts';
 import type { DeliveryDeps } from './deliver-message.ts';
 import { SETTLING_TIMES, type SettlingTimes } from './delivery-plan.ts';
 import { crashing, nothingHappens, type Reached } from './fault-points.ts';
@@ -20,6 +21,8 @@ export interface OutboxOverrides {
   limits?: Partial<SendLimits>;
   /** Shorter waits for what may still change by itself, in milliseconds. */
   times?: Partial<SettlingTimes>;
+  /** Fewer lanes of large mails at a time. */
+  bulkyRuns?: number;
 }
 
 /** The limits that mails are sent within: Exchange's, or a test's. */
@@ -38,8 +41,9 @@ export function createOutboxJobs(
     limits: outboxLimits(overrides),
     times: { ...SETTLING_TIMES, ...overrides.times },
   };
+  const deliver = limitBulky(overrides.bulkyRuns ?? MOST_BULKY_RUNS);
   return [
-    handleJob(deliverJob, (input, context) => deliverLane(all, input, context)),
+    handleJob(deliverJob, (input, context) => deliver(all, input, context)),
     handleJob(checkSentCopyJob, (input, context) => checkSentCopy(all, input, context)),
     handleJob(sweepOutboxJob, (_input, context) => sweepOutbox(all, context)),
   ];
