@@ -45,6 +45,9 @@ const BY_MICROSOFT_CODE: Readonly<Record<string, GraphErrorCode>> = {
   errorserverbusy: 'GRAPH_UNAVAILABLE',
   errormailboxstoreunavailable: 'GRAPH_UNAVAILABLE',
   errortimeoutexpired: 'GRAPH_UNAVAILABLE',
+  // Somebody else was at the mail in the same moment, such as an Outlook that has the draft open.
+  errorirresolvableconflict: 'GRAPH_UNAVAILABLE',
+  errorstaleobject: 'GRAPH_UNAVAILABLE',
   invalidauthenticationtoken: 'SIGN_IN_REQUIRED',
 };
 
@@ -103,7 +106,7 @@ function codeOf(status: number, microsoftCode: string, subject: GraphSubject): G
   if (status === 403) return 'MAILBOX_ACCESS_DENIED';
   if (status === 404) return notFoundCodeOf(subject);
   if (status === 413) return 'MESSAGE_TOO_LARGE';
-  if (status === 409) return 'FOLDER_EXISTS';
+  if (status === 409) return subject === 'ITEM' ? 'GRAPH_UNAVAILABLE' : 'FOLDER_EXISTS';
   if (status === 429 || status === 509) return 'THROTTLED';
   if (status === 507) return 'QUOTA_EXCEEDED';
   if (status >= 500 || status === 408) return 'GRAPH_UNAVAILABLE';

@@ -25,6 +25,8 @@ test.each<[number, string | null, GraphSubject, GraphErrorCode]>([
   [403, null, 'FOLDER', 'MAILBOX_ACCESS_DENIED'],
   [401, 'InvalidAuthenticationToken', 'ITEM', 'SIGN_IN_REQUIRED'],
   [409, 'ErrorFolderExists', 'MAILBOX', 'FOLDER_EXISTS'],
+  [409, 'ErrorIrresolvableConflict', 'ITEM', 'GRAPH_UNAVAILABLE'],
+  [409, null, 'ITEM', 'GRAPH_UNAVAILABLE'],
   [429, 'ApplicationThrottled', 'ITEM', 'THROTTLED'],
   [509, null, 'ITEM', 'THROTTLED'],
   [503, 'ErrorTooManyObjectsOpened', 'ITEM', 'THROTTLED'],
