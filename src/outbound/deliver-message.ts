@@ -32,6 +32,7 @@ import {
 import {
   type DeliveryRow,
   databaseNow,
+  holdsUpAnother,
   LostRowError,
   loadForDelivery,
   nameMessage,
@@ -278,7 +279,9 @@ class Delivery {
     if (graphMessageId === null) throw new Error('Sending needs a draft.');
     const mayHaveGoneOut = row.sendAttemptedAt !== null;
     const { emailAddress } = this.#sender.mailbox;
-    const wanted = { ...row, emailAddress, isNotification: row.kind === 'NOTIFICATION' };
+    // A notification that a reply waits behind has the reply's part of the limits: it would hold that up for a day.
+    const isNotification = row.kind === 'NOTIFICATION' && !(await holdsUpAnother(this.#em, row));
+    const wanted = { ...row, emailAddress, isNotification };
     const place = await this.#em.transactional((em) => takePlace(em, wanted, limits));
     if (place === null) throw new LostRowError();
     if (!place.granted) {

@@ -5,7 +5,7 @@ import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import { forkAcrossOrganizations, forkFor } from '../platform/database.ts';
 import { checkSentCopyJob, deliverJob } from './deliver.jobs.ts';
 import { type DeliveryDeps, deliverMessage } from './deliver-message.ts';
-import { claimNext, dueAfter, type Lane } from './outbox-rows.ts';
+import { claimNext, dueAfter, type Lane, nextDueAfter } from './outbox-rows.ts';
 
 /** A run gives its worker's place up after so many mails or so long, and asks for another one: others wait as well. */
 const MAILS_PER_RUN = 20;
@@ -41,7 +41,8 @@ export async function deliverLane(
     const claimed = { organizationId: lane.organizationId, id };
     const delivered = await deliverMessage(deps, claimed, { signal, logger });
     if (delivered.kind === 'BLOCKED') {
-      delayMilliseconds = delivered.milliseconds;
+      // What waits on its own may be free to go sooner: a reply is not kept by the limit of notifications.
+      delayMilliseconds = Math.min(delivered.milliseconds, (await nextDueAfter(em, lane)) ?? Infinity);
       break;
     }
     failures = delivered.kind === 'POSTPONED' ? failures + 1 : 0;

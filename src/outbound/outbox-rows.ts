@@ -91,6 +91,36 @@ export async function dueAfter(
   return row?.milliseconds == null ? null : Math.max(0, row.milliseconds);
 }
 
+/** After how many milliseconds the first of those is due that are waiting for their time; null when none is. */
+export async function nextDueAfter(
+  em: EntityManager,
+  { organizationId, mailboxId, lane }: Lane,
+): Promise<number | null> {
+  const [row] = await em.execute<{ milliseconds: number | null }[]>(
+    `select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::float8 as milliseconds
+       from outbound_message
+      where organization_id = ? and mailbox_id = ? and lane = ? and state in ('QUEUED', 'SENDING')
+        and problem is not null and due_at > clock_timestamp()`,
+    [organizationId, mailboxId, lane],
+  );
+  return row?.milliseconds == null ? null : Math.max(0, row.milliseconds);
+}
+
+/** Whether a more urgent mail of its ticket waits behind a mail. */
+export async function holdsUpAnother(
+  em: EntityManager,
+  { organizationId, id }: Pick<DeliveryRow, 'organizationId' | 'id'>,
+): Promise<boolean> {
+  const found = await em.execute<object[]>(
+    `select from outbound_message as own join outbound_message as later
+         on later.organization_id = own.organization_id and later.ticket_id = own.ticket_id
+           and later.position > own.position and later.priority < own.priority and later.state = 'QUEUED'
+      where own.organization_id = ? and own.id = ? limit 1`,
+    [organizationId, id],
+  );
+  return found.length > 0;
+}
+
 /** A row that is being delivered, as a plain object: it is written by {@link saveClaimed} alone, never by a flush. */
 export interface DeliveryRow {
   readonly id: string;

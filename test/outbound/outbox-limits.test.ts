@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { encodeGlobalId } from '../../src/graphql/global-id.ts';
+import { decodeId, encodeGlobalId } from '../../src/graphql/global-id.ts';
 import { forkFor } from '../../src/platform/database.ts';
-import { startTestApp, type TestApp } from '../support/app.ts';
+import { control, startTestApp, type TestApp } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
 import { newCustomer, type OutboxDesk, openOutbox, timesArrived } from './outbox-desk.ts';
+import { openTicket } from './reply-desk.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -114,4 +115,50 @@ test('a mailbox that two organizations have connected has one limit', async () =
     return (await other.read(id)).problem?.code === 'SENDING_LIMIT_REACHED';
   });
   expect((await outgoingOf(other)).sentLastMinute).toBe(5);
+});
+
+/** Uses the part of the day up that notifications may use: 16 of 20 recipients. */
+async function useUpNotifications(outbox: OutboxDesk): Promise<void> {
+  const to = Array.from({ length: 16 }, () => ({ name: null, emailAddress: newCustomer() }));
+  await outbox.reaches(await outbox.queue({ to }), 'SENT');
+}
+
+test('a reply that waits for the notification of its ticket is not kept for a day by the limit of notifications, and neither are all others', async () => {
+  const outbox = await openOutbox(app);
+  const mailboxId = encodeGlobalId('Mailbox', outbox.mailboxId);
+  await outbox.desk.enable(mailboxId);
+  const ticket = await openTicket(app, outbox.desk, mailboxId, {
+    to: outbox.address,
+    subject: `A question ${crypto.randomUUID()}`,
+  });
+  const ticketId = decodeId('Ticket', ticket.id);
+  await useUpNotifications(outbox);
+  const notification = await outbox.queue({ kind: 'NOTIFICATION', ticketId });
+  await eventually('it waits', async () => {
+    return (await outbox.read(notification)).problem?.code === 'SENDING_LIMIT_REACHED';
+  });
+  const reply = await outbox.queue({ kind: 'REPLY', ticketId });
+  const another = await outbox.queue({ kind: 'REPLY' });
+  await outbox.reaches(another, 'SENT');
+  await outbox.reaches(reply, 'SENT');
+  await outbox.reaches(notification, 'SENT');
+});
+
+test('a reply that is tried again in a moment does not wait as long as the notifications behind it', async () => {
+  const outbox = await openOutbox(app);
+  await useUpNotifications(outbox);
+  await control(app.emulator.url, 'faults', {
+    status: 500,
+    method: 'POST',
+    pathPattern: '/messages$',
+    mailbox: outbox.address,
+    count: 1,
+  });
+  const reply = await outbox.queue({ kind: 'REPLY' });
+  await eventually('it is tried again', async () => (await outbox.read(reply)).problem != null);
+  const notification = await outbox.queue({ kind: 'NOTIFICATION' });
+  await eventually('the notification waits', async () => {
+    return (await outbox.read(notification)).problem?.code === 'SENDING_LIMIT_REACHED';
+  });
+  await outbox.reaches(reply, 'SENT');
 });
