@@ -33,6 +33,8 @@ export interface RecipientFacts {
   answered: ThreadMessage | null;
   /** Whether the caller named that message: then its sender is answered, whoever that is. */
   isNamed: boolean;
+  /** Whether the requester may see that message: one of a supplier, say, they may not. */
+  isOpen: boolean;
   /** The mails of the ticket, the newest first. */
   thread: readonly ThreadMessage[];
   /** Addresses of the organization's mailboxes and identities, in lower case. */
@@ -92,7 +94,8 @@ function ownershipOf(ownAddresses: ReadonlySet<string>): (address: string) => bo
  * Decides who gets a reply. Who is not named by the caller:
  *
  * - To: the requester, or, where a message was named, its sender; by the `Reply-To` of their last mail if that had one.
- * - Cc, only while To comes from the thread as well: everybody else of the message that is answered (and the requester).
+ * - Cc, only while To comes from the thread as well: everybody else of the message that is answered (and the requester, if
+ *   they may see it).
  *   Whoever its sender left out stays left out, and a To of the caller's own never takes others along.
  *
  * Never our own addresses, which would make mail go in circles; never machines, unless the caller names one.
@@ -192,7 +195,7 @@ function defaultTo(facts: RecipientFacts): { correspondent: Correspondent; reaso
 }
 
 function defaultCc(facts: RecipientFacts): Correspondent[] {
-  const { requester, answered, isNamed } = facts;
+  const { requester, answered, isNamed, isOpen } = facts;
   const { person, mail } = target(facts);
   const others: Correspondent[] = [];
   if (answered?.kind === 'INBOUND') {
@@ -200,7 +203,7 @@ function defaultCc(facts: RecipientFacts): Correspondent[] {
     else if (answered.from !== null) others.push(answered.from);
   }
   others.push(...(answered?.to ?? []), ...(answered?.cc ?? []));
-  if (isNamed && answered?.kind === 'INBOUND') others.push(requester);
+  if (isNamed && isOpen && answered?.kind === 'INBOUND') others.push(requester);
   // Who wants answers elsewhere does not get them at the address that they wrote from.
   const isElsewhere = (mail?.replyTo.length ?? 0) > 0;
   return others.filter(({ emailAddress }) => !isElsewhere || emailAddress !== person.emailAddress);

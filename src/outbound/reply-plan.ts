@@ -22,6 +22,7 @@ import { loadReplyThread, type ReplyThread, type ThreadMail } from './reply-thre
 /** What the author of a reply should know before it goes out. */
 export const REPLY_WARNINGS = [
   'LAST_MESSAGE_AUTOMATIC',
+  'LAST_MESSAGE_NOT_ANSWERED',
   'RECIPIENTS_DROPPED',
   'QUOTE_SHORTENED',
   'IMAGES_LEFT_OUT',
@@ -71,7 +72,7 @@ export async function planReply(
   { organizationId, userId, now, isForGood }: ReplyContext,
 ): Promise<ReplyPlan> {
   const thread = await loadReplyThread(em, organizationId, ticket, input.inReplyToMessageId ?? null);
-  const { mails, answered } = thread;
+  const { mails, related, answered } = thread;
   const chosen = await chooseIdentity(em, {
     organizationId,
     mailboxId: answered?.message.mailbox?.id ?? ticket.mailbox?.id ?? null,
@@ -83,7 +84,14 @@ export async function planReply(
   const requester = await ticket.requester.loadOrFail();
   const recipients = chooseRecipients(
     { to: input.to ?? null, cc: input.cc ?? null, bcc: input.bcc ?? null },
-    { requester, answered, isNamed: thread.isNamed, thread: mails, ownAddresses: thread.ownAddresses },
+    {
+      requester,
+      answered,
+      isNamed: thread.isNamed,
+      isOpen: thread.isOpen,
+      thread: mails,
+      ownAddresses: thread.ownAddresses,
+    },
   );
   if (input.html != null) refuseEmbeddedImages(input.html);
   const authored = input.html == null ? null : readAuthoredHtml(input.html);
@@ -104,7 +112,7 @@ export async function planReply(
   }
   const anchor = answered?.message.internetMessageId
     ? answered
-    : (mails.find(({ message }) => message.internetMessageId) ?? null);
+    : (related.find(({ message }) => message.internetMessageId) ?? null);
   const anchorId = anchor?.message.internetMessageId ?? null;
   return {
     chosen,
@@ -118,7 +126,7 @@ export async function planReply(
     references: replyReferences({
       internetMessageId: anchorId,
       references: anchor?.references ?? [],
-      earlier: anchor ? earlierIds(mails, anchor) : [],
+      earlier: anchor ? earlierIds(related, anchor) : [],
     }),
     answersGraphMessageId: await graphMessageIdOf(em, anchor, chosen.mailbox.id),
     warnings: warningsOf(thread, chosen, recipients, quoted),
@@ -126,8 +134,8 @@ export async function planReply(
 }
 
 /** The nearest first: what the answered mail was sent to, then what the conversation began with. */
-function addressesWrittenTo({ mails, answered }: ReplyThread): string[] {
-  const inbound = mails.filter(({ kind }) => kind === 'INBOUND');
+function addressesWrittenTo({ related, answered }: ReplyThread): string[] {
+  const inbound = related.filter(({ kind }) => kind === 'INBOUND');
   const from = answered?.kind === 'INBOUND' ? [answered, ...inbound] : inbound;
   const addresses = from.flatMap(({ to, cc }) => [...to, ...cc].map(({ emailAddress }) => emailAddress));
   return [...new Set(addresses)];
@@ -187,7 +195,7 @@ async function quoteOf(
 }
 
 function warningsOf(
-  { mails, answered }: ReplyThread,
+  { mails, related, answered }: ReplyThread,
   { identity, mailbox }: ChosenIdentity,
   { dropped }: ChosenRecipients,
   quoted: { quote: Quote; isAnyImageLeftOut: boolean } | null,
@@ -200,6 +208,11 @@ function warningsOf(
         kind: 'LAST_MESSAGE_AUTOMATIC',
         message:
           'The last message of the ticket was written by a machine: perhaps nobody waits for an answer.',
+      },
+    last?.kind === 'INBOUND' &&
+      !related.includes(last) && {
+        kind: 'LAST_MESSAGE_NOT_ANSWERED',
+        message: `The last message of the ticket is of ${last.from?.emailAddress ?? 'somebody'}, who stands in no mail with the requester: it is not quoted, and they get no copy. To answer it, name it in \`inReplyToMessageId\`.`,
       },
     dropped.length > 0 && {
       kind: 'RECIPIENTS_DROPPED',

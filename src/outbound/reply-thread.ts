@@ -30,15 +30,20 @@ export interface ThreadMail extends ThreadMessage {
 export interface ReplyThread {
   /** The newest first. */
   mails: ThreadMail[];
+  /** Those that the reply may refer to: all where the caller named one, else {@link openTo} the requester. */
+  related: ThreadMail[];
   /** What is answered; null when the ticket has no mail. */
   answered: ThreadMail | null;
   isNamed: boolean;
+  /** Whether the requester may see what is answered, see {@link openTo}. */
+  isOpen: boolean;
   ownAddresses: Set<string>;
 }
 
 /**
- * Loads the conversation and chooses what is answered: the message that the caller names; else the last that a person
- * outside wrote; else the last one of a machine that somebody may want to answer; else our own last one.
+ * Loads the conversation and chooses what is answered: the message that the caller names; else, of those that the requester
+ * may see, the last that a person outside wrote; else the last one of a machine that somebody may want to answer; else our
+ * own last one.
  *
  * Throws NotFoundError when the named message is no mail of the ticket.
  */
@@ -72,17 +77,49 @@ export async function loadReplyThread(
     const { replyTo = [], references = [] } = threading.get(message.id) ?? {};
     return { message, kind, from: from ?? null, replyTo, to, cc, automatic: automatic ?? null, references };
   });
+  const { emailAddress } = await ticket.requester.loadOrFail();
+  const open = openTo(emailAddress, mails, newest.length < MAX_MESSAGES);
+  const related = namedMessageId === null ? open : mails;
   const answered =
     namedMessageId === null
-      ? answeredByDefault(mails)
+      ? answeredByDefault(related)
       : mails.find(({ message }) => message.id === namedMessageId);
   if (answered === undefined) throw new NotFoundError('The message');
   return {
     mails,
+    related,
     answered,
     isNamed: namedMessageId !== null,
+    isOpen: answered === null || open.includes(answered),
     ownAddresses: await ownAddressesOf(em, organizationId),
   };
+}
+
+/**
+ * The mails that an answer to the requester may quote without being told to: those of the requester, and of whoever stands
+ * in one mail with them or in the mail that opened the ticket. Who was only asked from here, such as a supplier, or came
+ * with a ticket that was merged, has written to us: the requester is neither to read it nor to learn of them. Pure.
+ *
+ * `mails`: the newest first; `isWhole`: the last one opened the ticket.
+ */
+export function openTo<Mail extends Pick<ThreadMessage, 'kind' | 'from' | 'replyTo' | 'to' | 'cc'>>(
+  requester: string,
+  mails: readonly Mail[],
+  isWhole: boolean,
+): Mail[] {
+  const addressesOf = ({ from, replyTo, to, cc }: Mail) =>
+    [...(from === null ? [] : [from]), ...replyTo, ...to, ...cc].map(({ emailAddress }) => emailAddress);
+  const opening = isWhole ? mails.at(-1) : undefined;
+  const known = new Set([
+    requester,
+    ...(opening?.kind === 'INBOUND' ? addressesOf(opening) : []),
+    ...mails.map(addressesOf).flatMap((all) => (all.includes(requester) ? all : [])),
+  ]);
+  return mails.filter(({ kind, from, to, cc }) =>
+    kind === 'INBOUND'
+      ? from === null || known.has(from.emailAddress)
+      : [...to, ...cc].some(({ emailAddress }) => known.has(emailAddress)),
+  );
 }
 
 /** What a reply answers when the caller does not say. `mails`: the newest first. */

@@ -43,6 +43,8 @@ const DroppedReasonEnum = enumType('RecipientDroppedReason', 'Why somebody does 
 
 const WarningEnum = enumType('ReplyWarningKind', 'What the author of a reply should know.', {
   LAST_MESSAGE_AUTOMATIC: 'The last message of the ticket was written by a machine.',
+  LAST_MESSAGE_NOT_ANSWERED:
+    'The last message of the ticket is of somebody who stands in no mail with the requester, such as a supplier who was asked: it is not answered unless it is named.',
   RECIPIENTS_DROPPED: 'It does not go to everybody who was named; `droppedRecipients` says to whom.',
   QUOTE_SHORTENED: 'The message that is answered is long, and quoted in part.',
   IMAGES_LEFT_OUT: 'Images of the quoted message are left out.',
@@ -124,7 +126,8 @@ export function replyFields(t: InputFieldBuilder<SchemaTypes, 'InputObject'>) {
         'What to send as; left out: the address that was written to, else the default of its mailbox, else that of the organization.',
     }),
     inReplyToMessageId: t.id({
-      description: 'The message of the ticket to answer; left out: the last one that a person outside wrote.',
+      description:
+        'The message of the ticket to answer; left out: the last one that a person outside wrote, of the requester and those who stand in one mail with them.',
     }),
     includeQuote: t.boolean({
       defaultValue: true,

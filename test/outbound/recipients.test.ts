@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { chooseRecipients, type RecipientFacts, type ThreadMessage } from '../../src/outbound/recipients.ts';
+import { answeredByDefault, openTo } from '../../src/outbound/reply-thread.ts';
 import type { Correspondent } from '../../src/ticketing/message.entity.ts';
 
 const person = (emailAddress: string, name: string | null = null): Correspondent => ({ name, emailAddress });
@@ -25,6 +26,7 @@ const facts = (thread: ThreadMessage[], more: Partial<RecipientFacts> = {}): Rec
   requester: carol,
   answered: thread[0] ?? null,
   isNamed: false,
+  isOpen: true,
   thread,
   ownAddresses: new Set([support.emailAddress, sales.emailAddress]),
   ...more,
@@ -96,6 +98,15 @@ describe('whom nobody named', () => {
     expect(listOf(chosen.added)).toEqual(['bob@fabrikam.example SENDER', 'carol@fabrikam.example REPLY_ALL']);
   });
 
+  test('is a supplier who was named, and not the requester, who may not see what they wrote', () => {
+    const isClosed = { isNamed: true, isOpen: false };
+    expect(short(chooseRecipients(nobody, facts([inbound(bob), inbound(carol)], isClosed)))).toEqual({
+      to: [bob.emailAddress],
+      cc: [],
+      bcc: [],
+    });
+  });
+
   test('is whom our own message went to, when that one is named', () => {
     const own: ThreadMessage = { ...inbound(support, { to: [carol], cc: [bob] }), kind: 'OUTBOUND' };
     expect(short(chooseRecipients(nobody, facts([own], { isNamed: true })))).toEqual({
@@ -138,6 +149,29 @@ describe('whom nobody named', () => {
     const unknown = person('unknown@sender.invalid');
     const attempt = () => chooseRecipients(nobody, facts([inbound(null)], { requester: unknown }));
     expect(attempt).toThrow(expect.objectContaining({ code: 'NO_RECIPIENT' }));
+  });
+});
+
+describe('what is answered where nobody says', () => {
+  const supplier = person('sales@supplier.example');
+  const ours = (to: Correspondent[]): ThreadMessage => ({ ...inbound(support, { to }), kind: 'OUTBOUND' });
+  const answeredOf = (thread: ThreadMessage[], isWhole = true) =>
+    answeredByDefault(openTo(carol.emailAddress, thread, isWhole));
+
+  test('is nothing between us and somebody whom the requester does not know of', () => {
+    const asked = inbound(carol);
+    expect(answeredOf([inbound(supplier), ours([supplier]), asked])).toBe(asked);
+    expect(answeredOf([inbound(supplier), ours([supplier])])).toBeNull();
+    const told = ours([carol]);
+    expect(answeredOf([inbound(supplier), ours([supplier]), told])).toBe(told);
+  });
+
+  test('is what somebody wrote who stands in one mail with the requester, or opened the ticket for them', () => {
+    const bobs = inbound(bob);
+    expect(answeredOf([bobs, inbound(carol, { cc: [bob] })])).toBe(bobs);
+    expect(answeredOf([bobs, ours([carol, bob]), inbound(carol)])).toBe(bobs);
+    expect(answeredOf([bobs])).toBe(bobs);
+    expect(answeredOf([bobs], false)).toBeNull();
   });
 });
 

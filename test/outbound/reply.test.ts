@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeGlobalId } from '../../src/graphql/global-id.ts';
 import { OutboundMessage } from '../../src/outbound/outbound-message.entity.ts';
 import { Upload } from '../../src/outbound/upload.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
@@ -200,6 +201,35 @@ describe('a reply', () => {
       'ticket.updated',
       'ticket.closed',
     ]);
+  });
+
+  test('shows the requester nothing of somebody who was only asked from here, unless that message is named', async () => {
+    const ticket = await open('Price', { from: 'carol@fabrikam.example', text: 'What does it cost?' });
+    await deliver(app.emulator.url, {
+      from: 'sales@supplier.example',
+      to: mailbox.address,
+      subject: 'Re: Price',
+      text: 'For you it is half.',
+      inReplyTo: ticket.internetMessageId,
+    });
+    await desk.sync(mailbox.mailboxId);
+    const theirs = await fork().findOneOrFail(Message, {
+      ticket: rowId(ticket.id),
+      from: { emailAddress: 'sales@supplier.example' },
+    });
+    const replied = await answer({ ticketId: ticket.id, text: 'Ten.' });
+    const { outbound } = await rowsOf(replied);
+    expect(outbound.to.map(({ emailAddress }) => emailAddress)).toEqual(['carol@fabrikam.example']);
+    expect(outbound.cc).toEqual([]);
+    expect(`${outbound.bodyText}${outbound.bodyHtml}`).not.toContain('half');
+    expect(outbound.inReplyTo).toBe(ticket.internetMessageId);
+    expect(outbound.references).toEqual([ticket.internetMessageId]);
+    expect(replied.warnings).toEqual([{ kind: 'LAST_MESSAGE_NOT_ANSWERED' }]);
+    const inReplyToMessageId = encodeGlobalId('Message', theirs.id);
+    const named = await rowsOf(await answer({ ticketId: ticket.id, text: 'Yes', inReplyToMessageId }));
+    expect(named.outbound.to.map(({ emailAddress }) => emailAddress)).toEqual(['sales@supplier.example']);
+    expect(named.outbound.cc).toEqual([]);
+    expect(named.outbound.bodyText).toContain('> For you it is half.');
   });
 
   test('warns where the last message is a machine’s', async () => {
