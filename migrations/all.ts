@@ -18,6 +18,7 @@ import { MessageDetails } from './2026-11-21-message-details.ts';
 import { Notifications } from './2026-11-21-notifications.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { Outbound } from './2026-11-21-outbound.ts';
+import { OutboxIndexes } from './2026-11-21-outbox-indexes.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
@@ -56,4 +57,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-notifications', class: Notifications },
   { name: '2026-11-21-replies', class: Replies },
   { name: '2026-11-21-file-uploads', class: FileUploads },
+  { name: '2026-11-21-outbox-indexes', class: OutboxIndexes },
 ];
