@@ -21,11 +21,13 @@ export function gate(world: World): MiddlewareHandler<GraphEnv> {
     c.set('caller', caller);
     const upload = uploadUserOf(c.req.path);
     const mailbox = upload ?? (caller instanceof GraphFault ? null : mailboxIdOf(world, c.req.path, caller));
-    world.requests.count(operationOf(c.req.method, c.req.path), mailbox, c.env.isBatchPart === true);
+    // A user is an entry of the directory, which has limits of its own.
+    const counted = /^\/v1\.0\/users\/[^/]+$/.test(c.req.path) ? null : mailbox;
+    world.requests.count(operationOf(c.req.method, c.req.path), counted, c.env.isBatchPart === true);
 
     let leave = (): void => undefined;
     try {
-      if (mailbox !== null && !(caller instanceof GraphFault)) leave = enter(world, caller.appId, mailbox);
+      if (counted !== null && !(caller instanceof GraphFault)) leave = enter(world, caller.appId, counted);
       const faults = world.faults.draw({
         method: c.req.method,
         path: decodedPath(c.req.url),

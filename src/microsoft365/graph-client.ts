@@ -38,6 +38,8 @@ export interface GraphCall {
   isRepeatable?: boolean;
   /** The requests inside of a batch: Microsoft runs four of them at a time, and counts each. */
   parts?: number;
+  /** About a user and not about mail: the directory has limits of its own, and nothing of the mailbox's is used. */
+  isDirectory?: boolean;
   /** Moves have a pause and a share of the budget of their own, and never keep reads out. */
   isMove?: boolean;
   budget?: RetryBudget;
@@ -233,7 +235,7 @@ export function createGraphClient(deps: GraphClientDeps): GraphClient {
     let status: number | null = null;
     try {
       if (scope.counter !== null) scope.counter.requests += 1;
-      budgetOfAll.count(laneOf(token, scope), call.parts ?? 1, call.isMove ?? false);
+      if (!call.isDirectory) budgetOfAll.count(laneOf(token, scope), call.parts ?? 1, call.isMove ?? false);
       const response = await transport({
         cloud: token.cloud,
         accessToken: token.value,

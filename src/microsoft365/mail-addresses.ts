@@ -35,7 +35,14 @@ export async function readAddresses(
   let json: unknown;
   try {
     json = await client.json(
-      { operation: 'mailbox.addresses', method: 'GET', target, subject: 'MAILBOX', budget: PATIENT_BUDGET },
+      {
+        operation: 'mailbox.addresses',
+        method: 'GET',
+        target,
+        subject: 'MAILBOX',
+        isDirectory: true,
+        budget: PATIENT_BUDGET,
+      },
       scope,
     );
   } catch (error) {

@@ -67,7 +67,14 @@ export function createMailboxInspection(client: GraphClient): MailboxInspection 
       const target = `${mailboxPath(mailbox)}?$select=id,displayName,mail`;
       const json = await optional(
         client.json(
-          { operation: 'mailbox.profile', method: 'GET', target, subject: 'MAILBOX', budget: PATIENT_BUDGET },
+          {
+            operation: 'mailbox.profile',
+            method: 'GET',
+            target,
+            subject: 'MAILBOX',
+            isDirectory: true,
+            budget: PATIENT_BUDGET,
+          },
           scopeOf(mailbox, signal),
         ),
       );

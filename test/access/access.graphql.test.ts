@@ -87,7 +87,14 @@ describe('viewer', () => {
       viewer: {
         user: { name: 'The VIEWER', role: 'VIEWER' },
         role: 'VIEWER',
-        permissions: ['group:read', 'mailbox:read', 'organization:read', 'ticket:read', 'user:read'],
+        permissions: [
+          'group:read',
+          'mailbox:read',
+          'organization:read',
+          'outbound-message:read',
+          'ticket:read',
+          'user:read',
+        ],
         organization: { name: 'Contoso' },
       },
       organization: { name: 'Contoso' },
