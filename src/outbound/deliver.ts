@@ -1,6 +1,6 @@
 import { toError } from '../errors.ts';
 import { enqueue, type JobContext } from '../jobs/define-job.ts';
-import { liveJobExists } from '../jobs/live-job.ts';
+import { liveJobExists, unhinderedJobExists } from '../jobs/live-job.ts';
 import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import { forkAcrossOrganizations, forkFor } from '../platform/database.ts';
 import { checkSentCopyJob, deliverJob } from './deliver.jobs.ts';
@@ -60,7 +60,7 @@ export async function deliverLane(
 /**
  * Wakes the lanes, of whatever organization, in which something is due and no job is at it, and asks again for the look at
  * copies that nobody has looked for, and for drafts of what was cancelled: a job that failed too often while the database
- * was away comes back by this.
+ * was away comes back by this, and one that waits for hours since its workers died or the database was away.
  */
 export async function sweepOutbox(
   { database }: Pick<DeliveryDeps, 'database'>,
@@ -73,7 +73,7 @@ export async function sweepOutbox(
        select distinct organization_id, mailbox_id, lane from outbound_message as queued
         where state in ('QUEUED', 'SENDING') and (problem is null or due_at <= clock_timestamp())
      ) as lanes
-     where not ${liveJobExists('?', `(lanes.mailbox_id::text || ':' || lanes.lane)`)} limit ${SWEPT}`,
+     where not ${unhinderedJobExists('?', `(lanes.mailbox_id::text || ':' || lanes.lane)`)} limit ${SWEPT}`,
     [deliverJob.name],
   );
   for (const { organization_id: organizationId, mailbox_id: mailboxId, lane } of lanes) {

@@ -111,22 +111,24 @@ export async function cancelOutboundMessage(
 }
 
 /**
- * Notes that the mail of a message came back. Only what was sent can. Call it in the transaction of the consumer that
- * reads `message.bounced`. Idempotent; false when there is no such mail.
+ * Notes that a mail came back: that of a message, or one that is no message of a ticket. Only what was sent can. Call it
+ * in the transaction of the consumer that reads `message.bounced` and `outbound-message.bounced`. Idempotent; false when
+ * there is no such mail.
  */
 export async function markOutboundBounced(
   em: EntityManager,
   organizationId: string,
-  messageId: string,
+  mail: { messageId: string } | { outboundMessageId: string },
   now: Date,
 ): Promise<boolean> {
+  const [messageId, id] = 'messageId' in mail ? [mail.messageId, null] : [null, mail.outboundMessageId];
   // The report may be here before we have noted that the mail was sent: then this is how we know.
   const [bounced] = await em.execute<ChangedRow[]>(
     `update outbound_message set state = 'BOUNCED', sent_at = coalesce(sent_at, send_attempted_at), problem = null,
        version = version + 1, updated_at = ?
-      where organization_id = ? and message_id = ? and (state = 'SENT'
+      where organization_id = ? and (message_id = ?::uuid or id = ?::uuid) and (state = 'SENT'
         or (state in ('SENDING', 'FAILED') and send_attempted_at is not null)) returning ${CHANGED}`,
-    [now, organizationId, messageId],
+    [now, organizationId, messageId, id],
   );
   if (bounced === undefined) return false;
   await tell(em, organizationId, bounced);

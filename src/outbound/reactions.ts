@@ -12,6 +12,7 @@ const TYPES = [
   'ticket.assigned',
   'ticket.closed',
   'message.bounced',
+  'outbound-message.bounced',
 ] as const;
 
 /**
@@ -26,7 +27,10 @@ export function createReactions({ clock }: { clock: Clock }): EventConsumer<(typ
       const ids = events.map(({ organizationId }) => organizationId);
       const wanting = await organizationsToNotify(em, ids);
       return events.filter(
-        ({ organizationId, event }) => event.type === 'message.bounced' || wanting.has(organizationId),
+        ({ organizationId, event }) =>
+          event.type === 'message.bounced' ||
+          event.type === 'outbound-message.bounced' ||
+          wanting.has(organizationId),
       );
     },
     handle: (em, event) => react(em, event, clock.now()),
@@ -38,6 +42,10 @@ async function react(
   { at, organizationId, recordedAt, event }: ConsumedEvent<(typeof TYPES)[number]>,
   now: Date,
 ): Promise<void> {
+  if (event.type === 'outbound-message.bounced') {
+    await markOutboundBounced(em, organizationId, { outboundMessageId: event.outboundMessageId }, now);
+    return;
+  }
   const about = { organizationId, ticketId: event.ticketId, position: at.position, recordedAt };
   switch (event.type) {
     case 'ticket.created':
@@ -52,7 +60,7 @@ async function react(
     case 'ticket.closed':
       return notify(em, { ...about, kind: 'CLOSED', messageId: null }, now);
     case 'message.bounced':
-      await markOutboundBounced(em, organizationId, event.messageId, now);
+      await markOutboundBounced(em, organizationId, { messageId: event.messageId }, now);
       return;
   }
 }

@@ -14,6 +14,8 @@ export type DomainEvent =
   | { type: 'ticket.closed'; ticketId: string }
   /** A report said that a message that was sent from here did not arrive. */
   | { type: 'message.bounced'; ticketId: string; messageId: string }
+  /** The same of a mail that is no message of a ticket: a test, or a notification to people here. */
+  | { type: 'outbound-message.bounced'; outboundMessageId: string }
   | { type: 'outbound-message.changed'; outboundMessageId: string; ticketId: string | null }
   | { type: 'mailbox.changed'; mailboxId: string }
   | { type: 'sync-status.changed'; mailboxId: string }

@@ -34,13 +34,16 @@ export async function storePlan(
   plan: IngestPlan,
 ): Promise<DomainEvent[]> {
   const stored = plan.mails.filter(isPartOfTicket);
-  if (stored.length === 0) return [];
+  if (stored.length === 0) {
+    await markBounced(em, place.organizationId, plan.mails, place.now);
+    return [];
+  }
   const people = stored.filter(({ authorId }) => authorId == null).map(({ mail }) => mail.sender);
   const contacts = await findOrCreateContacts(em, place.organizationId, people, place.now);
   await insertTicketsAndMessages(em, place, plan, stored, contacts);
   await storeDetails(em, place.organizationId, stored);
   await touchTickets(em, place, plan);
-  await markBounced(em, place.organizationId, stored, place.now);
+  await markBounced(em, place.organizationId, plan.mails, place.now);
   const notes = await storeStormNotes(em, place.organizationId, stored, place.now);
   return [...eventsOf(stored, plan.newTickets), ...notes];
 }

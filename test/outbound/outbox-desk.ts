@@ -4,7 +4,7 @@ import { chooseIdentity } from '../../src/mailboxes/choose-identity.ts';
 import { deliverJob } from '../../src/outbound/deliver.jobs.ts';
 import { OutboundMessage } from '../../src/outbound/outbound-message.entity.ts';
 import { type OutboundRequest, queueOutbound } from '../../src/outbound/queue-outbound.ts';
-import { forkFor } from '../../src/platform/database.ts';
+import { type EntityManager, forkFor } from '../../src/platform/database.ts';
 import { control, type Desk, type TestApp } from '../support/app.ts';
 import { signInAs } from '../support/browser.ts';
 import { eventually } from '../support/wait.ts';
@@ -16,7 +16,7 @@ export interface OutboxDesk {
   mailboxId: string;
   address: string;
   /** Puts a mail into the outbox. */
-  queue(mail?: Partial<OutboundRequest> & { identityId?: string }): Promise<string>;
+  queue(mail?: Partial<OutboundRequest> & { identityId?: string }, inside?: EntityManager): Promise<string>;
   /** The row as it is now. */
   read(id: string): Promise<OutboundMessage>;
   /** Waits for a state. */
@@ -68,8 +68,8 @@ export async function openOutbox(app: TestApp, desk?: Desk, address?: string): P
     mailboxId,
     address: connected.address,
     read,
-    queue: ({ identityId, ...mail } = {}) =>
-      fork().transactional(async (em) => {
+    queue: ({ identityId, ...mail } = {}, inside = fork()) =>
+      inside.transactional(async (em) => {
         const now = new Date();
         const chosen = await chooseIdentity(em, {
           organizationId,

@@ -377,7 +377,7 @@ test('a report of a mail that did not arrive makes it bounced', async () => {
   await outbox.reaches(id, 'SENT');
   const mark = () =>
     forkFor(app.database, organizationId).transactional((em) =>
-      markOutboundBounced(em, organizationId, messageId, new Date()),
+      markOutboundBounced(em, organizationId, { messageId }, new Date()),
     );
   expect(await mark()).toBe(true);
   expect((await outbox.read(id)).state).toBe('BOUNCED');
@@ -410,4 +410,20 @@ test('mail of a ticket that is deleted is not sent any more, and its drafts are 
   }
   await enqueue(forkFor(app.database, outbox.desk.organizationId), sweepOutboxJob, {});
   await eventually('no draft is left', () => draftsOf(outbox.address).length === 0);
+});
+
+test('a lane whose workers have died again and again goes on within a minute, not after the hours that jobs wait then', async () => {
+  const outbox = await openOutbox(app);
+  const em = forkFor(app.database, outbox.desk.organizationId);
+  const id = await em.transactional(async (inside) => {
+    const queued = await outbox.queue({ kind: 'TEST' }, inside);
+    await inside.execute(
+      `update graphile_worker._private_jobs set attempts = 9, last_error = 'Connection terminated unexpectedly',
+         run_at = now() + interval '2 hours' where key = ?`,
+      [`${deliverJob.name}:${outbox.mailboxId}:PROMPT`],
+    );
+    return queued;
+  });
+  await enqueue(em, sweepOutboxJob, {});
+  await outbox.reaches(id, 'SENT');
 });
