@@ -19,6 +19,8 @@ export interface NotifiedMessage {
   automatic: AutomaticKind | null;
   isImported: boolean;
   internetMessageId: string | null;
+  /** When Microsoft received it, in milliseconds since 1970; null when it does not say. */
+  receivedAt: number | null;
   text: string;
 }
 
@@ -41,6 +43,8 @@ export interface NotificationSubject {
     status: TicketStatus;
     priority: TicketPriority;
     isImported: boolean;
+    /** Whether a person made it of a message that was here before. */
+    isMadeOfMessage: boolean;
   };
   requester: Correspondent;
   assignee: NotifiedUser | null;
@@ -55,6 +59,7 @@ export interface NotificationSubject {
 
 const MESSAGE = `jsonb_build_object('id', id, 'kind', kind, 'from', from_correspondent, 'to', to_correspondents,
   'cc', cc_correspondents, 'automatic', automatic, 'isImported', is_imported, 'internetMessageId', internet_message_id,
+  'receivedAt', (extract(epoch from received_at) * 1000)::bigint,
   'text', left(stripped_text, ${MAX_MESSAGE_TEXT}))`;
 
 /** Loads what a notification about a ticket needs: one statement. Null when the ticket, or the message, is gone. */
@@ -67,7 +72,8 @@ export async function loadSubject(
   const [row] = await em.execute<NotificationSubject[]>(
     `select organization.name as "organizationName", organization.ticket_url as "ticketUrl",
        jsonb_build_object('id', ticket.id, 'number', ticket.number, 'subject', ticket.subject, 'status', ticket.status,
-         'priority', ticket.priority, 'isImported', ticket.is_imported) as ticket,
+         'priority', ticket.priority, 'isImported', ticket.is_imported,
+         'isMadeOfMessage', coalesce(opening.created_at < ticket.created_at, false)) as ticket,
        jsonb_build_object('name', contact.name, 'emailAddress', contact.email_address) as requester,
        case when app_user.id is not null then jsonb_build_object('id', app_user.id, 'name', app_user.name,
          'emailAddress', lower(app_user.email_address), 'isDisabled', app_user.disabled_at is not null) end as assignee,
@@ -83,7 +89,7 @@ export async function loadSubject(
      left join ticket_group on (ticket_group.organization_id, ticket_group.id) = (ticket.organization_id, ticket.group_id)
      left join mailbox on (mailbox.organization_id, mailbox.id) = (ticket.organization_id, ticket.mailbox_id)
      left join lateral (
-       select ${MESSAGE} as message from message
+       select ${MESSAGE} as message, created_at from message
        where organization_id = ticket.organization_id and ticket_id = ticket.id and ticket.mailbox_id is not null
          and kind = 'INBOUND'
        order by created_at, id limit 1

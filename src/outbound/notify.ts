@@ -80,9 +80,10 @@ const EXPLANATIONS = {
 async function isWanted(
   em: EntityManager,
   { organizationId, kind, recordedAt }: TicketEvent,
-  { opening, message, group, mailbox, assignee }: NotificationSubject,
+  { ticket, opening, message, group, mailbox, assignee }: NotificationSubject,
 ): Promise<boolean> {
-  if (kind === 'RECEIVED' && opening === null) return false; // a person opened it
+  // A person opened it, or moved a message out of another ticket: nothing was received.
+  if (kind === 'RECEIVED' && (opening === null || ticket.isMadeOfMessage)) return false;
   if (kind === 'REPLIED') {
     const isReply = message?.kind === 'INBOUND' && message.id !== opening?.id;
     if (!isReply || assignee === null) return false;
@@ -110,7 +111,10 @@ async function decide(
 ): Promise<Decided | { skipped: Skipped }> {
   const { organizationId, kind } = event;
   const own = await ownAddresses(em, organizationId, subject);
-  const cause = { ...event, age: now.getTime() - event.recordedAt.getTime() };
+  // Mail may have lain in the mailbox for long: while nothing ran, or until it was found missing here.
+  const receivedAt = (kind === 'RECEIVED' ? subject.opening?.receivedAt : null) ?? Number.POSITIVE_INFINITY;
+  const happenedAt = Math.min(event.recordedAt.getTime(), receivedAt);
+  const cause = { ...event, age: now.getTime() - happenedAt };
   const recipient = chooseRecipient(cause, subject, (address) => own.has(address));
   if ('reason' in recipient) return { skipped: recipient };
   const { emailAddress } = recipient;

@@ -3,12 +3,13 @@ import { toError } from '../errors.ts';
 import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
 import { type CopyPolicy, explainCopy, explainNamesake, explainTwin } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
-import { type AutomaticKind, type MachineFinding, withOwnSenders } from './machine-mail.ts';
+import { type AutomaticKind, type MachineFinding, sentFromHere, withOwnSenders } from './machine-mail.ts';
 import { type MailRouting, routeMail } from './mail-routing.ts';
 import type { Routing } from './mail-rule-apply.ts';
 import { factsOf } from './mail-rule-match.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { fateOfReply } from './reopening.ts';
+import { isForgedSender } from './sender-proof.ts';
 import type { ThreadMemory } from './thread-memory.ts';
 import { type CandidateTicket, chooseThread } from './threading.ts';
 
@@ -159,7 +160,9 @@ function planOne(
 ): Decision {
   const { mail } = claimed;
   const own = { organizationId, addresses: memory.candidates.ownAddresses };
-  const machine = withOwnSenders(mail.machine, mail.thread.senderAddress, own);
+  const machine = memory.isSentFromHere(mail)
+    ? sentFromHere(organizationId)
+    : withOwnSenders(mail.machine, mail.thread.senderAddress, own);
   const automatic = automaticKind(machine);
   const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
     mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null, automatic },
@@ -253,7 +256,8 @@ function planOne(
 
 /**
  * What a colleague writes in answer to a notification is a note, which customers never see; null for all other mail. The
- * notification's Message-ID proves that they have it, and it counts only from the address that it was sent to.
+ * notification's Message-ID proves that they have it, and it counts only from the address that it was sent to. They may have
+ * passed it on: what Exchange says is not from that address is mail as any other.
  */
 function noteOfColleague(
   claimed: ClaimedMail,
@@ -262,7 +266,7 @@ function noteOfColleague(
   { kind, evidence }: MachineFinding,
 ): Decision | null {
   const authorId = memory.notifiedSender(claimed.mail);
-  if (authorId === null) return null;
+  if (authorId === null || isForgedSender(claimed.mail.headers)) return null;
   const sender = claimed.mail.thread.senderAddress;
   if (kind === 'OUT_OF_OFFICE' || kind === 'AUTO_REPLY') {
     const explanation = `Ignored: a robot of ${sender} answered a notification about ticket #${ticket.number}, recognised by ${evidence}.`;

@@ -35,17 +35,42 @@ export async function loadThreadMemory(
   mailboxId: string,
   mails: readonly PreparedMail[],
 ): Promise<ThreadMemory> {
-  const own = await em.execute<{ email_address: string }[]>(
-    'select lower(email_address) as email_address from mailbox where organization_id = ? and removed_at is null',
-    [organizationId],
-  );
-  const memory = new ThreadMemory(mailboxId, new Set(own.map(({ email_address }) => email_address)));
+  const memory = await loadOwn(em, organizationId, mailboxId, mails);
   await loadReferences(em, organizationId, mailboxId, mails, memory);
   await loadNumbers(em, organizationId, mails, memory);
   await loadConversations(em, organizationId, mailboxId, mails, memory);
   await loadOriginals(em, organizationId, mails, memory);
   await loadParticipants(em, organizationId, mails, memory);
   await loadFollowUps(em, organizationId, memory);
+  return memory;
+}
+
+/**
+ * The addresses that are ours, aliases too, and which of the page's mails went out from here: in Sent Items, or passed on
+ * by a list, they may lack the header that says so. One statement.
+ */
+async function loadOwn(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  mails: readonly PreparedMail[],
+): Promise<ThreadMemory> {
+  const ids = [...new Set(mails.flatMap(({ summary }) => summary.internetMessageId ?? []))];
+  const rows = await em.execute<{ address: string | null; sent: string | null }[]>(
+    `select lower(email_address) as address, null as sent from mailbox
+       where organization_id = ? and removed_at is null
+     union
+     select identity.email_address, null from identity
+       join mailbox on mailbox.organization_id = identity.organization_id and mailbox.id = identity.mailbox_id
+       where identity.organization_id = ? and identity.kind = 'ALIAS' and identity.status <> 'GONE'
+         and identity.removed_at is null and mailbox.removed_at is null
+     union all
+     select null, internet_message_id from outbound_message
+       where organization_id = ? and internet_message_id in (select json_array_elements_text(?::json))`,
+    [organizationId, organizationId, organizationId, JSON.stringify(ids)],
+  );
+  const memory = new ThreadMemory(mailboxId, new Set(rows.flatMap(({ address }) => address ?? [])));
+  for (const { sent } of rows) if (sent !== null) memory.addSent(sent);
   return memory;
 }
 

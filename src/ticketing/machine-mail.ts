@@ -88,6 +88,15 @@ export function withOwnSenders(
   };
 }
 
+/** What is found of a mail whose Message-ID is one that we sent, from an address of ours. */
+export function sentFromHere(organizationId: string): MachineFinding {
+  return {
+    kind: 'OWN_MAIL',
+    evidence: 'its Message-ID and its sender: Deskgraph sent it',
+    sentBy: organizationId,
+  };
+}
+
 /** MS-OXCMSG, MS-OXORMDR, MS-OXOCAL: in `REPORT.IPM.Note.NDR` the middle is the class of the mail reported about. */
 function byMessageClass(messageClass: string | null): Found {
   if (messageClass === null) return null;

@@ -23,6 +23,7 @@ export class ThreadMemory {
   readonly #followUps = new Map<string, CandidateTicket>();
   /** By Message-ID and address: the user whom that notification went to. */
   readonly #notified = new Map<string, string>();
+  readonly #sent = new Set<string>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
   readonly candidates: ThreadCandidates;
@@ -64,6 +65,18 @@ export class ThreadMemory {
   notifiedSender({ thread }: PreparedMail): string | null {
     const known = nearestReferences(thread).map((id) => this.#notified.get(`${id} ${thread.senderAddress}`));
     return known.find((id) => id !== undefined) ?? null;
+  }
+
+  /** Learns that Deskgraph has sent a mail of this Message-ID. */
+  addSent(messageId: string): void {
+    this.#sent.add(messageId);
+  }
+
+  /** Whether the mail is one that Deskgraph has sent. Who else writes under its Message-ID is not meant. */
+  isSentFromHere({ summary, thread }: PreparedMail): boolean {
+    const { internetMessageId } = summary;
+    if (internetMessageId === null || !this.#sent.has(internetMessageId)) return false;
+    return thread.senderAddress !== null && this.candidates.ownAddresses.has(thread.senderAddress);
   }
 
   addNumber(ticket: CandidateTicket): void {

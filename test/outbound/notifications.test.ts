@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeGlobalId } from '../../src/graphql/global-id.ts';
+import { notify } from '../../src/outbound/notify.ts';
+import { DAY } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { Message } from '../../src/ticketing/message.entity.ts';
 import { signIn } from '../access/harness.ts';
@@ -205,6 +208,52 @@ describe('RECEIVED', () => {
     expect(await decided(stage.desk, fourth.id, 'RECEIVED')).toMatchObject([{ reason: 'LIMIT_REACHED' }]);
   });
 
+  test('tells nobody of a message that was moved out of another ticket, nor of mail that lay there for long', async () => {
+    const stage = await newStage();
+    const from = address();
+    const ticket = await open(stage, { from });
+    const second = await deliver(app.emulator.url, {
+      to: stage.address,
+      from,
+      subject: 'Another thing',
+      inReplyTo: ticket.internetMessageId,
+    });
+    await stage.desk.sync(stage.mailboxId);
+    const moved = await stage
+      .fork()
+      .findOneOrFail(Message, { internetMessageId: second.internetMessageId }, { populate: ['ticket'] });
+    await switchOn(stage.desk, 'RECEIVED', { mailboxId: stage.mailboxId });
+    const { ticket: apart } = await mutate<{ ticket: { id: string } }>(
+      stage.desk,
+      'moveMessageToTicket',
+      { messageId: encodeGlobalId('Message', moved.id) },
+      'ticket { id }',
+    );
+    await settled(stage);
+    expect(await decisions(stage.desk, apart.id)).toEqual([]);
+
+    const old = await open(stage, { from: 'no-reply@fabrikam.example' });
+    await decided(stage.desk, old.id, 'RECEIVED');
+    const recordedAt = new Date(Date.now() + 2 * DAY);
+    await stage.fork().transactional((em) =>
+      notify(
+        em,
+        {
+          organizationId: stage.desk.organizationId,
+          kind: 'RECEIVED',
+          ticketId: rowId(old.id),
+          messageId: null,
+          position: 2n ** 60n,
+          recordedAt,
+        },
+        recordedAt,
+      ),
+    );
+    expect(await decided(stage.desk, old.id, 'RECEIVED', 2)).toContainEqual(
+      expect.objectContaining({ reason: 'TOO_OLD' }),
+    );
+  });
+
   test('is not sent from a mailbox that cannot send, and says why', async () => {
     const stage = await newStage();
     await switchOn(stage.desk, 'RECEIVED', { mailboxId: stage.mailboxId });
@@ -333,6 +382,40 @@ describe('people here', () => {
     });
   });
 
+  test('are not written as by who has their mail and forges their address', async () => {
+    const stage = await newStage();
+    const agent = await newAgent(stage);
+    await switchOn(stage.desk, 'ASSIGNED', { mailboxId: stage.mailboxId });
+    const ticket = await open(stage, { from: address() });
+    await update(stage.desk, ticket.id, { assigneeId: agent.id });
+    const assigned = await agent.customer.gets(
+      'the assignment',
+      ({ subject }) => subject?.includes('is yours') ?? false,
+    );
+    const answer = {
+      to: stage.address,
+      from: agent.emailAddress,
+      ...(assigned.internetMessageId ? { inReplyTo: assigned.internetMessageId } : {}),
+    };
+    const verdict = (authentication: string) => ({ headers: { 'Authentication-Results': authentication } });
+    await deliver(app.emulator.url, {
+      ...answer,
+      subject: 'Forged',
+      ...verdict(
+        'spf=pass smtp.mailfrom=evil.example; dkim=none; dmarc=fail action=none; compauth=fail reason=001',
+      ),
+    });
+    await deliver(app.emulator.url, {
+      ...answer,
+      subject: 'Genuine',
+      ...verdict('spf=pass; dkim=pass; dmarc=pass action=none; compauth=pass reason=100'),
+    });
+    await stage.desk.sync(stage.mailboxId);
+    const written = async (subject: string) => stage.fork().findOneOrFail(Message, { subject });
+    expect(await written('Forged')).toMatchObject({ kind: 'INBOUND', author: null });
+    expect(await written('Genuine')).toMatchObject({ kind: 'NOTE', author: { id: rowId(agent.id) } });
+  });
+
   test('are not told what they did themselves, nor without an address', async () => {
     const stage = await newStage();
     for (const kind of ['ASSIGNED', 'REPLIED'])
@@ -388,5 +471,114 @@ describe('mail that came back', () => {
       return node.delivery.state === 'BOUNCED' && node;
     });
     expect(state.bounce).toMatchObject({ recipient: nobody, reason: expect.stringMatching(/\w+ \w+/) });
+  });
+
+  test('may be a test, or a notification to a colleague: those are BOUNCED as well', async () => {
+    const stage = await newStage();
+    const nobody = `nobody-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
+    const states = () =>
+      stage
+        .fork()
+        .execute<{ kind: string; state: string }[]>(
+          `select kind, state from outbound_message where organization_id = ? order by position`,
+          [stage.desk.organizationId],
+        );
+    await mutate(
+      stage.desk,
+      'sendTestEmail',
+      { mailboxId: stage.mailboxId, to: nobody },
+      'outboundMessage { id }',
+    );
+    const { user } = await mutate<{ user: { id: string } }>(
+      stage.desk,
+      'createUser',
+      { name: 'Gone Agent', emailAddress: nobody, role: 'AGENT' },
+      'user { id }',
+    );
+    await switchOn(stage.desk, 'ASSIGNED', { mailboxId: stage.mailboxId });
+    const ticket = await open(stage, { from: address() });
+    await update(stage.desk, ticket.id, { assigneeId: user.id });
+    await eventually('both bounce', async () => {
+      await stage.desk.sync(stage.mailboxId);
+      const found = await states();
+      return found.length === 2 && found.every(({ state }) => state === 'BOUNCED');
+    });
+  });
+
+  test('is found by a blind copy, by who the mail was passed on to, and not by mail that only quotes it', async () => {
+    const stage = await newStage();
+    const from = (await newCustomer(app.emulator)).address;
+    const hidden = `hidden-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
+    const ticket = await open(stage, { from });
+    const first = await reply(app.url, stage.desk.apiKey, {
+      ticketId: ticket.id,
+      text: 'With a blind copy',
+      bcc: [{ emailAddress: hidden }],
+    });
+    const second = await reply(app.url, stage.desk.apiKey, { ticketId: ticket.id, text: 'Passed on' });
+    const bounceOf = async (id: string | undefined) =>
+      (await stage.fork().findOneOrFail(Message, { id: rowId(id ?? '') })).bounce ?? null;
+    await eventually('the first bounces', async () => {
+      await stage.desk.sync(stage.mailboxId);
+      return (await bounceOf(first.message?.id)) !== null;
+    });
+    expect(await bounceOf(first.message?.id)).toMatchObject({ recipient: hidden });
+    const sent = await eventually('the second is sent', async () => {
+      const found = await stage.fork().findOneOrFail(Message, { id: rowId(second.message?.id ?? '') });
+      return found.sentAt != null && found;
+    });
+    const report = (inReplyTo: string) =>
+      deliver(app.emulator.url, {
+        to: stage.address,
+        from: 'mailer-daemon@elsewhere.example',
+        subject: 'Undelivered Mail Returned to Sender',
+        text: '<private@elsewhere.example>: 550 5.1.1 no such user',
+        inReplyTo,
+        ...{
+          headers: {
+            'Content-Type': 'multipart/report; report-type=delivery-status; boundary="x"',
+            'X-Failed-Recipients': 'private@elsewhere.example',
+          },
+          references: sent.internetMessageId ?? '',
+        },
+      });
+    await report('<another@mail.example>');
+    await stage.desk.sync(stage.mailboxId);
+    expect(await bounceOf(second.message?.id)).toBeNull();
+    await report(sent.internetMessageId ?? '');
+    await stage.desk.sync(stage.mailboxId);
+    expect(await bounceOf(second.message?.id)).toMatchObject({ recipient: 'private@elsewhere.example' });
+  });
+});
+
+describe('mail of our own', () => {
+  test('that lies in the watched folder without its header, as in Sent Items, is no message once more', async () => {
+    const stage = await newStage();
+    const ticket = await open(stage, { from: (await newCustomer(app.emulator)).address });
+    const replied = await reply(app.url, stage.desk.apiKey, { ticketId: ticket.id, text: 'Have you tried?' });
+    const sent = await eventually('the reply is sent', async () => {
+      const found = await stage.fork().findOneOrFail(Message, { id: rowId(replied.message?.id ?? '') });
+      return found.sentAt != null && found;
+    });
+    const before = await stage.fork().count(Message, { ticket: rowId(ticket.id) });
+    await deliver(app.emulator.url, {
+      to: stage.address,
+      from: stage.address,
+      subject: sent.subject,
+      text: 'Have you tried?',
+      messageId: sent.internetMessageId ?? '',
+    });
+    const inbound = await eventually('the copy is seen', async () => {
+      await stage.desk.sync(stage.mailboxId);
+      const [row] = await stage
+        .fork()
+        .execute<{ outcome: string; reason: string }[]>(
+          'select outcome, reason from inbound_message where organization_id = ? and internet_message_id = ?',
+          [stage.desk.organizationId, sent.internetMessageId],
+        );
+      return row ?? false;
+    });
+    expect(inbound).toEqual({ outcome: 'IGNORED', reason: 'OWN_MAIL' });
+    expect(await stage.fork().count(Message, { ticket: rowId(ticket.id) })).toBe(before);
   });
 });
