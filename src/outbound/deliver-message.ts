@@ -2,8 +2,6 @@ import { ExpectedError, toError } from '../errors.ts';
 import type { Sender } from '../mailboxes/choose-identity.ts';
 import { markIdentity } from '../mailboxes/identities.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
-import { whyMailboxCannotSend } from '../mailboxes/outgoing-settings.ts';
-import { whyIdentityCannotSend } from '../mailboxes/why-identity-cannot-send.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { MailSending, OutgoingCopy } from '../microsoft365/mail-sending.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -33,13 +31,14 @@ import {
   type DeliveryRow,
   databaseNow,
   holdsUpAnother,
+  type LoadedMail,
   LostRowError,
   loadForDelivery,
   nameMessage,
   type OutboundChanges,
   saveClaimed,
 } from './outbox-rows.ts';
-import { recordEnd, release } from './record-delivery.ts';
+import { recordEnd, release, writeTogether } from './record-delivery.ts';
 import { type SendLimits, takePlace } from './send-limits.ts';
 import { putFiles, storedFilesOf } from './upload-files.ts';
 
@@ -75,7 +74,7 @@ export async function deliverMessage(
   const { row, sender } = loaded;
   try {
     const files = row.messageId === null ? [] : await storedFilesOf(em, row.messageId);
-    return await new Delivery(deps, em, row, sender, files, signal).run();
+    return await new Delivery(deps, em, loaded, files, signal).run();
   } catch (error) {
     if (error instanceof LostRowError) return { kind: 'ENDED' };
     if (error instanceof CrashedError) throw error;
@@ -130,6 +129,7 @@ class Delivery {
   readonly #em: EntityManager;
   readonly #row: DeliveryRow;
   readonly #sender: Sender;
+  readonly #refusal: LoadedMail['refusal'];
   readonly #files: readonly WantedFile[];
   readonly #signal: AbortSignal;
   #found: Found | null = null;
@@ -139,8 +139,7 @@ class Delivery {
   constructor(
     deps: DeliveryDeps,
     em: EntityManager,
-    row: DeliveryRow,
-    sender: Sender,
+    { row, sender, refusal }: LoadedMail,
     files: readonly WantedFile[],
     signal: AbortSignal,
   ) {
@@ -148,6 +147,7 @@ class Delivery {
     this.#em = em;
     this.#row = row;
     this.#sender = sender;
+    this.#refusal = refusal;
     this.#files = files;
     this.#signal = signal;
   }
@@ -242,7 +242,7 @@ class Delivery {
 
   async #storeDraft(copy: OutgoingCopy): Promise<void> {
     const { graphMessageId, internetMessageId, conversationId } = copy;
-    await this.#em.transactional(async (em) => {
+    await writeTogether(this.#em, this.#row, async (em) => {
       await this.#save({ graphMessageId, internetMessageId, conversationId, filesCompleteAt: null }, em);
       // Before it is sent: the answer to it may be here within a second of it.
       await nameMessage(em, this.#row, copy, this.#deps.clock.now());
@@ -314,7 +314,7 @@ class Delivery {
     const row = this.#row;
     const now = clock.now();
     const { identity } = this.#sender;
-    await this.#em.transactional(async (em) => {
+    await writeTogether(this.#em, row, async (em) => {
       await this.#save(
         {
           state: 'SENT',
@@ -354,8 +354,7 @@ class Delivery {
 
   /** Throws why it cannot be sent as things are now. Asked before each step that changes something at Microsoft. */
   #refuseUnable(): void {
-    const { mailbox, account, identity, profile } = this.#sender;
-    const reason = whyMailboxCannotSend(mailbox, account) ?? whyIdentityCannotSend(identity, profile);
+    const reason = this.#refusal();
     if (reason !== null) throw reason;
   }
 

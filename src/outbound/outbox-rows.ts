@@ -3,7 +3,9 @@
  * two processes be at the same row (a worker that has lost its database for a moment), the slower one writes nothing more.
  */
 
-import { findSender, type Sender } from '../mailboxes/choose-identity.ts';
+import { Organization } from '../access/organization.entity.ts';
+import { findSender, refusalOf, type Sender } from '../mailboxes/choose-identity.ts';
+import type { CannotSendError } from '../mailboxes/sending-errors.ts';
 import type { OutgoingMail } from '../microsoft365/mail-sending.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
@@ -146,12 +148,23 @@ export interface DeliveryRow {
   problem: Problem | null;
 }
 
+/** A mail with what it is sent with. */
+export interface LoadedMail {
+  row: DeliveryRow;
+  sender: Sender;
+  /**
+   * Why it cannot be sent as things are now. They may have changed since it was queued: a mailbox may have become one
+   * person's own, or people may no longer send from their own mailboxes.
+   */
+  refusal: () => CannotSendError | null;
+}
+
 /** A mail with all that it is sent with. Null when it is gone, or not claimed any more. */
 export async function loadForDelivery(
   em: EntityManager,
   organizationId: string,
   id: string,
-): Promise<{ row: DeliveryRow; sender: Sender } | null> {
+): Promise<LoadedMail | null> {
   const found = await em.findOne(
     OutboundMessage,
     { id, state: 'SENDING' },
@@ -159,6 +172,7 @@ export async function loadForDelivery(
   );
   const sender = found && (await findSender(em, found.identity.id));
   if (!found || !sender) return null;
+  const organization = await em.findOneOrFail(Organization, { id: organizationId }, { refresh: true });
   const html = found.bodyHtml ?? null;
   const mail: OutgoingMail = {
     outboundMessageId: id,
@@ -198,7 +212,7 @@ export async function loadForDelivery(
     sentAt: found.sentAt ?? null,
     problem: found.problem ?? null,
   };
-  return { row, sender };
+  return { row, sender, refusal: () => refusalOf(sender, organization, found.author?.id ?? null) };
 }
 
 /** What the delivery changes of a row. */
