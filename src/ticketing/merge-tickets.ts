@@ -74,12 +74,13 @@ async function repoint(
   target: Ticket,
   now: Date,
 ): Promise<void> {
-  await em.execute('update message set ticket_id = ? where organization_id = ? and ticket_id = ?', [
+  // Before the messages, as the delivery of a mail does it: two that begin at different ends wait for each other in a circle.
+  await em.execute('update outbound_message set ticket_id = ? where organization_id = ? and ticket_id = ?', [
     target.id,
     organizationId,
     source.id,
   ]);
-  await em.execute('update outbound_message set ticket_id = ? where organization_id = ? and ticket_id = ?', [
+  await em.execute('update message set ticket_id = ? where organization_id = ? and ticket_id = ?', [
     target.id,
     organizationId,
     source.id,

@@ -46,6 +46,11 @@ export async function moveMessageToTicket(
       ticketId === null
         ? await openTicketFor(inside, message, source, { actor, now })
         : await lockTicket(inside, ticketId);
+    // Before the message is written, as the delivery of a mail does it, or both would wait for each other.
+    await inside.execute(
+      'select from outbound_message where organization_id = ? and message_id = ? for update',
+      [organizationId, message.id],
+    );
     inside.assign(message, { ticket: target });
     if (target.lastMessageAt < at) target.lastMessageAt = at;
     source.updatedAt = now;
