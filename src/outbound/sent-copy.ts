@@ -15,6 +15,8 @@ import { forgetUploads } from './upload-files.ts';
 
 /** The waits between one look and the next: usually the copy is there after seconds, now and then after minutes. */
 const NEXT_LOOKS = [15 * SECOND, 1 * MINUTE, 5 * MINUTE];
+/** How long after it was asked for a draft may still appear. */
+const LATE_DRAFT = '5 minutes';
 /** While Exchange still has it in its Outbox. */
 const LAST_LOOKS = 15 * MINUTE;
 
@@ -112,11 +114,15 @@ async function removeDrafts(
   }
 }
 
-/** Nothing of it lies in the mailbox any more: the sweep need not ask again. */
+/**
+ * Nothing of it lies in the mailbox any more: the sweep need not ask again. A request for a draft whose answer was lost may
+ * still be at work: some minutes later the draft would lie there for ever.
+ */
 async function noteRemoved(em: EntityManager, organizationId: string, id: string): Promise<void> {
   await em.execute(
     `update outbound_message set draft_attempted_at = null, graph_message_id = null, version = version + 1
-      where organization_id = ? and id = ? and state = 'CANCELLED'`,
+      where organization_id = ? and id = ? and state = 'CANCELLED'
+        and draft_attempted_at < clock_timestamp() - interval '${LATE_DRAFT}'`,
     [organizationId, id],
   );
 }
