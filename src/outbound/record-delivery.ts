@@ -32,6 +32,25 @@ export async function recordEnd(em: EntityManager, row: EndedRow): Promise<void>
 export type EndedRow = Pick<DeliveryRow, 'id' | 'organizationId' | 'mailboxId' | 'ticketId'>;
 
 /**
+ * Runs work that writes to a row, in a transaction. What it has changed of the row in memory is taken back when that is not
+ * committed: the row is written again to say what went wrong, and would be taken for another's with a version that nobody
+ * has stored, again and again, with everything that waits behind it.
+ */
+export async function writeTogether(
+  em: EntityManager,
+  row: DeliveryRow,
+  work: (inside: EntityManager) => Promise<void>,
+): Promise<void> {
+  const before = { ...row };
+  try {
+    await em.transactional(work);
+  } catch (error) {
+    Object.assign(row, before);
+    throw error;
+  }
+}
+
+/**
  * Gives a mail back to the outbox until it is due again. As long as Microsoft was not told to send it, it can be cancelled.
  * Throws `LostRowError`.
  */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Mailbox as EmulatorMailbox } from '../../src/emulator/mailbox.ts';
 import { folderOf } from '../../src/emulator/mailbox-folders.ts';
 import { destroyMessage, moveMessage } from '../../src/emulator/messages.ts';
@@ -231,4 +231,26 @@ test('large mails take only some of the places of a process: others go, and larg
   held.resolve();
   await slow.reaches(uploading, 'SENT');
   await other.reaches(large, 'SENT');
+});
+
+test('a mail that cannot be stored holds up no other, and goes when it can', async () => {
+  const outbox = await openOutbox(app);
+  const { ownMessageId, ticketId } = await ticketOf(outbox);
+  const execute = (sql: string) => forkFor(app.database, outbox.desk.organizationId).execute(sql);
+  await execute(`create function refuse_message() returns trigger language plpgsql as
+    $$ begin raise exception 'not now'; end $$;
+    create trigger refuse_message before update on message for each row
+      when (old.id = '${ownMessageId}') execute function refuse_message()`);
+  onTestFinished(() => execute('drop function if exists refuse_message cascade').then(() => undefined));
+  const stuck = await outbox.queue({ kind: 'REPLY', ticketId, messageId: ownMessageId });
+  await eventually(
+    'its draft was asked for',
+    async () => (await outbox.read(stuck)).draftAttemptedAt != null,
+  );
+  const other = await outbox.queue();
+  await outbox.reaches(other, 'SENT');
+  expect(await showsProblem(outbox, stuck, 'INTERNAL_SERVER_ERROR')).toMatchObject({ state: 'QUEUED' });
+  await execute('drop function refuse_message cascade');
+  await outbox.reaches(stuck, 'SENT');
+  expect(await timesArrived(app, stuck)).toBe(1);
 });
