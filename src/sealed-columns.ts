@@ -13,14 +13,14 @@ export const sealedColumns: readonly SealedColumn[] = [
     column: 'sealed_secrets',
     purpose: 'sign-in',
     // The row stays for a day, to tell what became of it.
-    worthless: 'used_at is not null or expires_at <= now()',
+    worthlessFrom: ['used_at', 'expires_at'],
   },
   {
     table: 'push_subscription',
     column: 'sealed_client_state',
     purpose: 'push-subscription',
     // It vouches for announcements that are late by hours, and polling finds that mail as well.
-    worthless: 'replaced_at is not null',
+    worthlessFrom: ['replaced_at'],
   },
   { table: 'outbound_file_upload', column: 'sealed_upload_url', purpose: 'outbound-file-upload' },
 ];

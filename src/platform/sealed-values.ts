@@ -6,8 +6,11 @@ export interface SealedColumn {
   table: string;
   column: string;
   purpose: string;
-  /** A condition in SQL for rows whose value nobody will open again: they count for nothing when keys are checked. */
-  worthless?: string;
+  /**
+   * The columns of times from which on nobody will open the value again: of such rows, one of them is over. They count for
+   * nothing when keys are checked.
+   */
+  worthlessFrom?: readonly string[];
 }
 
 /** The values that one key has sealed in one column. */
@@ -42,13 +45,15 @@ export interface ResealedBatch {
  */
 export async function countSealedValues(
   em: EntityManager,
-  { table, column, worthless = 'false' }: SealedColumn,
+  { table, column, worthlessFrom = [] }: SealedColumn,
 ): Promise<SealedUnder[]> {
   const rows = await em.execute<{ key: string; count: number; newest: string[] }[]>(
     `select split_part(left(??, 48), '.', 2) as key, count(*)::int as count,
        (array_agg(id::text order by id desc))[1:5] as newest
-     from ?? where ?? <> '' and not (${worthless}) group by 1 order by 1`,
-    [column, table, column],
+     from ?? where ?? <> '' and not exists (
+       select from json_array_elements_text(?::json) as name where (to_jsonb(??) ->> name)::timestamptz <= now())
+     group by 1 order by 1`,
+    [column, table, column, JSON.stringify(worthlessFrom), table],
   );
   return rows.map(({ key, count, newest }) => ({ key, count, newestIds: newest }));
 }
