@@ -87,8 +87,9 @@ export function composeBody({ text, html, signature, quote, contentIds }: ReplyP
   const signed = signatureOf(signature);
   return {
     html: [
-      `<div>${ownHtml}</div>`,
-      ...(signed ? [`<br>\n<div>${signed.html}</div>`] : []),
+      // Arabic and Hebrew run from the right: by their first letter, since nobody says which language it is.
+      `<div dir="auto">${ownHtml}</div>`,
+      ...(signed ? [`<br>\n<div dir="auto">${signed.html}</div>`] : []),
       ...(quote ? [`<br>\n${quote.html}`] : []),
     ].join('\n'),
     text: [

@@ -40,7 +40,9 @@ export function attributionOf(from: Correspondent | null, at: Date, timeZone: st
     new Intl.DateTimeFormat('en-GB', { timeZone, ...options }).format(at);
   const date = part({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
   const time = part({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' });
-  const name = bounded(cleanLine(from?.name ?? from?.emailAddress ?? 'somebody'), 200);
+  // Without marks of direction, which would turn what follows the name around as well.
+  const plain = (from?.name ?? from?.emailAddress ?? 'somebody').replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+  const name = bounded(cleanLine(plain), 200);
   return `On ${date} at ${time}, ${name} wrote:`;
 }
 
@@ -56,7 +58,7 @@ export function quoteMail(mail: QuotedMail, timeZone: string): Quote {
     attribution,
     html:
       `<div>${escapeHtml(attribution)}</div>\n` +
-      '<blockquote type="cite" style="margin:0 0 0 0.8ex;border-left:1px solid #ccc;padding-left:1ex">' +
+      '<blockquote type="cite" style="margin:0 0 0 0.8ex;border-left:1px solid #ccc;padding-left:1ex" dir="auto">' +
       `${inner}</blockquote>`,
     text: text
       .split('\n')

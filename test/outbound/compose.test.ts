@@ -125,6 +125,13 @@ describe('the body', () => {
     );
   });
 
+  test('in a script that runs from the right is shown so, in the message of the ticket as well', () => {
+    const body = composeBody({ ...parts, text: 'שלום, עולם!' });
+    expect(sanitizeMailHtml(body.html)).toBe('<div dir="auto"><p>שלום, עולם!</p></div>');
+    const evil = { name: 'Carol\u202e lorac\u2066', emailAddress: 'c@x.example' };
+    expect(attributionOf(evil, AT, 'UTC')).toBe('On Sat, 21 Nov 2026 at 13:05 UTC, Carol lorac wrote:');
+  });
+
   test('of HTML is sanitised, and text is made of it', () => {
     const html = '<p onclick="x()">Hi <b>you</b><script>alert(1)</script></p>';
     const body = composeBody({ ...parts, text: null, html });
