@@ -70,16 +70,22 @@ export async function deliverMessage(
 ): Promise<Delivered> {
   const em = forkFor(deps.database, claimed.organizationId, signal);
   const loaded = await loadForDelivery(em, claimed.organizationId, claimed.id);
-  if (loaded === null) return { kind: 'ENDED' };
+  if (loaded === null) return { kind: 'POSTPONED' };
   const { row, sender } = loaded;
   try {
     const files = row.messageId === null ? [] : await storedFilesOf(em, row.messageId);
     return await new Delivery(deps, em, loaded, files, signal).run();
   } catch (error) {
-    if (error instanceof LostRowError) return { kind: 'ENDED' };
+    // It counts as a failure in a row: two processes that take one mail from each other come to rest.
+    if (error instanceof LostRowError) return { kind: 'POSTPONED' };
     if (error instanceof CrashedError) throw error;
     signal.throwIfAborted();
-    return await fail(deps, em, row, sender, toError(error), logger);
+    try {
+      return await fail(deps, em, row, sender, toError(error), logger);
+    } catch (thrown) {
+      if (thrown instanceof LostRowError) return { kind: 'POSTPONED' };
+      throw thrown;
+    }
   }
 }
 
@@ -259,6 +265,7 @@ class Delivery {
       { ...this.#deps, em: this.#em, access: this.#access, signal: this.#signal },
       { organizationId: this.#row.organizationId, outboundMessageId: this.#row.id, graphMessageId },
       this.#files,
+      { isRepeated: this.#row.attempts > 1 },
     );
     if (isComplete) {
       await this.#save({ filesCompleteAt: clock.now() });

@@ -50,9 +50,15 @@ export async function storedFilesOf(em: EntityManager, messageId: string): Promi
 
 /**
  * Puts what is still missing on a draft, one file after the other, each read as it is sent. False when the draft has one of
- * them twice and is worth nothing any more.
+ * them twice and is worth nothing any more. `isRepeated`: an earlier attempt may have asked for a file and lost the answer;
+ * where that comes through only now, the file is there twice in the end.
  */
-export async function putFiles(deps: FileDeps, draft: Draft, files: readonly WantedFile[]): Promise<boolean> {
+export async function putFiles(
+  deps: FileDeps,
+  draft: Draft,
+  files: readonly WantedFile[],
+  { isRepeated }: { isRepeated: boolean },
+): Promise<boolean> {
   const { sending, access, signal, reached } = deps;
   const listed = await sending.listDraftFiles(access, draft.graphMessageId, signal);
   const missing = missingFiles(files, listed);
@@ -78,6 +84,10 @@ export async function putFiles(deps: FileDeps, draft: Draft, files: readonly Wan
       },
     );
     await reached('file.added');
+  }
+  if (isRepeated && missing.length > 0) {
+    const now = await sending.listDraftFiles(access, draft.graphMessageId, signal);
+    if (missingFiles(files, now) === null) return false;
   }
   await forgetUploads(deps.em, draft);
   return true;

@@ -9,7 +9,7 @@ import type { FaultPoint } from '../../src/outbound/fault-points.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
-import { type OutboxDesk, openOutbox, timesArrived } from './outbox-desk.ts';
+import { newCustomer, type OutboxDesk, openOutbox, timesArrived } from './outbox-desk.ts';
 import { type OpenedTicket, openTicket } from './reply-desk.ts';
 
 let app: TestApp;
@@ -39,7 +39,7 @@ beforeEach(async () => {
 });
 
 /** The mailbox as the emulator has it. */
-function emulated({ address }: OutboxDesk): EmulatorMailbox {
+function emulated({ address }: Pick<OutboxDesk, 'address'>): EmulatorMailbox {
   const known = app.emulator.state.addresses.get(address);
   const mailbox = known && app.emulator.state.mailboxes.get(known.userId);
   if (!mailbox) throw new Error(`The emulator has no ${address}.`);
@@ -253,4 +253,34 @@ test('a mail that cannot be stored holds up no other, and goes when it can', asy
   await execute('drop function refuse_message cascade');
   await outbox.reaches(stuck, 'SENT');
   expect(await timesArrived(app, stuck)).toBe(1);
+});
+
+test('a file whose first request comes through late arrives once', async () => {
+  const outbox = await openOutbox(app);
+  const to = newCustomer();
+  await control(app.emulator.url, 'mailboxes', { address: to });
+  const contentBytes = Buffer.from(`a file ${crypto.randomUUID()}`).toString('base64');
+  const { ticketId, ownMessageId } = await ticketOf(outbox, [{ name: 'a.txt', contentBytes }]);
+  const fault = {
+    status: 504,
+    method: 'POST',
+    pathPattern: '/attachments$',
+    mailbox: outbox.address,
+    count: 1,
+  };
+  await control(app.emulator.url, 'faults', fault);
+  at = {
+    point: 'file.added',
+    act: () => {
+      for (const draft of folderOf(emulated(outbox), 'drafts').messages) {
+        draft.attachments.push(...draft.attachments.map((file) => ({ ...file, id: `${file.id}-late` })));
+      }
+    },
+  };
+  const recipients = [{ name: null, emailAddress: to }];
+  const id = await outbox.queue({ kind: 'REPLY', ticketId, messageId: ownMessageId, to: recipients });
+  await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+  const [mail] = folderOf(emulated({ address: to }), 'inbox').messages;
+  expect(mail?.attachments.map(({ name }) => name)).toEqual(['a.txt']);
 });
