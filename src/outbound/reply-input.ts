@@ -56,12 +56,18 @@ export const newReply = replyInput.extend({
 
 export type NewReply = z.input<typeof newReply>;
 
-/** What tells one reply from another under the same name. The ticket is no part of it: it may be merged meanwhile. */
+/**
+ * What tells one reply from another under the same name. The ticket is no part of it: it may be merged meanwhile. Nor are
+ * the ids of uploads: who got no answer may have to bring their files again.
+ */
 export function fingerprintOf({
   ticketId: _ticket,
   idempotencyKey: _key,
   fileIdOf: _idOf,
+  uploadIds,
+  html,
   ...content
 }: z.output<typeof newReply>): string {
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  const same = { ...content, uploads: uploadIds.length, html: html?.replace(/cid:[^\s"'<>]+/gi, 'cid:') };
+  return createHash('sha256').update(JSON.stringify(same)).digest('hex');
 }

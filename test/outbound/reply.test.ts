@@ -156,7 +156,17 @@ describe('a reply', () => {
       expect((await answer({ ...input, ...change })).code).toBe('IDEMPOTENCY_KEY_REUSED');
     }
     expect((await answer({ ...input, includeQuote: true })).outboundMessage).toBeDefined();
-    expect(await fork().count(OutboundMessage, { ticket: rowId(ticket.id) })).toBe(1);
+    const bring = async () => {
+      const id = await upload(app.url, desk.apiKey, new Uint8Array([1, 2]));
+      return { uploadIds: [id], html: `<p>See <img src="cid:${id}"></p>` };
+    };
+    const other = { ticketId: ticket.id, idempotencyKey: crypto.randomUUID() };
+    const first = await answer({ ...other, ...(await bring()) });
+    expect(first.outboundMessage).toBeDefined();
+    expect((await answer({ ...other, ...(await bring()) })).outboundMessage?.id).toBe(
+      first.outboundMessage?.id,
+    );
+    expect(await fork().count(OutboundMessage, { ticket: rowId(ticket.id) })).toBe(2);
   });
 
   test('of another user, or with another key, is another one; a key is not used for two tickets', async () => {
