@@ -170,9 +170,12 @@ async function createReply(
   }
 }
 
-/** Gone, or of a kind that Exchange makes no replies to: a report, a draft. */
+/** Of a kind that Exchange makes no replies to (a report, a draft), or of a mailbox that had the address before. */
+const UNANSWERABLE: ReadonlySet<string> = new Set(['errorinvalidreferenceitem', 'errorinvalidmailboxitemid']);
+
+/** Gone, or never to be answered. */
 function cannotBeAnswered({ code, microsoftCode }: GraphError): boolean {
-  return code === 'ITEM_NOT_FOUND' || microsoftCode?.toLowerCase() === 'errorinvalidreferenceitem';
+  return code === 'ITEM_NOT_FOUND' || UNANSWERABLE.has(microsoftCode?.toLowerCase() ?? '');
 }
 
 async function deleteFile(

@@ -116,12 +116,15 @@ describe('a reply', () => {
     });
   });
 
-  test('to what Exchange makes no replies to (a report) is a mail of its own as well', async () => {
+  test.each([
+    ['a report', 'ErrorInvalidReferenceItem'],
+    ['of a mailbox that had the address before', 'ErrorInvalidMailboxItemId'],
+  ])('to what Exchange makes no replies to (%s) is a mail of its own as well', async (_what, errorCode) => {
     const access = await sender(stage);
     const mail = await mailTo(access, { answersGraphMessageId: await stage.post(access.emailAddress) });
     const { id } = (await stage.control('POST', '/faults', {
       status: 400,
-      errorCode: 'ErrorInvalidReferenceItem',
+      errorCode,
       method: 'POST',
       mailbox: access.emailAddress,
       pathPattern: 'createReply$',
