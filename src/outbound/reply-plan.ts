@@ -81,7 +81,9 @@ export async function planReply(
     userId,
     now,
   });
-  const requester = await ticket.requester.loadOrFail();
+  // Not the contact itself: what is chosen is stored as it is, and the row would go with it, its organization included.
+  const { name, emailAddress } = await ticket.requester.loadOrFail();
+  const requester = { name: name || null, emailAddress };
   const recipients = chooseRecipients(
     { to: input.to ?? null, cc: input.cc ?? null, bcc: input.bcc ?? null },
     {

@@ -71,6 +71,8 @@ describe('a reply', () => {
       references: [ticket.internetMessageId],
       isAutomatic: false,
     });
+    expect(outbound.to).toEqual([{ name: 'Carol Customer', emailAddress: 'carol@fabrikam.example' }]);
+    expect(message.to).toEqual(outbound.to);
     expect(outbound.answersGraphMessageId).toEqual(expect.any(String));
     expect(message).toMatchObject({ kind: 'OUTBOUND', subject: outbound.subject, automatic: null });
     expect(message.strippedText).toBe('We will see.');
