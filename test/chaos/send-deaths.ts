@@ -13,13 +13,18 @@ export class Deaths {
   readonly #order: FaultPoint[] = [];
   readonly #dice: Dice;
   readonly #perPoint: number;
+  readonly #atOnce: number;
   /** Points that a living process waits for. */
-  readonly #handedOut = new Map<string, FaultPoint>();
+  readonly #handedOut = new Map<string, readonly FaultPoint[]>();
   isOver = false;
 
-  /** `perPoint`: so many at each point are enough. */
-  constructor(folder: string, seed: number, perPoint: number) {
+  /**
+   * `perPoint`: so many at each point are enough. `atOnce`: for so many points a process waits, and dies at the one that it
+   * passes first: with more of them a short run comes to all, with one the deaths are spread over a long run.
+   */
+  constructor(folder: string, seed: number, { perPoint, atOnce }: { perPoint: number; atOnce: number }) {
     this.#perPoint = perPoint;
+    this.#atOnce = atOnce;
     this.#file = join(folder, 'deaths');
     writeFileSync(this.#file, '');
     this.#dice = createDice(seed, 'deaths');
@@ -33,18 +38,21 @@ export class Deaths {
     this.#order.sort((one, other) => Number(RARE.has(other)) - Number(RARE.has(one)));
   }
 
-  /** What the next start of a process gets: the point that fewest have died at, and that no other waits for. */
+  /** What the next start of a process gets: points that fewest have died at, and that no other waits for. */
   envFor(name: string): Record<string, string> {
     this.#handedOut.delete(name);
     const counts = this.counts;
-    const waited = new Set(this.#handedOut.values());
+    const waited = new Set([...this.#handedOut.values()].flat());
     const free = this.#order.filter((point) => !waited.has(point) && (counts[point] ?? 0) < this.#perPoint);
-    const [point] = free.sort((one, other) => (counts[one] ?? 0) - (counts[other] ?? 0));
+    const points = free
+      .sort((one, other) => (counts[one] ?? 0) - (counts[other] ?? 0))
+      .slice(0, this.#atOnce);
     const env = { CHAOS_DEATHS: this.#file };
-    if (point === undefined || this.isOver) return env;
-    this.#handedOut.set(name, point);
-    const passes = RARE.has(point) ? 1 : this.#dice.whole(1, MOST_PASSES);
-    return { ...env, CHAOS_DIE_AT: point, CHAOS_DIE_AFTER: String(passes) };
+    if (points.length === 0 || this.isOver) return env;
+    this.#handedOut.set(name, points);
+    const isOneOften = points.length === 1 && points.every((point) => !RARE.has(point));
+    const passes = isOneOften ? this.#dice.whole(1, MOST_PASSES) : 1;
+    return { ...env, CHAOS_DIE_AT: points.join(' '), CHAOS_DIE_AFTER: String(passes) };
   }
 
   /** How many have died at each point. */

@@ -11,10 +11,11 @@ import { adoptConsole, createLogger } from '../../src/platform/logger.ts';
 import { onStopSignal } from '../../src/platform/stop-signals.ts';
 
 const { CHAOS_DIE_AT = '', CHAOS_DIE_AFTER = '1', CHAOS_DEATHS = '', CHAOS_SETTLE_MS = '' } = process.env;
+const deadly = new Set(CHAOS_DIE_AT.split(' '));
 let left = Number(CHAOS_DIE_AFTER);
 
 function reached(point: FaultPoint): Promise<void> | undefined {
-  if (point !== CHAOS_DIE_AT) return undefined;
+  if (!deadly.has(point)) return undefined;
   left -= 1;
   if (left > 0) return undefined;
   appendFileSync(CHAOS_DEATHS, `${point}\n`);

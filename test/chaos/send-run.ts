@@ -21,6 +21,10 @@ const LATENCY_MILLISECONDS = 50;
 const MORE_REPLIES = 6;
 const MORE_ROUNDS = 10;
 
+/** What the schedule asks for each minute. */
+const SWEEP =
+  "select graphile_worker.add_job('outbound.sweep', payload := '{}', job_key := 'outbound.sweep:all', max_attempts := 1)";
+
 /** How a run goes. */
 export interface SendChaosOptions {
   seed: number;
@@ -32,8 +36,12 @@ export interface SendChaosOptions {
   havoc: Omit<SendHavoc, 'seed'>;
   /** Things go wrong until this part of the replies is sent and a worker has died everywhere; the rest goes in peace. */
   calmAfter: number;
+  /** In peace the sweep of the outbox comes every few seconds, not each minute: a short run would mostly wait for it. */
+  isSweptOften?: boolean;
   /** How often a worker dies at each fault point, about. */
   deathsPerPoint: number;
+  /** For how many points a worker waits at once, and dies at the first that it passes. 1 when left out. */
+  pointsAtOnce?: number;
   /** After so long without an end the run has failed. */
   deadlineMilliseconds: number;
   log?: (line: string) => void;
@@ -84,8 +92,10 @@ export async function runSendChaos(options: SendChaosOptions): Promise<SendChaos
 async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<SendChaosReport, 'logs'>> {
   const { seed, replies, log = () => undefined, signal = new AbortController().signal } = options;
   await using cleanup = new AsyncDisposableStack();
-  const deaths = new Deaths(folder, seed, options.deathsPerPoint);
-  deaths.isOver = true; // until the traffic begins
+  const deaths = new Deaths(folder, seed, {
+    perPoint: options.deathsPerPoint,
+    atOnce: options.pointsAtOnce ?? 1,
+  });
   const fleet = cleanup.use(await startFleet(folder, seed, fleetOf(deaths, options.settleMilliseconds)));
   signal.throwIfAborted();
   const customers = Math.min(20, options.mailboxes * 2);
@@ -99,12 +109,9 @@ async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<Se
 
   const startedAt = performance.now();
   await control(fleet.emulator.url, 'requests', undefined, 'DELETE');
-  deaths.isOver = false;
   const disturbances = new Disturbances();
   const calm = new AbortController();
   const workers = fleet.members.filter(({ name }) => name.startsWith('worker'));
-  // They were started without anything to die at.
-  await Promise.all(workers.map((worker) => worker.kill(0)));
   const until = AbortSignal.any([signal, calm.signal]);
   const havoc = wreakWhileSending(fleet, { seed, ...options.havoc }, disturbances, until);
   havoc.catch(() => undefined);
@@ -122,7 +129,10 @@ async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<Se
     log(`${sent} replies are sent, and nothing more goes wrong`);
     calm.abort();
   };
-  const waiting = { ...options, startedAt, signal, log, calmDown };
+  const sweep = async () => {
+    if (options.isSweptOften && calm.signal.aborted) await database.query(SWEEP).catch(() => undefined);
+  };
+  const waiting = { ...options, startedAt, signal, log, calmDown, sweep };
   let rest = await waitForEnd(database, queued.length, deaths, waiting);
   for (let round = 1; round <= MORE_ROUNDS && rest === null && !deaths.isComplete; round += 1) {
     log(`some points were passed by nobody who waited for them: ${JSON.stringify(deaths.counts)}`);
@@ -196,6 +206,7 @@ async function waitForEnd(
     signal: AbortSignal;
     log: (line: string) => void;
     calmDown: (sent: number) => void;
+    sweep: () => Promise<void>;
   },
 ): Promise<string | null> {
   for (let round = 1; ; round += 1) {
@@ -204,6 +215,7 @@ async function waitForEnd(
     const line = `${JSON.stringify(states)}; deaths ${JSON.stringify(deaths.counts)}`;
     if (states !== null && states['SENT'] === replies) return null;
     run.calmDown(states?.['SENT'] ?? 0);
+    if (round % 6 === 0) await run.sweep();
     if (performance.now() - run.startedAt > run.deadlineMilliseconds) return line;
     if (round % 40 === 0) run.log(line);
   }
