@@ -344,9 +344,18 @@ test('mail waits while the account has to sign in, and goes as soon as it has', 
     since: new Date().toISOString(),
   };
   const held = Promise.withResolvers<void>();
-  at = { point: 'claim.committed', act: () => held.promise };
+  const isDrafted = Promise.withResolvers<void>();
+  // By then a token is in memory: the first mail is not what waits for the sign-in.
+  at = {
+    point: 'send.intent-committed',
+    act: async () => {
+      isDrafted.resolve();
+      await held.promise;
+    },
+  };
   const first = await outbox.queue();
   const id = await outbox.queue();
+  await isDrafted.promise;
   const [account] = await forkFor(app.database, organizationId).execute<{ id: string }[]>(
     `update account set status = 'NEEDS_SIGN_IN', problem = ?::jsonb where organization_id = ? returning id`,
     [JSON.stringify(problem), organizationId],
