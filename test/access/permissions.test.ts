@@ -22,11 +22,15 @@ test('the matrix of roles and permissions is the one that was reviewed', () => {
     mailbox:read            OWNER  ADMIN  AGENT  VIEWER
     organization:manage     OWNER  ADMIN  -      -
     organization:read       OWNER  ADMIN  AGENT  VIEWER
+    outbound-message:manage OWNER  ADMIN  AGENT  -
+    outbound-message:read   OWNER  ADMIN  AGENT  VIEWER
     sync:run                OWNER  ADMIN  -      -
+    template:manage         OWNER  ADMIN  -      -
     ticket:create           OWNER  ADMIN  AGENT  -
     ticket:delete           OWNER  ADMIN  -      -
     ticket:note             OWNER  ADMIN  AGENT  -
     ticket:read             OWNER  ADMIN  AGENT  VIEWER
+    ticket:reply            OWNER  ADMIN  AGENT  -
     ticket:update           OWNER  ADMIN  AGENT  -
     user:manage             OWNER  ADMIN  -      -
     user:read               OWNER  ADMIN  AGENT  VIEWER"
