@@ -2,15 +2,26 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGlobalId } from '../../src/graphql/global-id.ts';
 import { notify } from '../../src/outbound/notify.ts';
 import { DAY } from '../../src/platform/clock.ts';
-import { forkFor } from '../../src/platform/database.ts';
 import { Message } from '../../src/ticketing/message.entity.ts';
 import { signIn } from '../access/harness.ts';
 import { rowId } from '../security/filled-desk.ts';
-import { type Customer, headerOf, newCustomer } from '../send/customer.ts';
+import { headerOf, newCustomer } from '../send/customer.ts';
 import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
-import { openTicket, reply } from './reply-desk.ts';
+import {
+  address,
+  decided,
+  decisions,
+  mutate,
+  newAgent,
+  open,
+  openStage,
+  SWITCHES,
+  settled,
+  switchOn,
+  update,
+} from './notification-stage.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -18,100 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.[Symbol.asyncDispose]());
 
-interface Decision {
-  kind: string;
-  outcome: string;
-  reason: string | null;
-  recipient: string | null;
-  explanation: string;
-  outboundMessage: { id: string; state: string } | null;
-}
-
-interface Stage {
-  desk: Desk;
-  mailboxId: string;
-  address: string;
-  fork(): ReturnType<typeof forkFor>;
-}
-
-/** A desk whose mailbox takes mail in and may send. */
-async function newStage(): Promise<Stage> {
-  const desk = await app.newDesk('Contoso');
-  const mailbox = await desk.connectMailbox(undefined, { sends: true });
-  await desk.enable(mailbox.mailboxId);
-  return { desk, ...mailbox, fork: () => forkFor(app.database, desk.organizationId) };
-}
-
-async function mutate<Payload = Record<string, unknown>>(
-  desk: Pick<Desk, 'request'>,
-  name: string,
-  input: object,
-  fields: string,
-): Promise<Payload & { code?: string }> {
-  const type = name.charAt(0).toUpperCase() + name.slice(1);
-  const answer = await desk.request<Record<string, Payload & { code?: string }>>(
-    `mutation ($input: ${type}Input!) { ${name}(input: $input) {
-       ... on ${type}Payload { ${fields} } ... on Error { code message } } }`,
-    { input },
-  );
-  return answer[name] as Payload & { code?: string };
-}
-
-const SWITCHES = 'notifications { kind enabled inherited }';
-const switchOn = (desk: Desk, kind: string, owner: object, value: object = { enabled: true }) =>
-  mutate(desk, 'updateNotificationSettings', { kind, ...owner, ...value }, SWITCHES);
-
-async function decisions(desk: Desk, ticketId: string): Promise<Decision[]> {
-  const { notifications } = await desk.request<{ notifications: { edges: { node: Decision }[] } }>(
-    `query ($id: ID!) { notifications(ticketId: $id, first: 50) { edges { node {
-       kind outcome reason recipient explanation outboundMessage { id state } } } } }`,
-    { id: ticketId },
-  );
-  return notifications.edges.map(({ node }) => node);
-}
-
-const decided = (desk: Desk, ticketId: string, kind: string, count = 1) =>
-  eventually(`${kind} is decided`, async () => {
-    const found = (await decisions(desk, ticketId)).filter((one) => one.kind === kind);
-    return found.length >= count && found;
-  });
-
-const open = ({ desk, mailboxId, address }: Stage, mail: object = {}) =>
-  openTicket(app, desk, mailboxId, { to: address, subject: 'Printer on fire', ...mail });
-const update = (desk: Pick<Desk, 'request'>, ticketId: string, change: object) =>
-  mutate(desk, 'updateTicket', { ticketId, ...change }, 'ticket { id }');
-const address = () => `c-${crypto.randomUUID().slice(0, 8)}@fabrikam.example`;
-
-async function newAgent(stage: Stage): Promise<{ id: string; emailAddress: string; customer: Customer }> {
-  const customer = await newCustomer(app.emulator, { displayName: 'Alex Agent' });
-  const { user } = await mutate<{ user: { id: string } }>(
-    stage.desk,
-    'createUser',
-    { name: 'Alex Agent', emailAddress: customer.address, role: 'AGENT' },
-    'user { id }',
-  );
-  return { id: user.id, emailAddress: customer.address, customer };
-}
-
-/** Waits until everything that has happened was handled: a closing of another ticket is told of last. */
-async function settled(stage: Stage): Promise<void> {
-  const ticket = await mutate<{ ticket: { id: string } }>(
-    stage.desk,
-    'createTicket',
-    { subject: 'Marker', text: 'x', requesterEmail: 'no-reply@marker.example' },
-    'ticket { id }',
-  );
-  const group = await mutate<{ group: { id: string } }>(
-    stage.desk,
-    'createGroup',
-    { name: crypto.randomUUID() },
-    'group { id }',
-  );
-  await switchOn(stage.desk, 'CLOSED', { groupId: group.group.id });
-  await update(stage.desk, ticket.ticket.id, { groupId: group.group.id });
-  await update(stage.desk, ticket.ticket.id, { status: 'CLOSED' });
-  await decided(stage.desk, ticket.ticket.id, 'CLOSED');
-}
+const newStage = () => openStage(app);
 
 describe('a new mailbox', () => {
   test('writes to nobody by itself, and what was taken in before a switch is not answered', async () => {
@@ -451,134 +369,5 @@ describe('CLOSED', () => {
     const robot = await open(stage, { from: address(), headers: { 'Auto-Submitted': 'auto-generated' } });
     await update(stage.desk, robot.id, { status: 'CLOSED' });
     expect(await decided(stage.desk, robot.id, 'CLOSED')).toMatchObject([{ reason: 'AUTOMATIC' }]);
-  });
-});
-
-describe('mail that came back', () => {
-  test('makes the mail BOUNCED, says why in words, and tells of the ticket', async () => {
-    const stage = await newStage();
-    const nobody = `nobody-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
-    const ticket = await open(stage, { from: nobody });
-    const replied = await reply(app.url, stage.desk.apiKey, { ticketId: ticket.id, text: 'Are you there?' });
-    const state = await eventually('the mail bounces', async () => {
-      await stage.desk.sync(stage.mailboxId);
-      const { node } = await stage.desk.request<{
-        node: { delivery: { state: string }; bounce: { reason: string; recipient: string } | null };
-      }>(
-        `query ($id: ID!) { node(id: $id) { ... on Message { delivery { state } bounce { reason recipient } } } }`,
-        { id: (replied.message as { id: string }).id },
-      );
-      return node.delivery.state === 'BOUNCED' && node;
-    });
-    expect(state.bounce).toMatchObject({ recipient: nobody, reason: expect.stringMatching(/\w+ \w+/) });
-  });
-
-  test('may be a test, or a notification to a colleague: those are BOUNCED as well', async () => {
-    const stage = await newStage();
-    const nobody = `nobody-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
-    const states = () =>
-      stage
-        .fork()
-        .execute<{ kind: string; state: string }[]>(
-          `select kind, state from outbound_message where organization_id = ? order by position`,
-          [stage.desk.organizationId],
-        );
-    await mutate(
-      stage.desk,
-      'sendTestEmail',
-      { mailboxId: stage.mailboxId, to: nobody },
-      'outboundMessage { id }',
-    );
-    const { user } = await mutate<{ user: { id: string } }>(
-      stage.desk,
-      'createUser',
-      { name: 'Gone Agent', emailAddress: nobody, role: 'AGENT' },
-      'user { id }',
-    );
-    await switchOn(stage.desk, 'ASSIGNED', { mailboxId: stage.mailboxId });
-    const ticket = await open(stage, { from: address() });
-    await update(stage.desk, ticket.id, { assigneeId: user.id });
-    await eventually('both bounce', async () => {
-      await stage.desk.sync(stage.mailboxId);
-      const found = await states();
-      return found.length === 2 && found.every(({ state }) => state === 'BOUNCED');
-    });
-  });
-
-  test('is found by a blind copy, by who the mail was passed on to, and not by mail that only quotes it', async () => {
-    const stage = await newStage();
-    const from = (await newCustomer(app.emulator)).address;
-    const hidden = `hidden-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
-    const ticket = await open(stage, { from });
-    const first = await reply(app.url, stage.desk.apiKey, {
-      ticketId: ticket.id,
-      text: 'With a blind copy',
-      bcc: [{ emailAddress: hidden }],
-    });
-    const second = await reply(app.url, stage.desk.apiKey, { ticketId: ticket.id, text: 'Passed on' });
-    const bounceOf = async (id: string | undefined) =>
-      (await stage.fork().findOneOrFail(Message, { id: rowId(id ?? '') })).bounce ?? null;
-    await eventually('the first bounces', async () => {
-      await stage.desk.sync(stage.mailboxId);
-      return (await bounceOf(first.message?.id)) !== null;
-    });
-    expect(await bounceOf(first.message?.id)).toMatchObject({ recipient: hidden });
-    const sent = await eventually('the second is sent', async () => {
-      const found = await stage.fork().findOneOrFail(Message, { id: rowId(second.message?.id ?? '') });
-      return found.sentAt != null && found;
-    });
-    const report = (inReplyTo: string) =>
-      deliver(app.emulator.url, {
-        to: stage.address,
-        from: 'mailer-daemon@elsewhere.example',
-        subject: 'Undelivered Mail Returned to Sender',
-        text: '<private@elsewhere.example>: 550 5.1.1 no such user',
-        inReplyTo,
-        ...{
-          headers: {
-            'Content-Type': 'multipart/report; report-type=delivery-status; boundary="x"',
-            'X-Failed-Recipients': 'private@elsewhere.example',
-          },
-          references: sent.internetMessageId ?? '',
-        },
-      });
-    await report('<another@mail.example>');
-    await stage.desk.sync(stage.mailboxId);
-    expect(await bounceOf(second.message?.id)).toBeNull();
-    await report(sent.internetMessageId ?? '');
-    await stage.desk.sync(stage.mailboxId);
-    expect(await bounceOf(second.message?.id)).toMatchObject({ recipient: 'private@elsewhere.example' });
-  });
-});
-
-describe('mail of our own', () => {
-  test('that lies in the watched folder without its header, as in Sent Items, is no message once more', async () => {
-    const stage = await newStage();
-    const ticket = await open(stage, { from: (await newCustomer(app.emulator)).address });
-    const replied = await reply(app.url, stage.desk.apiKey, { ticketId: ticket.id, text: 'Have you tried?' });
-    const sent = await eventually('the reply is sent', async () => {
-      const found = await stage.fork().findOneOrFail(Message, { id: rowId(replied.message?.id ?? '') });
-      return found.sentAt != null && found;
-    });
-    const before = await stage.fork().count(Message, { ticket: rowId(ticket.id) });
-    await deliver(app.emulator.url, {
-      to: stage.address,
-      from: stage.address,
-      subject: sent.subject,
-      text: 'Have you tried?',
-      messageId: sent.internetMessageId ?? '',
-    });
-    const inbound = await eventually('the copy is seen', async () => {
-      await stage.desk.sync(stage.mailboxId);
-      const [row] = await stage
-        .fork()
-        .execute<{ outcome: string; reason: string }[]>(
-          'select outcome, reason from inbound_message where organization_id = ? and internet_message_id = ?',
-          [stage.desk.organizationId, sent.internetMessageId],
-        );
-      return row ?? false;
-    });
-    expect(inbound).toEqual({ outcome: 'IGNORED', reason: 'OWN_MAIL' });
-    expect(await stage.fork().count(Message, { ticket: rowId(ticket.id) })).toBe(before);
   });
 });
