@@ -2,10 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { freePort, graphqlRequest } from './support/app.ts';
+import { inheritedEnvironment } from './support/inherited-environment.ts';
 import { type ServerProcess, startServerProcess } from './support/server-process.ts';
 import { eventually } from './support/wait.ts';
 
@@ -70,7 +72,7 @@ async function run(
 function spawnMain(args: readonly string[], env: Record<string, string>): ChildProcess {
   const child = spawn(process.execPath, ['src/main.ts', ...args], {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...inheritedEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
     killSignal: 'SIGKILL',
@@ -274,24 +276,21 @@ test('organization create refuses a name that is too long with 1 and a sentence'
   expect(await databasesOf(dataDirectory)).toEqual([]);
 });
 
-/** Begins a GraphQL request and does not end its body. */
+/**
+ * Begins a GraphQL request and does not end its body. Resolves once the server has it: one that is still on its way when
+ * the server stops holds nothing up.
+ */
 async function slowRequest(url: string, key: string): Promise<AbortController> {
   const controller = new AbortController();
   onTestFinished(() => controller.abort());
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-  const body = new ReadableStream<Uint8Array>({
-    start: (stream) => stream.enqueue(Buffer.from('{"query":"')),
-    pull: () => begin(),
-  });
-  // `duplex` is what the standard wants for a body that is a stream; the types lack it.
-  const request: RequestInit & { duplex: 'half' } = {
+  const sent = request(`${url}/graphql`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body,
-    duplex: 'half',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', expect: '100-continue' },
     signal: controller.signal,
-  };
-  fetch(`${url}/graphql`, request).catch(() => undefined);
-  await begun;
+  });
+  sent.on('error', () => undefined);
+  sent.flushHeaders();
+  await once(sent, 'continue');
+  sent.write('{"query":"');
   return controller;
 }

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/platform/clock.ts';
+import { inheritedEnvironment } from '../support/inherited-environment.ts';
 import type { Guard } from './guard.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -139,7 +140,7 @@ export class Member {
   async #runOnce(): Promise<[number | null, NodeJS.Signals | null]> {
     const child = spawn(process.execPath, [this.#entry], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'] ?? '', ...this.#env, ...this.#moreEnv() },
+      env: { ...inheritedEnvironment(), ...this.#env, ...this.#moreEnv() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

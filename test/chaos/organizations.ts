@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { control, createDesk, type Desk } from '../support/app.ts';
+import { inheritedEnvironment } from '../support/inherited-environment.ts';
 import { ADMIN_KEY, type Fleet } from './fleet.ts';
 import { POLLING_MINUTES, type StagedMailbox } from './stage.ts';
 
@@ -88,7 +89,7 @@ async function createOrganization(env: Record<string, string>): Promise<string> 
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['src/main.ts', 'organization', 'create', 'Organization B'],
-    { cwd: ROOT, env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: 60_000 },
+    { cwd: ROOT, env: { ...inheritedEnvironment(), ...env }, timeout: 60_000 },
   );
   const key = /dg_[\w-]{20,}/.exec(stdout)?.[0];
   if (!key) throw new Error(`No key was printed: ${stdout}`);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { inheritedEnvironment } from '../support/inherited-environment.ts';
 import { eventually } from '../support/wait.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -16,7 +17,7 @@ export interface EmulatorProcess extends AsyncDisposable {
 export async function startEmulatorProcess(port: number): Promise<EmulatorProcess> {
   const child = spawn(process.execPath, ['src/emulator/main.ts'], {
     cwd: root,
-    env: { PATH: process.env['PATH'] ?? '', EMULATOR_PORT: String(port) },
+    env: { ...inheritedEnvironment(), EMULATOR_PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
