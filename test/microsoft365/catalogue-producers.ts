@@ -143,6 +143,13 @@ const SPECIAL: Readonly<Record<string, Producer>> = {
     const { problem } = await stage.desk.desk.sync(mailboxId);
     return problem ?? { code: '', remedy: '' };
   },
+  // Of a folder the same status says that there is one of this name.
+  'MAILBOX GRAPH_UNAVAILABLE': async (stage, microsoftCode = '') => {
+    if (microsoftCode !== 'HTTP 409') return asking(stage, microsoftCode);
+    const { access } = await stage.mailbox();
+    await stage.fault({ status: 409, pathPattern: '/messages/' });
+    return thrownBy(stage.impatient().mail.listAttachments(access, 'AAMkNobodyHasIt', soon()));
+  },
   'MAILBOX MAILBOX_NOT_FOUND': (stage, microsoftCode = '') =>
     microsoftCode.startsWith('HTTP')
       ? adding(stage, 'nobody-here@contoso.example')

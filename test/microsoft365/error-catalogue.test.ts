@@ -60,7 +60,8 @@ const cases = ERROR_CATALOGUE.flatMap((row) => {
   // At sign-in every code of Microsoft is tried; elsewhere one of each kind, since the table is the same.
   const codes =
     row.area === 'SIGN_IN' || row.area === 'MAILBOX' ? row.microsoftCodes : row.microsoftCodes.slice(0, 1);
-  const isGeneral = !SPECIAL_ROWS.includes(nameOf(row)) || row.code === 'MAILBOX_NOT_FOUND';
+  const isGeneral =
+    !SPECIAL_ROWS.includes(nameOf(row)) || ['MAILBOX_NOT_FOUND', 'GRAPH_UNAVAILABLE'].includes(row.code);
   return (isGeneral && codes.length > 0 ? codes : ['']).map((microsoftCode) => ({
     name: `${nameOf(row)} ${microsoftCode}`.trim(),
     row,
