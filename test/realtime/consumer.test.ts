@@ -21,7 +21,7 @@ import {
   type TestDatabase,
 } from '../support/database.ts';
 import { eventually } from '../support/wait.ts';
-import { commitEvents, numbered, openTransaction, range, startProcess } from './harness.ts';
+import { commitEvents, numbered, openTransaction, othersAreThrough, range, startProcess } from './harness.ts';
 
 let own: TestDatabase;
 beforeAll(async () => {
@@ -65,8 +65,14 @@ function newConsumer(
   };
 }
 
-const consume = (consumer: EventConsumer<'ticket.created'>, logger: Logger = createLogger('silent')) =>
-  consumeEvents(consumer, { database: own.database, logger, signal: new AbortController().signal });
+const consume = async (
+  consumer: EventConsumer<'ticket.created'>,
+  logger: Logger = createLogger('silent'),
+  signal: AbortSignal = new AbortController().signal,
+) => {
+  await othersAreThrough(own);
+  await consumeEvents(consumer, { database: own.database, logger, signal });
+};
 const begin = (consumer: EventConsumer<'ticket.created'>) =>
   openCursor(forkAcrossOrganizations(own.database), consumer.name);
 
@@ -104,8 +110,7 @@ test('an effect that is not committed is made up for, and one that is does not c
   });
   await begin(consumer);
   await commitEvents(own, organization, [1, 2, 3]);
-  const options = { database: own.database, logger: createLogger('silent') };
-  await expect(consumeEvents(consumer, { ...options, signal: controller.signal })).rejects.toThrow(died);
+  await expect(consume(consumer, createLogger('silent'), controller.signal)).rejects.toThrow(died);
   expect(await numbers()).toEqual([1]);
   await consume(consumer);
   expect(await numbers()).toEqual([1, 2, 3]);
@@ -202,6 +207,7 @@ async function prune(now: number, organization: string): Promise<void> {
     .fork()
     .execute(`update event set created_at = '2040-01-01' where organization_id <> ?`, [organization]);
   const handler = createPruneEvents({ database: own.database, clock: { now: () => new Date(now) } });
+  await othersAreThrough(own);
   const context = { logger: createLogger('silent'), attempt: 1, isLastAttempt: false };
   await handler.handle({}, { ...context, signal: new AbortController().signal });
 }

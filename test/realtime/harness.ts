@@ -10,6 +10,7 @@ import { createEventBus, type EventBus } from '../../src/realtime/event-bus.ts';
 import { recordEvents } from '../../src/realtime/record.ts';
 import { type StreamedEvent, streamEvents } from '../../src/realtime/stream.ts';
 import { disposeAfterTest, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/wait.ts';
 
 export const ALL_TYPES: readonly EventType[] = [
   'ticket.created',
@@ -55,6 +56,24 @@ export async function commitEvents(
   for (const number of numbers) {
     await em.transactional((tx) => recordEvents(tx, organizationId, [numbered(number)]));
   }
+}
+
+/**
+ * Waits until every transaction that now writes in another database of the server has ended: the event log goes by the
+ * oldest of the whole server, and other test files have theirs.
+ */
+export async function othersAreThrough(own: TestDatabase): Promise<void> {
+  const writing = async () => {
+    const rows = await own.database.em.fork().execute<{ xid: string }[]>(
+      `select backend_xid::text as xid from pg_stat_activity
+        where backend_xid is not null and datname is distinct from current_database()`,
+    );
+    return rows.map(({ xid }) => xid);
+  };
+  const first = new Set(await writing());
+  await eventually('the transactions in other databases end', async () =>
+    (await writing()).every((xid) => !first.has(xid)),
+  );
 }
 
 /** A transaction that stays open until it is told: for the order of commits. */

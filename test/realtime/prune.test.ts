@@ -5,7 +5,7 @@ import { encodeCursor } from '../../src/realtime/cursor.ts';
 import { forgetForeignEvents } from '../../src/realtime/event-log.ts';
 import { createPruneEvents, EVENT_RETENTION } from '../../src/realtime/prune.jobs.ts';
 import { cloneDatabase, createTestOrganization, type TestDatabase } from '../support/database.ts';
-import { commitEvents, follow, numberOf, startProcess } from './harness.ts';
+import { commitEvents, follow, numberOf, othersAreThrough, startProcess } from './harness.ts';
 
 let own: TestDatabase;
 beforeAll(async () => {
@@ -18,6 +18,7 @@ const START = Date.UTC(2030, 0, 1);
 
 async function prune(now: number): Promise<void> {
   const handler = createPruneEvents({ database: own.database, clock: { now: () => new Date(now) } });
+  await othersAreThrough(own);
   const context = { logger: createLogger('silent'), attempt: 1, isLastAttempt: false };
   await handler.handle({}, { ...context, signal: new AbortController().signal });
 }
