@@ -18,6 +18,7 @@ import { MessageDetails } from './2026-11-21-message-details.ts';
 import { Notifications } from './2026-11-21-notifications.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
 import { Outbound } from './2026-11-21-outbound.ts';
+import { OutboundFailures } from './2026-11-21-outbound-failures.ts';
 import { OutboxIndexes } from './2026-11-21-outbox-indexes.ts';
 import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
@@ -58,4 +59,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-replies', class: Replies },
   { name: '2026-11-21-file-uploads', class: FileUploads },
   { name: '2026-11-21-outbox-indexes', class: OutboxIndexes },
+  { name: '2026-11-21-outbound-failures', class: OutboundFailures },
 ];

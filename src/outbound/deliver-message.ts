@@ -98,7 +98,7 @@ async function fail(
   logger: Logger,
 ): Promise<Delivered> {
   const now = clock.now();
-  const outcome = failureOutcome(error, { failedSince: row.failedSince, attempts: row.attempts, now });
+  const outcome = failureOutcome(error, { failedSince: row.failedSince, failures: row.failures, now });
   const { problem } = outcome;
   const level = error instanceof ExpectedError ? 'warn' : 'error';
   const { id: outboundMessageId, mailboxId } = row;

@@ -36,8 +36,8 @@ const LIMIT_MILLISECONDS = 1 * MINUTE;
 /** What the row says about earlier failures. */
 export interface FailureFacts {
   failedSince: Date | null;
-  /** Attempts so far, this one included. */
-  attempts: number;
+  /** Failures before this one. Workers that died count as attempts, and not here: the mail had no part in that. */
+  failures: number;
   now: Date;
 }
 
@@ -50,7 +50,7 @@ export type FailureOutcome =
   | { kind: 'FAIL'; problem: Problem; isSendAsDenied: boolean };
 
 /** Decides. */
-export function failureOutcome(error: unknown, { failedSince, attempts, now }: FailureFacts): FailureOutcome {
+export function failureOutcome(error: unknown, { failedSince, failures, now }: FailureFacts): FailureOutcome {
   const problem = problemOf(error, now);
   if (error instanceof GraphError && error.code === 'ACCOUNT_DISCONNECTED') return failed(problem);
   const wait = waitOf(error);
@@ -60,7 +60,7 @@ export function failureOutcome(error: unknown, { failedSince, attempts, now }: F
   if (!passes(error)) return failed(problem);
   const since = failedSince ?? now;
   if (now.getTime() - since.getTime() >= GIVES_UP_AFTER) return failed(problem);
-  const milliseconds = BACKOFF[Math.min(attempts, BACKOFF.length) - 1] ?? 2 * SECOND;
+  const milliseconds = BACKOFF[Math.min(failures, BACKOFF.length - 1)] ?? 15 * MINUTE;
   return {
     kind: 'RETRY',
     milliseconds,

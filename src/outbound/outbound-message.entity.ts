@@ -75,6 +75,8 @@ export const OutboundMessageSchema = defineEntity({
     internetMessageId: p.text().nullable(),
     conversationId: p.text().nullable(),
     attempts: p.integer().default(0),
+    /** How often it has failed for a reason that passes, since it was last queued: decides how long it waits. */
+    failures: p.integer().default(0),
     /** Since when it fails, while it is tried again; null when the last attempt was good. */
     failedSince: p.datetime().nullable(),
     /** Not tried before. */

@@ -58,7 +58,7 @@ export async function retryOutboundMessage(
     const [retried] = await inside.execute<ChangedRow[]>(
       // Once Microsoft was told to send it, it cannot be cancelled any more.
       `update outbound_message set state = case when send_attempted_at is null then 'QUEUED' else 'SENDING' end,
-         problem = null, failed_since = null, attempts = 0, due_at = clock_timestamp(), version = version + 1,
+         problem = null, failed_since = null, attempts = 0, failures = 0, due_at = clock_timestamp(), version = version + 1,
          updated_at = ?
         where organization_id = ? and id = ? and state = 'FAILED' returning ${CHANGED}`,
       [now, organizationId, id],

@@ -137,6 +137,7 @@ export interface DeliveryRow {
   version: number;
   state: OutboundState;
   attempts: number;
+  failures: number;
   graphMessageId: string | null;
   internetMessageId: string | null;
   conversationId: string | null;
@@ -202,6 +203,7 @@ export async function loadForDelivery(
     version: found.version,
     state: found.state,
     attempts: found.attempts,
+    failures: found.failures,
     graphMessageId: found.graphMessageId ?? null,
     internetMessageId: found.internetMessageId ?? null,
     conversationId: found.conversationId ?? null,
@@ -224,6 +226,7 @@ export type OutboundChanges = Partial<
     | 'internetMessageId'
     | 'conversationId'
     | 'attempts'
+    | 'failures'
     | 'failedSince'
     | 'draftAttemptedAt'
     | 'filesCompleteAt'

@@ -68,7 +68,7 @@ export async function release(
         state: row.sendAttemptedAt === null ? 'QUEUED' : 'SENDING',
         problem,
         ...(isCounted
-          ? { failedSince: row.failedSince ?? now }
+          ? { failedSince: row.failedSince ?? now, failures: row.failures + 1 }
           : { attempts: Math.max(0, row.attempts - 1) }),
       },
       now,

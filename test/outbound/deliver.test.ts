@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { FAULT_POINTS, type FaultPoint } from '../../src/outbound/fault-points.ts';
+import { forkFor } from '../../src/platform/database.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
 import { newCustomer, type OutboxDesk, openOutbox, timesArrived } from './outbox-desk.ts';
@@ -91,6 +92,27 @@ test.each([
   });
   const id = await outbox.queue();
   await outbox.reaches(id, 'SENT');
+  expect(await timesArrived(app, id)).toBe(1);
+});
+
+test('a mail whose workers have died again and again waits after its first failure no longer than another', async () => {
+  const { organizationId } = outbox.desk;
+  await control(app.emulator.url, 'faults', {
+    status: 503,
+    method: 'POST',
+    pathPattern: '/messages$',
+    mailbox: outbox.address,
+    count: 1,
+  });
+  const em = forkFor(app.database, organizationId);
+  const id = await em.transactional(async (inside) => {
+    const queued = await outbox.queue({}, inside);
+    const died = 'update outbound_message set attempts = 9 where organization_id = ? and id = ?';
+    await inside.execute(died, [organizationId, queued]);
+    return queued;
+  });
+  const { attempts, failures } = await outbox.reaches(id, 'SENT');
+  expect({ attempts, failures }).toEqual({ attempts: 11, failures: 1 });
   expect(await timesArrived(app, id)).toBe(1);
 });
 

@@ -6,7 +6,7 @@ import { HOUR } from '../../src/platform/clock.ts';
 import { ObjectMissingError, ObjectStorageUnavailableError } from '../../src/platform/object-storage.ts';
 
 const now = new Date('2026-11-21T12:00:00Z');
-const first = { failedSince: null, attempts: 1, now };
+const first = { failedSince: null, failures: 0, now };
 const cannot = (code: 'OUTGOING_DISABLED' | 'IDENTITY_DENIED' | 'SIGN_IN_REQUIRED') =>
   new CannotSendError(code, 'm', 'r');
 
@@ -42,23 +42,23 @@ test.each<[string, unknown, string]>([
 test('what passes by itself is tried again for 24 hours, and then fails', () => {
   const error = new GraphError('GRAPH_UNAVAILABLE', 'm');
   const since = (hours: number) => new Date(now.getTime() - hours * HOUR);
-  expect(failureOutcome(error, { failedSince: since(23.9), attempts: 90, now }).kind).toBe('RETRY');
-  expect(failureOutcome(error, { failedSince: since(24), attempts: 90, now }).kind).toBe('FAIL');
+  expect(failureOutcome(error, { failedSince: since(23.9), failures: 90, now }).kind).toBe('RETRY');
+  expect(failureOutcome(error, { failedSince: since(24), failures: 90, now }).kind).toBe('FAIL');
 });
 
 test('throttling never ends in failure, however long it lasts', () => {
   const failedSince = new Date(now.getTime() - 100 * HOUR);
-  expect(failureOutcome(new GraphError('THROTTLED', 'm'), { failedSince, attempts: 500, now }).kind).toBe(
+  expect(failureOutcome(new GraphError('THROTTLED', 'm'), { failedSince, failures: 500, now }).kind).toBe(
     'WAIT',
   );
 });
 
 test('the waits grow, and Retry-After is obeyed', () => {
-  const wait = (attempts: number) => {
-    const outcome = failureOutcome(new GraphError('GRAPH_TIMEOUT', 'm'), { failedSince: now, attempts, now });
+  const wait = (failures: number) => {
+    const outcome = failureOutcome(new GraphError('GRAPH_TIMEOUT', 'm'), { failedSince: now, failures, now });
     return outcome.kind === 'RETRY' ? outcome.milliseconds : Number.NaN;
   };
-  expect([1, 2, 5, 50].map(wait)).toEqual([2_000, 5_000, 60_000, 900_000]);
+  expect([0, 1, 4, 50].map(wait)).toEqual([2_000, 5_000, 60_000, 900_000]);
   const throttled = failureOutcome(
     new GraphError('THROTTLED', 'm', { retryAfterMilliseconds: 42_000 }),
     first,
