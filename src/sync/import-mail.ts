@@ -13,7 +13,7 @@ import { endOfPhase, firstPlace, startOfImport } from './import-plan.ts';
 import { ImportReader } from './import-reader.ts';
 import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
 import type { SyncDependencies } from './run-sync.ts';
-import { SupersededError } from './store-page.ts';
+import { SupersededError } from './store-failure.ts';
 
 /** How long an import keeps one of the process's places before others have their turn: many may run at a time. */
 const TURN = 5 * SECOND;

@@ -7,7 +7,8 @@ import { type ImportStep, importedAs } from './import-plan.ts';
 import type { ReadStep } from './import-reader.ts';
 import { MailImport } from './mail-import.entity.ts';
 import type { SyncDependencies } from './run-sync.ts';
-import { type StoredCounts, SupersededError, storeAndFinish, storeUnreadable } from './store-page.ts';
+import { SupersededError } from './store-failure.ts';
+import { type StoredCounts, storeAndFinish, storeUnreadable } from './store-mails.ts';
 
 /** An import under way. */
 export interface ImportWork {

@@ -31,7 +31,7 @@ import { repairDifferences } from './reconcile-repair.ts';
 import { Reconciliation } from './reconciliation.entity.ts';
 import { requestSync } from './request-sync.ts';
 import type { SyncDependencies } from './run-sync.ts';
-import { SupersededError } from './store-page.ts';
+import { SupersededError } from './store-failure.ts';
 import { SyncState } from './sync-state.entity.ts';
 import { takeReconciliation } from './take-reconciliation.ts';
 

@@ -11,7 +11,8 @@ import { relinkMails } from '../ticketing/relink.ts';
 import { failLost, restoreMessage } from '../ticketing/restore-message.ts';
 import { treatMails } from './imported-range.ts';
 import type { Difference } from './reconcile-ledger.ts';
-import { isFaultOfData, type MailOwner, storeMissed } from './store-page.ts';
+import { isFaultOfData } from './store-failure.ts';
+import { type MailOwner, storeMissed } from './store-mails.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
 import { messageRetryDelay } from './sync-plan.ts';
 

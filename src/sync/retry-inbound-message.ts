@@ -12,7 +12,7 @@ import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { ingestOneAgain } from '../ticketing/ingest.ts';
 import { readMails } from '../ticketing/read-mails.ts';
 import type { SyncDependencies } from './run-sync.ts';
-import { isFaultOfData } from './store-page.ts';
+import { isFaultOfData } from './store-failure.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
 import { InboundMessageNotFailedError } from './sync-errors.ts';
 import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isFaultOfData } from '../../src/sync/store-page.ts';
+import { isFaultOfData } from '../../src/sync/store-failure.ts';
 
 const withCode = (code: string) => Object.assign(new Error('x'), { code });
 
