@@ -3,7 +3,7 @@ import { SECOND } from '../platform/clock.ts';
 import { forkFor } from '../platform/database.ts';
 import { deliverJob } from './deliver.jobs.ts';
 import { deliverLane } from './deliver.ts';
-import type { DeliveryDeps } from './deliver-message.ts';
+import type { DeliveryDeps } from './delivery.ts';
 import type { Lane } from './outbox-rows.ts';
 
 /**

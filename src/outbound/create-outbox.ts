@@ -6,7 +6,7 @@ import type { EntityManager } from '../platform/database.ts';
 import { limitBulky, MOST_BULKY_RUNS } from './bulky-places.ts';
 import { checkSentCopyJob, deliverJob, sweepOutboxJob } from './deliver.jobs.ts';
 import { sweepOutbox } from './deliver.ts';
-import type { DeliveryDeps } from './deliver-message.ts';
+import type { DeliveryDeps } from './delivery.ts';
 import { SETTLING_TIMES, type SettlingTimes } from './delivery-plan.ts';
 import { crashing, nothingHappens, type Reached } from './fault-points.ts';
 import type { OutboundLane } from './outbound-message.entity.ts';

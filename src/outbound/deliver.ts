@@ -4,7 +4,8 @@ import { liveJobExists, unhinderedJobExists } from '../jobs/live-job.ts';
 import { monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import { forkAcrossOrganizations, forkFor } from '../platform/database.ts';
 import { checkSentCopyJob, deliverJob } from './deliver.jobs.ts';
-import { type DeliveryDeps, deliverMessage } from './deliver-message.ts';
+import { deliverMessage } from './deliver-message.ts';
+import type { DeliveryDeps } from './delivery.ts';
 import { claimNext, dueAfter, type Lane, nextDueAfter } from './outbox-rows.ts';
 
 /** A run gives its worker's place up after so many mails or so long, and asks for another one: others wait as well. */

@@ -3,7 +3,7 @@ import type { OutgoingCopy } from '../microsoft365/mail-sending.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { deliverJob } from './deliver.jobs.ts';
-import type { DeliveryDeps } from './deliver-message.ts';
+import type { DeliveryDeps } from './delivery.ts';
 import type { OutboundMessage } from './outbound-message.entity.ts';
 import { SEND_UNCLEAR, sendingProblem } from './outbound-problems.ts';
 import { databaseNow } from './outbox-rows.ts';

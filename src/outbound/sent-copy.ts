@@ -8,7 +8,7 @@ import { MINUTE, SECOND } from '../platform/clock.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { checkSentCopyJob } from './deliver.jobs.ts';
-import type { DeliveryDeps } from './deliver-message.ts';
+import type { DeliveryDeps } from './delivery.ts';
 import { OutboundMessage, type SentCopy } from './outbound-message.entity.ts';
 import { isOnItsWay, sendAgain } from './send-again.ts';
 import { forgetUploads } from './upload-files.ts';
