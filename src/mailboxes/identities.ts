@@ -1,4 +1,5 @@
 import { enqueue } from '../jobs/define-job.ts';
+import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
@@ -98,4 +99,22 @@ export async function markIdentity(
     await recordEvents(tx, organizationId, events);
   });
   await em.refresh(known);
+}
+
+/**
+ * A mail went out as the address of the mailbox itself, which is the only way to know that it may: what Microsoft denied
+ * before is over. Changes nothing for an address that is not denied, or that nobody has connected.
+ */
+export async function confirmSending(
+  em: EntityManager,
+  { accountId, emailAddress }: Pick<MailboxAccess, 'accountId' | 'emailAddress'>,
+  now: Date,
+): Promise<void> {
+  const denied = await em.findOne(Identity, {
+    emailAddress,
+    kind: 'PRIMARY',
+    status: 'DENIED',
+    mailbox: { account: accountId, emailAddress, removedAt: null },
+  });
+  if (denied) await markIdentity(em, denied.id, 'ACTIVE', null, now);
 }

@@ -104,7 +104,7 @@ mutation('addSharedMailbox', {
       accountId: decodeId('Account', accountId),
       emailAddress: readMailboxAddress(emailAddress, 'emailAddress'),
     });
-    return { mailbox, sending: await checkSending(deps, mailbox, recipient) };
+    return { mailbox, sending: await checkSending(em, deps, mailbox, recipient) };
   },
 });
 
@@ -122,7 +122,7 @@ mutation('removeMailbox', {
 
 mutation('verifyMailboxAccess', {
   description:
-    'Tries what an account may do with a mailbox, connected or not: read, file, send, and whether a mailbox that must not be reachable is not. Nothing stays in the mailbox.',
+    'Tries what an account may do with a mailbox, connected or not: read, file, send, and whether a mailbox that must not be reachable is not. Nothing stays in the mailbox. Where Microsoft had denied sending as the primary address, a check SEND that passes makes that identity ACTIVE again.',
   permission: 'mailbox:manage',
   input: (t) => ({
     mailboxId: t.id({ description: 'A connected mailbox. Or give `accountId` and `emailAddress`.' }),

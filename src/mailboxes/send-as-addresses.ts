@@ -8,7 +8,7 @@ import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { defaultProfileId } from './default-profile.ts';
-import { quoted } from './explain-access.ts';
+import { deniedProblem } from './denied-problem.ts';
 import { Identity } from './identity.entity.ts';
 import { MAX_IDENTITIES } from './identity-plan.ts';
 import type { Mailbox } from './mailbox.entity.ts';
@@ -75,30 +75,13 @@ async function tryDraft(
     return null;
   } catch (error) {
     if (!(error instanceof GraphError) || error.code !== 'SEND_AS_DENIED') throw error;
-    return deniedProblem(error, mailbox, account, emailAddress, now);
+    return deniedProblem(error.toProblem(now), { mailbox, account }, emailAddress);
   }
 }
 
 /** A draft that could not be deleted says what it is; what was asked is known. */
 function onlyGraph(error: unknown): void {
   if (!(error instanceof GraphError)) throw error;
-}
-
-/** Why Microsoft does not let the mailbox send as an address, with the steps for just this pair. Pure. */
-export function deniedProblem(
-  error: GraphError,
-  mailbox: Mailbox,
-  account: Account,
-  emailAddress: string,
-  now: Date,
-): Problem {
-  // In application mode nobody has signed in: the right is that of the mailbox that the mail is sent from.
-  const trustee = account.kind === 'TENANT' ? mailbox.emailAddress : account.emailAddress;
-  return {
-    ...error.toProblem(now),
-    message: `${trustee} has not the right Send As for ${emailAddress}.`,
-    remedy: `In the Exchange admin center: Recipients > ${emailAddress} > Delegation > Send as > add ${trustee}. Or in Exchange Online PowerShell: Add-RecipientPermission -Identity ${quoted(emailAddress)} -Trustee ${quoted(trustee)} -AccessRights SendAs. Where ${emailAddress} is an alias of the mailbox itself: Set-OrganizationConfig -SendFromAliasEnabled $true. It takes up to an hour to work; then add the address again with addSendAsAddress.`,
-  };
 }
 
 async function save(

@@ -6,6 +6,7 @@ import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { attemptOf, type MailboxAccessDeps } from './add-mailbox.ts';
 import { explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
+import { confirmSending } from './identities.ts';
 import type { Mailbox } from './mailbox.entity.ts';
 import { MailboxAccessError } from './mailbox-access-errors.ts';
 import { accessOf, accountOf, getMailbox } from './mailboxes.ts';
@@ -47,7 +48,7 @@ interface Subject {
 /**
  * Tries what an account may do with a mailbox, one check after another, and says for each what came of it. Changes
  * nothing in the mailbox: the draft of the second check is removed at once. A mailbox that can be read proves an
- * application's access (`confirmMailAccess`).
+ * application's access (`confirmMailAccess`), and a message that went out ends what was denied (`confirmSending`).
  *
  * Throws `NotFoundError`, `InvalidInputError` when it is not said which mailbox; everything else is a check's result.
  */
@@ -87,7 +88,7 @@ async function ownChecks(
   }
   await em.fork().transactional((tx) => confirmMailAccess(tx, account.id, clock.now()));
   const writing = await tried(deps, subject, 'WRITE', () => inspection.tryWriting(access, signal));
-  return [reading, writing, await sendCheck(deps, subject, testMessageTo)];
+  return [reading, writing, await sendCheck(em, deps, subject, testMessageTo)];
 }
 
 async function subjectOf(em: EntityManager, request: VerifyRequest): Promise<Subject> {
@@ -119,16 +120,18 @@ function accessThrough(account: Account, emailAddress: string): MailboxAccess {
 
 /** Whether the account of a connected mailbox may send as it; see {@link verifyAccess}. */
 export async function checkSending(
+  em: EntityManager,
   deps: MailboxAccessDeps,
   mailbox: Mailbox,
   recipient: string | null,
 ): Promise<AccessCheck> {
   const account = await accountOf(mailbox);
-  return await sendCheck(deps, { access: accessOf(mailbox), account }, recipient);
+  return await sendCheck(em, deps, { access: accessOf(mailbox), account }, recipient);
 }
 
-/** Whether Microsoft lets the account send as the mailbox. Only a message that is sent tells. */
+/** Whether Microsoft lets the account send as the mailbox. Only a message that is sent tells: it ends what was denied. */
 async function sendCheck(
+  em: EntityManager,
   deps: MailboxAccessDeps,
   subject: Subject,
   recipient: string | null,
@@ -151,7 +154,10 @@ async function sendCheck(
       'Give `testMessageTo`: a message of one sentence goes there.',
     );
   }
-  return await tried(deps, subject, 'SEND', () => deps.inspection.trySending(access, recipient, deps.signal));
+  const { inspection, signal, clock } = deps;
+  const check = await tried(deps, subject, 'SEND', () => inspection.trySending(access, recipient, signal));
+  if (check.result === 'PASSED') await confirmSending(em.fork(), access, clock.now());
+  return check;
 }
 
 /** Whether a mailbox that must not be reachable is not; null where nobody asked and no policy of Exchange applies. */

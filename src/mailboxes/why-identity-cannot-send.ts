@@ -12,7 +12,8 @@ export function whyIdentityCannotSend(
     return new CannotSendError(
       'IDENTITY_DENIED',
       problem?.message ?? `Microsoft does not let the account send as ${emailAddress}.`,
-      problem?.remedy ?? 'Give it the right Send As in Exchange, and add the address again.',
+      problem?.remedy ??
+        'Give it the right Send As in Exchange, and run verifyMailboxAccess with `testMessageTo`, or for another address than the primary one addSendAsAddress.',
     );
   }
   if (status === 'GONE') {

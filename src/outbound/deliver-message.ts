@@ -1,5 +1,6 @@
 import { ExpectedError, toError } from '../errors.ts';
 import type { Sender } from '../mailboxes/choose-identity.ts';
+import { deniedProblem } from '../mailboxes/denied-problem.ts';
 import { markIdentity } from '../mailboxes/identities.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -44,13 +45,17 @@ async function fail(
   { clock, observer }: DeliveryDeps,
   em: EntityManager,
   row: DeliveryRow,
-  { identity }: Sender,
+  { identity, mailbox, account }: Sender,
   error: Error,
   logger: Logger,
 ): Promise<Delivered> {
   const now = clock.now();
   const outcome = failureOutcome(error, { failedSince: row.failedSince, failures: row.failures, now });
-  const { problem } = outcome;
+  // Microsoft does not say who lacks the right for what.
+  const isExplained = outcome.kind === 'FAIL' && outcome.isSendAsDenied && account !== null;
+  const problem = isExplained
+    ? deniedProblem(outcome.problem, { mailbox, account }, identity.emailAddress)
+    : outcome.problem;
   const level = error instanceof ExpectedError ? 'warn' : 'error';
   const { id: outboundMessageId, mailboxId } = row;
   logger[level]({ err: error, outboundMessageId, mailboxId, outcome: outcome.kind }, 'a mail was not sent');
