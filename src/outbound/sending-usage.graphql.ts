@@ -1,34 +1,32 @@
 import { builder } from '../graphql/builder.ts';
 import { OutgoingSettingsType } from '../graphql/outgoing-settings-type.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
-import { readUsage, type SendLimits } from './send-limits.ts';
+import { readUsage } from './send-limits.ts';
 import { readSeenCopies, sendingWarnings } from './sending-warnings.ts';
 
-const SendLimitsType = builder.objectRef<SendLimits>('SendLimits').implement({
-  description: 'How much a mailbox may send: what is above waits in the outbox.',
-  authScopes: { permission: 'mailbox:read' },
-  fields: (t) => ({
-    messagesPerMinute: t.exposeInt('messagesPerMinute', { description: 'Mails in any minute.' }),
-    recipientsPerDay: t.exposeInt('recipientsPerDay', { description: 'Recipients in any 24 hours.' }),
-  }),
-});
-
 builder.objectFields(OutgoingSettingsType, (t) => ({
-  limits: t.field({
-    type: SendLimitsType,
-    description: 'The limits of Exchange Online, which are kept here. Notifications may use 80 % of them.',
-    resolve: (_mailbox, _args, { services }) => services.sendLimits,
-  }),
   sentLastMinute: t.int({
-    description: 'Mails that were sent in the last minute, by whatever organization uses the same mailbox.',
+    description:
+      'Mails that were sent in the last minute, by whatever organization uses the same mailbox. At most `limitPerMinute`: what is above waits in the outbox.',
     complexity: { field: 1, multiplier: 2 },
     resolve: async ({ emailAddress }, _args, { em }) =>
       (await readUsage(em, emailAddress)).messagesLastMinute,
   }),
-  recipientsToday: t.int({
-    description: 'Recipients of what was sent in the last 24 hours, counted likewise.',
+  limitPerMinute: t.int({
+    description:
+      'How many mails Exchange Online takes from a mailbox in any minute. Notifications may use 80 % of it.',
+    resolve: (_mailbox, _args, { services }) => services.sendLimits.messagesPerMinute,
+  }),
+  sentToday: t.int({
+    description:
+      'To how many recipients mail was sent in the last 24 hours, counted likewise: a mail to three counts three times, as Exchange counts it. At most `limit`.',
     complexity: { field: 1, multiplier: 2 },
     resolve: async ({ emailAddress }, _args, { em }) => (await readUsage(em, emailAddress)).recipientsLastDay,
+  }),
+  limit: t.int({
+    description:
+      'How many recipients Exchange Online takes from a mailbox in any 24 hours. Notifications may use 80 % of it.',
+    resolve: (_mailbox, _args, { services }) => services.sendLimits.recipientsPerDay,
   }),
   warnings: t.field({
     type: [ProblemType],

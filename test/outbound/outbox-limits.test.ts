@@ -15,15 +15,16 @@ afterAll(() => app?.[Symbol.asyncDispose]());
 
 interface Outgoing {
   sentLastMinute: number;
-  recipientsToday: number;
-  limits: { messagesPerMinute: number; recipientsPerDay: number };
+  limitPerMinute: number;
+  sentToday: number;
+  limit: number;
   warnings: { code: string; message: string }[];
 }
 
 async function outgoingOf({ desk, mailboxId }: OutboxDesk): Promise<Outgoing> {
   const { node } = await desk.request<{ node: { outgoing: Outgoing } }>(
     `query ($id: ID!) { node(id: $id) { ... on Mailbox { outgoing {
-       sentLastMinute recipientsToday limits { messagesPerMinute recipientsPerDay } warnings { code message } } } } }`,
+       sentLastMinute limitPerMinute sentToday limit warnings { code message } } } } }`,
     { id: encodeGlobalId('Mailbox', mailboxId) },
   );
   return node.outgoing;
@@ -59,8 +60,9 @@ test('what is above the limit of a minute waits, is shown, and goes when the min
   const used = await outgoingOf(outbox);
   expect(used).toMatchObject({
     sentLastMinute: 5,
-    recipientsToday: 5,
-    limits: { messagesPerMinute: 5, recipientsPerDay: 20 },
+    limitPerMinute: 5,
+    sentToday: 5,
+    limit: 20,
   });
   expect(used.warnings.map(({ code }) => code)).toEqual(['SENDING_LIMIT_NEAR']);
   await pass(outbox, '1 minute');
@@ -96,7 +98,7 @@ test('recipients of a day are counted, all of them, over 24 hours', async () => 
     const { problem } = await outbox.read(second);
     return problem?.code === 'SENDING_LIMIT_REACHED';
   });
-  expect((await outgoingOf(outbox)).recipientsToday).toBe(12);
+  expect((await outgoingOf(outbox)).sentToday).toBe(12);
   await pass(outbox, '1 day');
   await outbox.wake();
   await outbox.reaches(second, 'SENT');
