@@ -36,6 +36,7 @@ export async function createDraft(
   deps: DraftDeps,
   scope: GraphScope,
   mail: OutgoingMail,
+  onReply?: () => Promise<void>,
 ): Promise<OutgoingCopy> {
   // Throws before anything is asked.
   draftContent(mail);
@@ -47,6 +48,7 @@ export async function createDraft(
       : await createReply(deps, scope, mail, mail.answersGraphMessageId);
   if (reply !== null) {
     const { id } = parse(idSchema, reply);
+    await onReply?.();
     // What Exchange made of it is looked at in a request of its own: the answer shows no extended properties.
     const copy = await onceMade(completeDraft(deps, scope, id, mail, []));
     if (copy === null) throw gone();

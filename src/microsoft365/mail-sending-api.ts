@@ -20,14 +20,15 @@ export function createMailSending(deps: MailSendingDeps, counter: RequestCounter
   const scopeOf = (mailbox: MailboxAccess, signal: AbortSignal): GraphScope => ({ mailbox, signal, counter });
   return {
     withCounter: (own) => createMailSending(deps, own),
-    createDraft: (mailbox, mail, signal) => createDraft(deps, scopeOf(mailbox, signal), mail),
+    createDraft: (mailbox, mail, signal, onReply) =>
+      createDraft(deps, scopeOf(mailbox, signal), mail, onReply),
     completeDraft: (mailbox, id, mail, { signal, ownContentIds }) =>
       completeDraft(deps, scopeOf(mailbox, signal), id, mail, ownContentIds),
     findByOutboundMessageId: (mailbox, id, signal) =>
       findCopies(client, folders, scopeOf(mailbox, signal), id),
     getCopy: (mailbox, id, signal) => getCopy(client, folders, scopeOf(mailbox, signal), id),
     listDraftFiles: (mailbox, id, signal) => listDraftFiles(client, scopeOf(mailbox, signal), id),
-    addFile: (mailbox, graphMessageId, file, { signal, resume = null, onSession }) =>
+    addFile: (mailbox, graphMessageId, file, { signal, resume = null, onSession, onRange }) =>
       addFile(
         {
           client,
@@ -36,6 +37,7 @@ export function createMailSending(deps: MailSendingDeps, counter: RequestCounter
           graphMessageId,
           resume,
           onSession: async (progress) => onSession?.(progress),
+          onRange: async () => onRange?.(),
         },
         file,
       ),

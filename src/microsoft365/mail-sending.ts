@@ -88,8 +88,16 @@ export interface MailboxAddresses {
 export interface MailSending {
   /** The same, counting its requests. */
   withCounter(counter: RequestCounter): MailSending;
-  /** Makes the draft. Not idempotent. Throws `MESSAGE_TOO_LARGE` before anything is asked when the body is above 2.5 MB. */
-  createDraft(mailbox: MailboxAccess, mail: OutgoingMail, signal: AbortSignal): Promise<OutgoingCopy>;
+  /**
+   * Makes the draft. Not idempotent. `onReply` is called when Exchange has made a reply, which does not say yet what the mail
+   * says. Throws `MESSAGE_TOO_LARGE` before anything is asked when the body is above 2.5 MB.
+   */
+  createDraft(
+    mailbox: MailboxAccess,
+    mail: OutgoingMail,
+    signal: AbortSignal,
+    onReply?: () => Promise<void>,
+  ): Promise<OutgoingCopy>;
   /**
    * Makes a draft that was found say what the mail says: Exchange writes recipients, a subject, a quotation and its
    * pictures into replies, and a crash may have come before that was put right, so call it for every draft that was found
@@ -118,7 +126,8 @@ export interface MailSending {
   /**
    * Puts a file on a draft: in one request up to 3 MB, in an upload session above, to 150 MB. `resume` goes on with a
    * session of an earlier attempt, if Microsoft still has it; `onSession` is told of a new one before its first byte is
-   * sent. Not idempotent for small files: look with `listDraftFiles` after an unclear failure.
+   * sent, and `onRange` is called after each range of bytes but the last.
+   * Not idempotent for small files: look with `listDraftFiles` after an unclear failure.
    */
   addFile(
     mailbox: MailboxAccess,
@@ -128,6 +137,7 @@ export interface MailSending {
       signal: AbortSignal;
       resume?: UploadProgress | null;
       onSession?: (progress: UploadProgress) => Promise<void>;
+      onRange?: () => Promise<void>;
     },
   ): Promise<void>;
   /**

@@ -14,7 +14,11 @@ import type { UploadSessions } from './upload-session.ts';
 
 /** A request of 4 MB holds this much in base64. */
 const LARGEST_SMALL_FILE_BYTES = 3_000_000;
-const LARGEST_FILE_BYTES = 150_000_000;
+/**
+ * The most that an upload session takes. Microsoft says 150 MB and not which: what is above the smaller reading might be
+ * refused after all of it was uploaded. https://learn.microsoft.com/graph/outlook-large-attachments
+ */
+export const LARGEST_FILE_BYTES = 150_000_000;
 const SMALL_FILE_MILLISECONDS = 2 * MINUTE;
 /** Sessions last for hours; one that ends again and again is no way to send a file. */
 const MOST_SESSIONS = 3;
@@ -29,6 +33,8 @@ export interface UploadContext {
   graphMessageId: string;
   resume: UploadProgress | null;
   onSession(progress: UploadProgress): Promise<void>;
+  /** Called after each range but the last. */
+  onRange(): Promise<void>;
 }
 
 /** See `MailSending.addFile`. */
@@ -60,12 +66,12 @@ export async function addFile(context: UploadContext, file: OutgoingFile): Promi
  * only the draft tells.
  */
 async function sendAll(
-  { client, uploads, scope, graphMessageId }: UploadContext,
+  { client, uploads, scope, graphMessageId, onRange }: UploadContext,
   file: OutgoingFile,
   uploadUrl: string,
   fromByte: number,
 ): Promise<boolean> {
-  if ((await uploads.send(uploadUrl, file, fromByte, scope)) === 'DONE') return true;
+  if ((await uploads.send(uploadUrl, { ...file, onRange }, fromByte, scope)) === 'DONE') return true;
   const files = await listDraftFiles(client, scope, graphMessageId);
   return files.some(({ contentId }) => contentId === file.contentId);
 }

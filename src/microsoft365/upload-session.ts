@@ -29,6 +29,8 @@ const progressSchema = z.record(z.string(), z.unknown());
 export interface UploadSource {
   sizeBytes: number;
   read(fromByte: number): AsyncIterable<Uint8Array>;
+  /** Called when Microsoft has taken a range, and wants more. */
+  onRange?(): Promise<void>;
 }
 
 /** Sends files to upload sessions. */
@@ -213,6 +215,7 @@ export function createUploadSessions(deps: UploadDeps): UploadSessions {
           const range = await reader.next();
           const answer = await insist(uploadUrl, range, start, source.sizeBytes, scope);
           if (answer === 'DONE' || answer === 'EXPIRED') return answer;
+          await source.onRange?.();
           if (answer.next !== reader.position) {
             await reader.close();
             reader = new RangeReader(source, answer.next);

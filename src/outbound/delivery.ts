@@ -20,6 +20,7 @@ import type { Reached } from './fault-points.ts';
 import type { OutboundObserver } from './outbound-metrics.ts';
 import {
   DRAFT_DELETED,
+  notConfirmed,
   SEND_UNCLEAR,
   SENDING_LIMIT,
   sendingProblem,
@@ -156,7 +157,9 @@ export class Delivery {
       problem: null,
     });
     await reached('draft.intent-committed');
-    const copy = await sending.createDraft(this.#access, this.#row.mail, this.#signal);
+    const copy = await sending.createDraft(this.#access, this.#row.mail, this.#signal, async () =>
+      reached('draft.reply-made'),
+    );
     await reached('draft.created');
     await this.#storeDraft(copy);
     return null;
@@ -241,10 +244,11 @@ export class Delivery {
       return null;
     }
     await reached('send.done');
-    return await this.#recordSent(null);
+    return await this.#recordSent(null, true);
   }
 
-  async #recordSent(copy: OutgoingCopy | null): Promise<Delivered> {
+  /** Not confirmed by Microsoft's answer, nor by a copy: all that is known is that the draft is gone. */
+  async #recordSent(copy: OutgoingCopy | null, isConfirmed = copy !== null): Promise<Delivered> {
     const { clock, observer, reached } = this.#deps;
     const row = this.#row;
     const now = clock.now();
@@ -254,7 +258,7 @@ export class Delivery {
         {
           state: 'SENT',
           sentAt: copy?.sentAt ?? now,
-          problem: null,
+          problem: isConfirmed ? null : notConfirmed(now),
           failedSince: null,
           // Sent by hand: it counts in the limits as well.
           sendAttemptedAt: row.sendAttemptedAt ?? now,

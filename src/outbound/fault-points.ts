@@ -1,12 +1,16 @@
 /**
  * The places of a delivery where a process may die: after each change here or at Microsoft, and before the next one. Tests
- * let it die at each of them.
+ * let it die at each of them. `draft.reply-made`: Exchange has made a reply, and it does not say yet what the mail says.
+ * `file.session-kept` and `file.range-sent`: before and between the ranges of a file that goes up in an upload session.
  */
 export const FAULT_POINTS = [
   'claim.committed',
   'draft.intent-committed',
+  'draft.reply-made',
   'draft.created',
   'draft.stored',
+  'file.session-kept',
+  'file.range-sent',
   'file.added',
   'files.stored',
   'send.intent-committed',

@@ -80,7 +80,11 @@ export async function putFiles(
       {
         signal,
         resume: await findUpload(deps, draft, attachmentId),
-        onSession: (progress) => keepUpload(deps, draft, attachmentId, progress),
+        onSession: async (progress) => {
+          await keepUpload(deps, draft, attachmentId, progress);
+          await reached('file.session-kept');
+        },
+        onRange: async () => reached('file.range-sent'),
       },
     );
     await reached('file.added');

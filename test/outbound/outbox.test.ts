@@ -113,12 +113,18 @@ test('files arrive whole, also when the process dies after each of them', async 
     { name: 'large.bin', content: large },
   ]);
   let deaths = 0;
-  const die = () => {
-    deaths += 1;
-    if (deaths === 1) at = { point: 'files.stored', act: die };
-    throw new Error('killed');
+  const points: FaultPoint[] = ['file.session-kept', 'file.range-sent', 'file.added', 'files.stored'];
+  const dieNext = () => {
+    const point = points[deaths];
+    if (point === undefined) return;
+    const act = () => {
+      deaths += 1;
+      dieNext();
+      throw new Error('killed');
+    };
+    at = { point, act };
   };
-  at = { point: 'file.added', act: die };
+  dieNext();
   const to = newCustomer();
   await control(app.emulator.url, 'mailboxes', { address: to });
   const id = await outbox.queue({
@@ -128,10 +134,10 @@ test('files arrive whole, also when the process dies after each of them', async 
     to: [{ name: null, emailAddress: to }],
     filesBytes: large.length,
   });
-  await eventually('it dies', () => deaths === 1);
-  await outbox.wake();
-  await eventually('it dies again', () => deaths === 2);
-  await outbox.wake();
+  for (const [before, point] of points.entries()) {
+    await eventually(`it dies at ${point}`, () => deaths === before + 1);
+    await outbox.wake();
+  }
   const row = await outbox.reaches(id, 'SENT');
   expect(row.lane).toBe('BULKY');
   expect(await timesArrived(app, id)).toBe(1);
