@@ -184,6 +184,8 @@ const OUTBOUND_CODES = {
   OUTBOUND_MESSAGE_NOT_QUEUED: 'The mail does not wait any more, so it cannot be cancelled.',
   SEND_UNCLEAR:
     'Microsoft did not say whether it has sent the mail; that is found out before it is sent again.',
+  SEND_NOT_CONFIRMED:
+    'Microsoft did not say whether it has sent the mail, the draft is gone, and no copy of the mail is to be seen.',
   SENDING_LIMIT_NEAR: 'A mailbox has used 80 % of what Exchange lets it send.',
   SENT_COPY_ELSEWHERE: 'The copies of sent mail are in another folder than Sent Items.',
   SENT_COPY_MISSING: 'The copies of sent mail are not in the mailbox that it was sent from.',

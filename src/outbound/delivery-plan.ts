@@ -49,7 +49,7 @@ export type DeliveryStep =
   | { kind: 'ADD_FILES' }
   /** Take a place in the limits, commit the intent, send. */
   | { kind: 'SEND' }
-  /** It has gone out; the copy is null where it is not to be seen yet. */
+  /** It has gone out, for certain where there is a copy. Null: the draft is gone, and no copy is to be seen (yet). */
   | { kind: 'SENT'; copy: OutgoingCopy | null }
   /** The draft is gone: note since when. */
   | { kind: 'NOTE_LOST' }
@@ -99,7 +99,7 @@ function afterSending(
 ): DeliveryStep {
   if (found === null) return { kind: 'LOOK' };
   if (found.kind === 'SENT') return { kind: 'SENT', copy: found.copy };
-  // It has left Drafts, and the copy in Sent Items takes its time (or the mailbox keeps none).
+  // It has left Drafts, and the copy in Sent Items takes its time (or the mailbox keeps none, or somebody deleted the draft).
   if (found.kind === 'NOTHING') return { kind: 'SENT', copy: null };
   const wait = sendAttemptedAt.getTime() + times.unclearSend - now.getTime();
   return wait > 0 ? { kind: 'WAIT', milliseconds: wait } : { kind: 'SEND' };

@@ -92,7 +92,9 @@ export const OutboundMessageSchema = defineEntity({
     sentCopyCheckedAt: p.datetime().nullable(),
     /** What the sent copy shows as its sender: Exchange may replace the name or the address. Null until it was read. */
     shownFrom: p.json<Correspondent>().nullable(),
-    /** Why it waits or has failed. */
+    /** Who really sent it, by the same copy: with Send on Behalf another one than `shownFrom`, shown beside it. */
+    shownSender: p.json<Correspondent>().nullable(),
+    /** Why it waits or has failed; or, of one that is sent, that this is not certain. */
     problem: p.json<Problem>().nullable(),
     version: p.integer().version(),
   },

@@ -58,7 +58,10 @@ function copyElsewhere(mailbox: string, { emailAddress, checkedAt }: SeenCopy): 
   };
 }
 
-/** What was last seen of the copies of what was sent in the last 30 days, by identity: at most 500. */
+/**
+ * What was last seen of the copies of what was sent in the last 30 days, by identity: at most 500. Of what has perhaps not
+ * gone out no copy says anything about the mailbox.
+ */
 export async function readSeenCopies(
   em: EntityManager,
   organizationId: string,
@@ -72,6 +75,7 @@ export async function readSeenCopies(
          select sent_copy, sent_copy_checked_at from outbound_message as sent
           where sent.organization_id = identity.organization_id and sent.mailbox_id = identity.mailbox_id
             and sent.identity_id = identity.id and sent.sent_copy_checked_at > now() - interval '30 days'
+            and sent.problem is null
           order by sent_copy_checked_at desc limit 1
        ) as seen
       where identity.organization_id = ? and identity.mailbox_id = ? limit 500`,

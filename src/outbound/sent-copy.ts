@@ -136,13 +136,17 @@ async function store(
 ): Promise<void> {
   const organizationId = row.organization.id;
   const [stored] = await em.execute<{ ticket_id: string | null; message_id: string | null }[]>(
-    `update outbound_message set sent_copy = ?, sent_copy_checked_at = ?, shown_from = ?::jsonb,
+    // What was not certain is when there is a copy.
+    `update outbound_message set sent_copy = ?, sent_copy_checked_at = ?, shown_from = ?::jsonb, shown_sender = ?::jsonb,
+       problem = case when ? then null else problem end,
        graph_message_id = coalesce(?, graph_message_id), updated_at = ?, version = version + 1
       where organization_id = ? and id = ? and state in ('SENT', 'BOUNCED') returning ticket_id, message_id`,
     [
       sentCopy,
       now,
       copy?.from ? JSON.stringify(copy.from) : null,
+      copy?.sender ? JSON.stringify(copy.sender) : null,
+      copy !== null,
       copy?.graphMessageId ?? null,
       now,
       organizationId,
