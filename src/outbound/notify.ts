@@ -3,15 +3,12 @@ import { User } from '../access/user.entity.ts';
 import { type ChosenIdentity, chooseIdentity } from '../mailboxes/choose-identity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { CannotSendError } from '../mailboxes/sending-errors.ts';
-import { DAY, MINUTE } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { sanitizeMailHtml } from '../ticketing/html-sanitizing.ts';
 import { type Correspondent, Message } from '../ticketing/message.entity.ts';
-import { threadingOf } from '../ticketing/message-details.ts';
 import { ticketToken } from '../ticketing/subject.ts';
 import { Ticket } from '../ticketing/ticket.entity.ts';
-import { replyReferences } from './compose.ts';
 import { type RenderedMail, renderTemplate, usedTemplate } from './mail-templates.ts';
 import { Notification } from './notification.entity.ts';
 import {
@@ -21,9 +18,12 @@ import {
   type Skipped,
 } from './notification-decision.ts';
 import { loadSubject, type NotificationSubject, variablesOf } from './notification-facts.ts';
-import { loadNotificationPolicy } from './notification-policy.ts';
+import { reachedLimit } from './notification-limits.ts';
 import { isSwitchedOn } from './notification-settings.ts';
 import { queueOutbound } from './queue-outbound.ts';
+import { replyAddressOf } from './reply-address.ts';
+import { addressesWrittenTo, type MailReferences, referencesOf } from './reply-references.ts';
+import { loadReplyThread, type ReplyThread } from './reply-thread.ts';
 import { TemplateError } from './template-error.ts';
 import { htmlOfText } from './text-html.ts';
 
@@ -49,9 +49,10 @@ export async function notify(em: EntityManager, event: TicketEvent, now: Date): 
   // The mail that opened the ticket is answered, also when another one has come meanwhile.
   const subject = loaded && kind === 'RECEIVED' ? { ...loaded, message: loaded.opening } : loaded;
   if (subject === null || !(await isWanted(em, event, subject))) return;
-  const decided = await decide(em, event, subject, now);
+  const thread = await threadOf(em, event, subject);
+  const decided = await decide(em, event, subject, thread, now);
   const skipped = 'skipped' in decided ? decided.skipped : null;
-  const outboundMessage = 'skipped' in decided ? null : await send(em, event, subject, decided, now);
+  const outboundMessage = 'skipped' in decided ? null : await send(em, event, subject, thread, decided, now);
   em.create(Notification, {
     organization: em.getReference(Organization, organizationId),
     eventPosition: event.position.toString(),
@@ -107,6 +108,7 @@ async function decide(
   em: EntityManager,
   event: TicketEvent,
   subject: NotificationSubject,
+  thread: ReplyThread | null,
   now: Date,
 ): Promise<Decided | { skipped: Skipped }> {
   const { organizationId, kind } = event;
@@ -123,7 +125,7 @@ async function decide(
   });
   const limit = await reachedLimit(em, event, subject, recipient, now);
   if (limit !== null) return skip(limit.reason, limit.because);
-  const { chosen, refusal } = await chooseSender(em, organizationId, subject, now);
+  const { chosen, refusal } = await chooseSender(em, organizationId, subject, thread, now);
   if (chosen === null) return skip('CANNOT_SEND', refusal.message.replace(/\.$/, ''));
   try {
     const actor = event.byUserId ? await em.findOne(User, { id: event.byUserId }) : null;
@@ -179,55 +181,29 @@ async function ownAddresses(
 /** An id that no row has: mailboxes that are nobody's own stay ours. */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
-/** Which limit keeps this from being sent; null when none does. Under the consumer's lock nobody else counts meanwhile. */
-async function reachedLimit(
-  em: EntityManager,
-  { organizationId, kind }: TicketEvent,
-  { mailbox }: NotificationSubject,
-  { emailAddress, isUser }: Recipient,
-  now: Date,
-): Promise<{ reason: 'RECENTLY_TOLD' | 'LIMIT_REACHED'; because: string } | null> {
-  const policy = await loadNotificationPolicy(em, organizationId);
-  const pausedSince = new Date(now.getTime() - policy.receivedPauseMinutes * MINUTE);
-  const dayAgo = new Date(now.getTime() - DAY);
-  const [sent] = await em.execute<{ today: number; recent: number }[]>(
-    `select count(*) filter (where created_at > ?::timestamptz)::int as today, count(*) filter (where kind = 'RECEIVED' and created_at > ?::timestamptz
-         and mailbox_id is not distinct from ?::uuid)::int as recent
-     from notification
-     where organization_id = ? and recipient = ? and outcome = 'QUEUED' and created_at > ?::timestamptz`,
-    [
-      dayAgo,
-      pausedSince,
-      mailbox?.id ?? null,
-      organizationId,
-      emailAddress,
-      // A pause may be longer than a day.
-      pausedSince < dayAgo ? pausedSince : dayAgo,
-    ],
-  );
-  if (kind === 'RECEIVED' && (sent?.recent ?? 0) > 0) {
-    const because = `${emailAddress} was told of another ticket within ${policy.receivedPauseMinutes} minutes`;
-    return { reason: 'RECENTLY_TOLD', because };
-  }
-  const limit = isUser ? policy.userLimitPerDay : policy.contactLimitPerDay;
-  if ((sent?.today ?? 0) < limit) return null;
-  const because = `${emailAddress} has got ${limit} notifications within a day, and no more are allowed`;
-  return { reason: 'LIMIT_REACHED', because };
-}
-
 async function chooseSender(
   em: EntityManager,
   organizationId: string,
   { mailbox, message }: NotificationSubject,
+  thread: ReplyThread | null,
   now: Date,
 ): Promise<{ chosen: ChosenIdentity; refusal: null } | { chosen: null; refusal: CannotSendError }> {
-  const addressedTo = [...(message?.to ?? []), ...(message?.cc ?? [])].map(
-    ({ emailAddress }) => emailAddress,
-  );
+  const named = [...(message?.to ?? []), ...(message?.cc ?? [])].map(({ emailAddress }) => emailAddress);
+  const writtenTo = thread === null ? named : addressesWrittenTo(thread);
+  const mailboxId = mailbox?.id ?? null;
   try {
-    const mailboxId = mailbox?.id ?? null;
-    const wish = { organizationId, mailboxId, addressedTo, wantedIdentityId: null, userId: null, now };
-    return { chosen: await chooseIdentity(em, wish), refusal: null };
+    const wish = {
+      organizationId,
+      mailboxId,
+      addressedTo: writtenTo,
+      wantedIdentityId: null,
+      userId: null,
+      now,
+    };
+    const chosen = await chooseIdentity(em, wish);
+    const conversation = { mailboxIds: [mailboxId], writtenTo, mails: thread?.mails ?? [] };
+    const { replyTo } = await replyAddressOf(em, organizationId, chosen, conversation);
+    return { chosen: { ...chosen, replyTo }, refusal: null };
   } catch (thrown) {
     if (!(thrown instanceof CannotSendError)) throw thrown;
     return { chosen: null, refusal: thrown };
@@ -238,18 +214,19 @@ async function send(
   em: EntityManager,
   event: TicketEvent,
   subject: NotificationSubject,
+  thread: ReplyThread | null,
   { recipient, chosen, mail }: Decided,
   now: Date,
 ) {
   const { organizationId } = event;
-  const { ticket, message } = subject;
+  const { ticket } = subject;
   const to: Correspondent[] = [{ name: recipient.name, emailAddress: recipient.emailAddress }];
   // Only what a customer gets is part of the conversation, and answers their mail; colleagues' mail is a thread of its own.
   const shown = recipient.isUser
     ? null
     : createMessage(em, organizationId, subject, { to, chosen, mail, now });
   await em.flush();
-  const thread = shown === null ? NO_THREAD : await threadOf(em, organizationId, message, chosen.mailbox.id);
+  const references = thread === null ? NO_THREAD : await referencesOf(em, thread, chosen.mailbox.id);
   const outbound = await queueOutbound(em, {
     organizationId,
     kind: 'NOTIFICATION',
@@ -264,7 +241,7 @@ async function send(
     subject: mail.subject,
     bodyHtml: mail.html,
     bodyText: mail.text,
-    ...thread,
+    ...references,
     isAutomatic: true,
     filesBytes: 0,
     now,
@@ -301,26 +278,18 @@ function createMessage(
   });
 }
 
-const NO_THREAD = { inReplyTo: null, references: [], answersGraphMessageId: null };
+const NO_THREAD: MailReferences = { inReplyTo: null, references: [], answersGraphMessageId: null };
 
-/** What the mail answers: the last one from outside, which may lie in another mailbox than it is sent from. */
+/**
+ * What a mail to a customer answers: the mail that opened the ticket, or what a reply to them would answer now, and so
+ * nothing that a supplier wrote whom they do not know of. Null for a colleague.
+ */
 async function threadOf(
   em: EntityManager,
-  organizationId: string,
-  message: NotificationSubject['message'],
-  mailboxId: string,
-): Promise<{ inReplyTo: string | null; references: string[]; answersGraphMessageId: string | null }> {
-  if (message === null) return NO_THREAD;
-  const known = (await threadingOf(em, organizationId, [message.id])).get(message.id);
-  const { internetMessageId } = message;
-  const [row] = await em.execute<{ graph_message_id: string }[]>(
-    `select graph_message_id from inbound_message
-     where organization_id = ? and message_id = ? and mailbox_id = ? order by created_at desc limit 1`,
-    [organizationId, message.id, mailboxId],
-  );
-  return {
-    inReplyTo: internetMessageId,
-    references: replyReferences({ internetMessageId, references: known?.references ?? [], earlier: [] }),
-    answersGraphMessageId: row?.graph_message_id ?? null,
-  };
+  { organizationId, kind }: TicketEvent,
+  { ticket, opening }: NotificationSubject,
+): Promise<ReplyThread | null> {
+  if (kind !== 'RECEIVED' && kind !== 'CLOSED') return null;
+  const row = await em.findOneOrFail(Ticket, { id: ticket.id });
+  return loadReplyThread(em, organizationId, row, kind === 'RECEIVED' ? (opening?.id ?? null) : null);
 }

@@ -82,7 +82,7 @@ function inAscii(address: string): string {
  * Whether mail to an address would come back to us. Exchange delivers `support+anything@` to `support@` unless it is told
  * not to (Set-OrganizationConfig -DisablePlusAddressInRecipients).
  */
-function ownershipOf(ownAddresses: ReadonlySet<string>): (address: string) => boolean {
+export function ownershipOf(ownAddresses: ReadonlySet<string>): (address: string) => boolean {
   const own = new Set([...ownAddresses].map(inAscii));
   return (address) => {
     const ascii = inAscii(address);

@@ -9,8 +9,10 @@ import { imageNamesIn } from './reply-images.ts';
 import { Upload } from './upload.entity.ts';
 import { MAX_UPLOAD_BYTES } from './uploads.ts';
 
-/** What Exchange takes in one mail, all files together. */
+/** What Exchange takes in one mail at the most, all files together. */
 export const MAX_FILES_BYTES = MAX_UPLOAD_BYTES;
+/** What Exchange takes from a mailbox unless somebody has raised it; 35 MB by the smaller reading of a megabyte. */
+export const USUAL_MESSAGE_BYTES = 35_000_000;
 /** Images of quoted mail are sent along up to here: they shall not make a short answer a large mail. */
 const MAX_QUOTED_IMAGE_BYTES = 2 * 1024 * 1024;
 const MAX_QUOTED_IMAGES = 20;
@@ -139,6 +141,27 @@ export async function quotedImages(
     contentIds.set(name, file.contentId);
   }
   return { files, contentIds, isAnyLeftOut: contentIds.size < names.length };
+}
+
+/**
+ * Whether the mailbox may refuse a mail with so many bytes of files, once they have all been uploaded: nobody can ask
+ * Exchange for its limit, but where it has taken as much before, it is known to be above.
+ */
+export async function mayBeTooLarge(
+  em: EntityManager,
+  organizationId: string,
+  mailboxId: string,
+  filesBytes: number,
+): Promise<boolean> {
+  if (filesBytes <= USUAL_MESSAGE_BYTES) return false;
+  const asLarge = await em.execute<object[]>(
+    `select from outbound_message as sent
+       join attachment on attachment.organization_id = sent.organization_id and attachment.message_id = sent.message_id
+      where sent.organization_id = ? and sent.mailbox_id = ? and sent.lane = 'BULKY' and sent.state = 'SENT'
+      group by sent.id having sum(attachment.size_bytes) >= ? limit 1`,
+    [organizationId, mailboxId, filesBytes],
+  );
+  return asLarge.length === 0;
 }
 
 /** Bytes of all of them. */

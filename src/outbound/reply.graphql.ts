@@ -19,7 +19,7 @@ import {
   TooManyRecipientsError,
   UploadIncompleteError,
 } from './reply-errors.ts';
-import type { ReplyWarning } from './reply-plan.ts';
+import type { ReplyWarning } from './reply-warnings.ts';
 
 errorType(NoRecipientError, 'There is nobody whom the reply could go to.');
 errorType(TooManyRecipientsError, 'The mail has more recipients than Exchange takes.');
@@ -49,7 +49,12 @@ const WarningEnum = enumType('ReplyWarningKind', 'What the author of a reply sho
   QUOTE_SHORTENED: 'The message that is answered is long, and quoted in part.',
   IMAGES_LEFT_OUT: 'Images of the quoted message are left out.',
   IDENTITY_UNVERIFIED: 'Nothing was sent as the identity before; Microsoft may refuse it.',
-  ANOTHER_ADDRESS: 'It is sent from another mailbox than the one that was written to.',
+  ANOTHER_ADDRESS:
+    'It is sent from another mailbox than the one that was written to. Where that one takes no mail in, and the other does, answers go to the other (`replyTo` of the preview).',
+  ANSWERS_NOT_RECEIVED:
+    'Nobody takes in what is answered to it, as far as is known, nor the report that it could not be delivered: set a reply address in the sender profile, or take mail in from the mailbox.',
+  LARGE_FILES:
+    'The files are larger together than the 35 MB that Exchange takes unless an administrator has raised that, and none that large was sent from the mailbox yet.',
 });
 
 export const AddedRecipientType = builder
@@ -119,7 +124,7 @@ export function replyFields(t: InputFieldBuilder<SchemaTypes, 'InputObject'>) {
     }),
     uploadIds: t.idList({
       description:
-        'Files that you uploaded for it (`createUpload`), at most 100; each can be used once. All files together have 150 MB at most.',
+        'Files that you uploaded for it (`createUpload`), at most 100; each can be used once. All files together have 150 MB (150,000,000 bytes) at most.',
     }),
     identityId: t.id({
       description:

@@ -17,7 +17,8 @@ import type { ChosenRecipients } from './recipients.ts';
 import { IdempotencyKeyReusedError } from './reply-errors.ts';
 import { sizeOf } from './reply-files.ts';
 import { fingerprintOf, type NewReply, newReply, replyInput } from './reply-input.ts';
-import { planReply, type ReplyPlan, type ReplyWarning } from './reply-plan.ts';
+import { planReply, type ReplyPlan } from './reply-plan.ts';
+import type { ReplyWarning } from './reply-warnings.ts';
 import { Upload } from './upload.entity.ts';
 
 /** Who replies, and when. */

@@ -31,7 +31,7 @@ mutation('createUpload', {
   input: (t) => ({
     name: t.string({ required: true, description: 'The name of the file.' }),
     contentType: t.string({ required: true, description: 'Its media type, such as `application/pdf`.' }),
-    sizeBytes: t.int({ required: true, description: 'Its exact size in bytes: 1 to 157,286,400 (150 MB).' }),
+    sizeBytes: t.int({ required: true, description: 'Its exact size in bytes: 1 to 150,000,000 (150 MB).' }),
   }),
   payload: {
     upload: { type: UploadType, description: 'The upload.' },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Organization } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
 import { ExpectedError } from '../errors.ts';
+import { LARGEST_FILE_BYTES } from '../microsoft365/mail-upload.ts';
 import { DAY } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { parseInput } from '../platform/parse-input.ts';
@@ -10,8 +11,8 @@ import { safeFileName } from '../ticketing/attachment-name.ts';
 import { mediaType } from '../ticketing/content-type.ts';
 import { Upload } from './upload.entity.ts';
 
-/** What Exchange takes as one file, and we as all files of a mail. */
-export const MAX_UPLOAD_BYTES = 150 * 1024 * 1024;
+/** What Microsoft 365 takes as one file, and we as all files of a mail: nothing is taken here that cannot be sent. */
+export const MAX_UPLOAD_BYTES = LARGEST_FILE_BYTES;
 /** How long an upload waits to be used. */
 export const UPLOAD_LIFETIME = DAY;
 /** Uploads of one user, and of one organization, that wait to be used. */
