@@ -1,3 +1,4 @@
+import { quoted } from './explain-access.ts';
 import type { Identity } from './identity.entity.ts';
 import type { Mailbox } from './mailbox.entity.ts';
 
@@ -7,6 +8,7 @@ export const APPEARANCE_WARNING_KINDS = [
   'NAME_WAS_REPLACED',
   'ADDRESS_MAY_BE_REPLACED',
   'ADDRESS_WAS_REPLACED',
+  'SENT_ON_BEHALF',
 ] as const;
 export type AppearanceWarningKind = (typeof APPEARANCE_WARNING_KINDS)[number];
 
@@ -20,6 +22,8 @@ export interface AppearanceWarning {
 export interface ShownSender {
   wanted: { name: string | null; emailAddress: string };
   shown: { name: string | null; emailAddress: string };
+  /** Who really sent it: another one for Send on Behalf. Null: it was not read. */
+  sender: { name: string | null; emailAddress: string } | null;
   at: Date;
 }
 
@@ -43,20 +47,35 @@ export function appearanceOf(
   name: string,
   last: ShownSender | null,
 ): Appearance {
-  const isProven = last?.wanted.emailAddress === emailAddress && last.wanted.name === name;
-  if (isProven) {
-    const seen = { name: last.shown.name ?? '', emailAddress: last.shown.emailAddress, seenAt: last.at };
+  const ofAddress = last?.wanted.emailAddress === emailAddress ? last : null;
+  // Whatever the name: the right in Exchange is for the address.
+  const onBehalf = ofAddress && isOnBehalf(ofAddress, kind, mailbox) ? [sentOnBehalf(ofAddress)] : [];
+  if (ofAddress?.wanted.name === name) {
+    const { shown, at } = ofAddress;
+    const seen = { name: shown.name ?? '', emailAddress: shown.emailAddress, seenAt: at };
     const warnings = [
+      ...onBehalf,
       ...(seen.emailAddress === emailAddress ? [] : [addressReplaced(emailAddress, seen.emailAddress)]),
       ...(seen.name === name ? [] : [nameReplaced(name, seen.name)]),
     ];
     return { ...seen, warnings };
   }
   const warnings = [
+    ...onBehalf,
     ...(kind === 'ALIAS' ? [addressAtRisk(emailAddress, mailbox.emailAddress)] : []),
     ...(name === mailbox.displayName ? [] : [nameAtRisk(name, mailbox.displayName)]),
   ];
   return { name, emailAddress, seenAt: null, warnings };
+}
+
+/** An alias that its own mailbox stands behind is shown alone. */
+function isOnBehalf(
+  { shown, sender }: ShownSender,
+  kind: Identity['kind'],
+  mailbox: Pick<Mailbox, 'emailAddress'>,
+): boolean {
+  if (sender === null || sender.emailAddress === shown.emailAddress) return false;
+  return kind === 'SEND_AS' || sender.emailAddress !== mailbox.emailAddress;
 }
 
 const ALIAS_REMEDY =
@@ -93,5 +112,14 @@ function nameReplaced(wanted: string, shown: string): AppearanceWarning {
     kind: 'NAME_WAS_REPLACED',
     message: `The last mail was to come from "${wanted}", and recipients saw "${shown}".`,
     remedy: NAME_REMEDY,
+  };
+}
+
+function sentOnBehalf({ wanted, shown, sender }: ShownSender): AppearanceWarning {
+  const [who, whom] = [sender, shown].map((one) => one?.name || one?.emailAddress);
+  return {
+    kind: 'SENT_ON_BEHALF',
+    message: `Recipients of the last mail saw "${who} on behalf of ${whom}": ${sender?.emailAddress} has the right Send on Behalf for ${wanted.emailAddress}, and not Send As.`,
+    remedy: `To be shown as ${wanted.emailAddress} alone, let an administrator give the right Send As, which goes before: Add-RecipientPermission -Identity ${quoted(wanted.emailAddress)} -Trustee ${quoted(sender?.emailAddress ?? '')} -AccessRights SendAs in Exchange Online PowerShell. It takes up to an hour to work; sendTestEmail shows then what arrives.`,
   };
 }

@@ -31,7 +31,7 @@ const IdentityKindEnum = enumType('IdentityKind', 'Where an identity comes from.
 const IdentityStatusEnum = enumType('IdentityStatus', 'Whether an identity may be sent as.', {
   ACTIVE: 'It may.',
   UNVERIFIED: 'Probably: Exchange looks at the right only when a mail is sent. The first one decides.',
-  DENIED: 'Microsoft refused; the problem says which right is missing.',
+  DENIED: 'Microsoft refused; the problem says which right is missing, and what to run when it was given.',
   GONE: 'The mailbox no longer has the address.',
 });
 
@@ -43,6 +43,7 @@ const AppearanceWarningKindEnum = enumType(
     NAME_WAS_REPLACED: 'The last mail that was sent so showed another name.',
     ADDRESS_MAY_BE_REPLACED: 'It is an alias: Exchange may send as the primary address.',
     ADDRESS_WAS_REPLACED: 'The last mail that was sent so showed another address.',
+    SENT_ON_BEHALF: 'The last mail from the address showed another sender beside it: “A on behalf of B”.',
   },
 );
 
@@ -164,7 +165,8 @@ const TicketIdentityType = builder.objectRef<OfferedIdentity>('TicketIdentity').
       resolve: ({ reason, identity }) => reason?.toProblem(identity.updatedAt) ?? null,
     }),
     isChosen: t.exposeBoolean('isChosen', {
-      description: 'Whether it is taken where the caller chooses none: at most one is.',
+      description:
+        'Whether it is taken by a reply that names neither an identity nor a message: at most one is.',
     }),
   }),
 });
@@ -173,7 +175,7 @@ builder.objectFields(Ticket, (t) => ({
   identities: t.field({
     type: [TicketIdentityType],
     description:
-      'What the caller may answer it as: the identities of its mailbox first, then those of other mailboxes that send and of the caller’s own. At most 200. The one that is chosen by itself is the address that the customer wrote to, else the default of the mailbox, else of the organization.',
+      'What the caller may answer it as: the identities of the mailbox that the answered mail came to first, then those of other mailboxes that send and of the caller’s own. At most 200. The one that is chosen by itself is that of `previewReply`: the address that the customer wrote to, else the default of the mailbox, else of the organization.',
     complexity: 10,
     authScopes: { permission: 'ticket:reply' },
     resolve: (ticket, _args, { em, actor }) => ticketIdentities(em, ticket, actor.userId),

@@ -107,6 +107,13 @@ builder.node(OutboundMessage, {
         'The sender that recipients see, by the sent copy: Exchange may put another name or address there. Null until it was read.',
       resolve: ({ shownFrom }) => shownFrom ?? null,
     }),
+    shownSender: t.field({
+      type: CorrespondentType,
+      nullable: true,
+      description:
+        'Who really sent it, by the sent copy. Where its address is another one than that of `shownFrom` (the right Send on Behalf), recipients see “A on behalf of B”. Null until it was read.',
+      resolve: ({ shownSender }) => shownSender ?? null,
+    }),
     to: t.field({ type: [CorrespondentType], description: 'To whom it goes.', resolve: ({ to }) => to }),
     cc: t.field({ type: [CorrespondentType], description: 'Who gets a copy.', resolve: ({ cc }) => cc }),
     bcc: t.field({

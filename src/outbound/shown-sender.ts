@@ -20,12 +20,22 @@ export async function loadAppearance(
 
 async function lastShown(em: EntityManager, { id, organization }: Identity): Promise<ShownSender | null> {
   const [row] = await em.execute<
-    { from_correspondent: Correspondent; shown_from: Correspondent; sent_at: string | Date }[]
+    {
+      from_correspondent: Correspondent;
+      shown_from: Correspondent;
+      shown_sender: Correspondent | null;
+      sent_at: string | Date;
+    }[]
   >(
-    `select from_correspondent, shown_from, sent_at from outbound_message
+    `select from_correspondent, shown_from, shown_sender, sent_at from outbound_message
       where organization_id = ? and identity_id = ? and shown_from is not null order by sent_at desc limit 1`,
     [organization.id, id],
   );
   if (!row) return null;
-  return { wanted: row.from_correspondent, shown: row.shown_from, at: new Date(row.sent_at) };
+  return {
+    wanted: row.from_correspondent,
+    shown: row.shown_from,
+    sender: row.shown_sender,
+    at: new Date(row.sent_at),
+  };
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { appearanceOf, type ShownSender } from '../../src/mailboxes/appearance.ts';
 
 const mailbox = { emailAddress: 'support@contoso.example', displayName: 'Contoso Support' };
@@ -8,7 +8,8 @@ const AT = new Date('2026-11-21T12:00:00Z');
 const shown = (
   wanted: { name: string; emailAddress: string },
   seen: { name: string; emailAddress: string },
-): ShownSender => ({ wanted, shown: seen, at: AT });
+  sender: ShownSender['sender'] = seen,
+): ShownSender => ({ wanted, shown: seen, sender, at: AT });
 const kindsOf = ({ warnings }: ReturnType<typeof appearanceOf>) => warnings.map(({ kind }) => kind);
 
 test('the primary address under the name of the mailbox is shown as it is', () => {
@@ -51,4 +52,37 @@ test('what was seen under another name tells nothing of this one', () => {
   expect(kindsOf(appearanceOf(primary, mailbox, 'Bert', shown(wanted, wanted)))).toEqual([
     'NAME_MAY_BE_REPLACED',
   ]);
+});
+
+describe('Send on Behalf', () => {
+  const wanted = { name: 'Contoso Support', emailAddress: mailbox.emailAddress };
+  const agent = { name: 'Anna', emailAddress: 'anna@contoso.example' };
+
+  test('a sent mail that names somebody else as its sender is warned of, with what recipients see', () => {
+    const { warnings } = appearanceOf(primary, mailbox, wanted.name, shown(wanted, wanted, agent));
+    expect(warnings.map(({ kind }) => kind)).toEqual(['SENT_ON_BEHALF']);
+    expect(warnings[0]?.message).toContain('"Anna on behalf of Contoso Support"');
+  });
+
+  test('it does not depend on the name, and tells nothing of another address', () => {
+    const last = shown(wanted, wanted, agent);
+    expect(kindsOf(appearanceOf(primary, mailbox, 'Bert', last))).toEqual([
+      'SENT_ON_BEHALF',
+      'NAME_MAY_BE_REPLACED',
+    ]);
+    expect(kindsOf(appearanceOf(alias, mailbox, wanted.name, last))).toEqual(['ADDRESS_MAY_BE_REPLACED']);
+  });
+
+  test('the mailbox itself behind its alias is nobody else; behind a list’s address it is', () => {
+    const sent = { name: 'Contoso Support', emailAddress: alias.emailAddress };
+    const last = shown(sent, sent, wanted);
+    expect(kindsOf(appearanceOf(alias, mailbox, sent.name, last))).toEqual([]);
+    expect(kindsOf(appearanceOf({ ...alias, kind: 'SEND_AS' }, mailbox, sent.name, last))).toEqual([
+      'SENT_ON_BEHALF',
+    ]);
+  });
+
+  test('a copy whose sender was not read says nothing', () => {
+    expect(kindsOf(appearanceOf(primary, mailbox, wanted.name, shown(wanted, wanted, null)))).toEqual([]);
+  });
 });
