@@ -18,9 +18,10 @@ import {
 } from './reply-files.ts';
 import { refuseEmbeddedImages, withImages } from './reply-images.ts';
 import type { ReplyInput } from './reply-input.ts';
-import { addressesWrittenTo, type MailReferences, referencesOf } from './reply-references.ts';
+import { type MailReferences, referencesOf } from './reply-references.ts';
 import { loadReplyThread, type ThreadMail } from './reply-thread.ts';
 import { type ReplyWarning, warningsOf } from './reply-warnings.ts';
+import { replyOrigin } from './ticket-identities.ts';
 
 /** A reply as it would be sent. */
 export interface ReplyPlan extends MailReferences {
@@ -56,17 +57,19 @@ export async function planReply(
 ): Promise<ReplyPlan> {
   const thread = await loadReplyThread(em, organizationId, ticket, input.inReplyToMessageId ?? null);
   const { mails, answered } = thread;
-  const mailboxIds = [answered?.message.mailbox?.id ?? null, ticket.mailbox?.id ?? null];
-  const writtenTo = addressesWrittenTo(thread);
+  const origin = replyOrigin(thread, ticket);
   const sender = await chooseIdentity(em, {
     organizationId,
-    mailboxId: mailboxIds.find((id) => id !== null) ?? null,
-    addressedTo: writtenTo,
+    ...origin,
     wantedIdentityId: input.identityId ?? null,
     userId,
     now,
   });
-  const address = await replyAddressOf(em, organizationId, sender, { mailboxIds, writtenTo, mails });
+  const address = await replyAddressOf(em, organizationId, sender, {
+    mailboxIds: [origin.mailboxId, ticket.mailbox?.id ?? null],
+    writtenTo: origin.addressedTo,
+    mails,
+  });
   const chosen = { ...sender, replyTo: address.replyTo };
   // Not the contact itself: what is chosen is stored as it is, and the row would go with it, its organization included.
   const { name, emailAddress } = await ticket.requester.loadOrFail();

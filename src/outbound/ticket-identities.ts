@@ -1,29 +1,34 @@
+import type { IdentityWish } from '../mailboxes/choose-identity.ts';
 import { type OfferedIdentity, offerIdentities } from '../mailboxes/reply-identities.ts';
 import type { EntityManager } from '../platform/database.ts';
-import { type Correspondent, Message } from '../ticketing/message.entity.ts';
 import type { Ticket } from '../ticketing/ticket.entity.ts';
+import { addressesWrittenTo } from './reply-references.ts';
+import { loadReplyThread, type ReplyThread } from './reply-thread.ts';
 
-/** The addresses that the customer wrote to last; empty for a ticket that no mail belongs to. */
-export async function addressedTo(em: EntityManager, ticketId: string): Promise<string[]> {
-  const last = await em.findOne(
-    Message,
-    { ticket: ticketId, kind: 'INBOUND' },
-    { orderBy: { createdAt: 'desc', id: 'desc' } },
-  );
-  if (!last) return [];
-  return [...last.to, ...last.cc].map(({ emailAddress }: Correspondent) => emailAddress);
+/**
+ * By what a reply chooses its identity where the caller names none: the mailbox that the answered mail came to, else that of
+ * the ticket, and the addresses that were written to. One for what is offered, previewed and sent. Pure.
+ */
+export function replyOrigin(
+  thread: Pick<ReplyThread, 'related' | 'answered'>,
+  ticket: Pick<Ticket, 'mailbox'>,
+): Pick<IdentityWish, 'mailboxId' | 'addressedTo'> {
+  return {
+    mailboxId: thread.answered?.message.mailbox?.id ?? ticket.mailbox?.id ?? null,
+    addressedTo: addressesWrittenTo(thread),
+  };
 }
 
-/** The identities that a user may answer the ticket as, and why some cannot be chosen now. */
+/**
+ * The identities that a user may answer the ticket as, and why some cannot be chosen now. The chosen one is that of a reply
+ * that names neither an identity nor a message.
+ */
 export async function ticketIdentities(
   em: EntityManager,
   ticket: Ticket,
   userId: string,
 ): Promise<OfferedIdentity[]> {
-  return await offerIdentities(em, {
-    organizationId: ticket.organization.id,
-    mailboxId: ticket.mailbox?.id ?? null,
-    addressedTo: await addressedTo(em, ticket.id),
-    userId,
-  });
+  const organizationId = ticket.organization.id;
+  const thread = await loadReplyThread(em, organizationId, ticket, null);
+  return await offerIdentities(em, { organizationId, ...replyOrigin(thread, ticket), userId });
 }
