@@ -1,6 +1,13 @@
 import { z } from 'zod';
+import { User } from '../access/user.entity.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { chooseIdentity, findSenders, inOrder } from '../mailboxes/choose-identity.ts';
+import {
+  chooseIdentity,
+  findSender,
+  findSenders,
+  inOrder,
+  type Sender,
+} from '../mailboxes/choose-identity.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { CannotSendError } from '../mailboxes/sending-errors.ts';
 import type { EntityManager } from '../platform/database.ts';
@@ -20,10 +27,24 @@ const testEmail = z.object({
 
 export type TestEmail = z.input<typeof testEmail>;
 
+/** Whether a test message would go out from the user's own mailbox. */
+export async function isFromOwnMailbox(
+  em: EntityManager,
+  { mailboxId, identityId }: Pick<TestEmail, 'mailboxId' | 'identityId'>,
+  userId: string,
+): Promise<boolean> {
+  const mailbox =
+    mailboxId == null
+      ? identityId != null && (await findSender(em, identityId))?.mailbox
+      : await em.findOne(Mailbox, { id: mailboxId });
+  return mailbox ? mailbox.personalUserId === userId : false;
+}
+
 /**
  * Queues a test message, as what the identity or the mailbox sends. What recipients see of its sender is read back from
- * its copy in Sent Items (`OutboundMessage.shownFrom`).
+ * its copy in Sent Items (`OutboundMessage.shownFrom`, `shownSender`).
  *
+ * For who manages mailboxes, and for {@link isFromOwnMailbox}: others are not to learn whose own mailbox it is.
  * Throws InvalidInputError unless exactly one of the two is named, NotFoundError and CannotSendError.
  */
 export async function sendTestEmail(
@@ -37,11 +58,16 @@ export async function sendTestEmail(
     throw new InvalidInputError('identityId', 'Name a mailbox or an identity.', 'Give one of the two.');
   }
   return em.transactional(async (inside) => {
+    const sender = given.identityId
+      ? await findSender(inside, given.identityId)
+      : await senderOf(inside, given.mailboxId ?? '');
+    const ownerId = sender?.mailbox.personalUserId ?? userId;
+    if (sender && ownerId !== userId) throw await ownOfAnother(inside, sender.mailbox, ownerId);
     const chosen = await chooseIdentity(inside, {
       organizationId,
       mailboxId: null,
       addressedTo: [],
-      wantedIdentityId: given.identityId ?? (await identityOf(inside, given.mailboxId ?? '')),
+      wantedIdentityId: sender?.identity.id ?? given.identityId ?? null,
       userId,
       now,
     });
@@ -79,13 +105,28 @@ export async function sendTestEmail(
 }
 
 /** What the mailbox sends as by itself: its default, else its primary address. */
-async function identityOf(em: EntityManager, mailboxId: string): Promise<string> {
+async function senderOf(em: EntityManager, mailboxId: string): Promise<Sender> {
   if ((await em.count(Mailbox, { id: mailboxId })) === 0) throw new NotFoundError('The mailbox');
   const [first] = inOrder(await findSenders(em, mailboxId), []);
-  if (first) return first.identity.id;
+  if (first) return first;
   throw new CannotSendError(
     'NO_IDENTITY',
     'The mailbox has no identity to send as.',
     'Run refreshAccount, which looks for its addresses.',
+  );
+}
+
+/** Not even who manages mailboxes sends from it: what can be said is who does. */
+async function ownOfAnother(
+  em: EntityManager,
+  { emailAddress }: Mailbox,
+  ownerId: string,
+): Promise<CannotSendError> {
+  const owner = await em.findOne(User, { id: ownerId });
+  const name = owner?.name ?? 'somebody';
+  return new CannotSendError(
+    'IDENTITY_NOT_AVAILABLE',
+    `${emailAddress} is the own mailbox of ${name}: nobody else sends from it, not even a test message.`,
+    `Let ${name} run sendTestEmail, which everybody may from their own mailbox; or make it the team’s with updateOutgoingSettings.`,
   );
 }
