@@ -92,12 +92,12 @@ export function checkSending({ queued, deliveries, files, folders, rows }: SendR
       faults: [...byReply.keys()].filter((id) => !known.has(id)),
     },
     {
-      name: 'the replies of a ticket arrived in their order',
-      faults: ticketsOf(queued).flatMap((replies) =>
+      name: 'the replies of a ticket that went from one mailbox arrived in their order',
+      faults: conversationsOf(queued).flatMap((replies) =>
         replies
           .slice(1)
           .filter((reply, index) => arrivedAt(place, reply) < arrivedAt(place, replies[index]))
-          .map(({ ticket, place: at }) => `${ticket.id}: reply ${at} before the one before it`),
+          .map(({ ticket, place: at }) => `${ticket.id}: reply ${at} came before an earlier one`),
       ),
     },
     {
@@ -122,7 +122,7 @@ export function checkSending({ queued, deliveries, files, folders, rows }: SendR
     {
       name: 'every mailbox has one copy of each in Sent Items',
       faults: [...folders].flatMap(([mailbox, { sentItems }]) => {
-        const wanted = queued.filter(({ ticket }) => ticket.mailbox === mailbox).length;
+        const wanted = queued.filter(({ from }) => from.mailbox === mailbox).length;
         const isRight = sentItems.length === wanted && new Set(sentItems).size === wanted;
         return isRight ? [] : [`${mailbox}: ${sentItems.length} copies of ${wanted} replies`];
       }),
@@ -140,8 +140,9 @@ function isAtRecipient({ recipient, outcome }: DeliveredMail, { ticket }: Queued
   return outcome === 'DELIVERED' && recipient === ticket.requester.toLowerCase();
 }
 
-function ticketsOf(queued: readonly QueuedReply[]): QueuedReply[][] {
-  const tickets = Map.groupBy(queued, ({ ticket }) => ticket.id);
+/** What one mailbox has said in a ticket. A mail of another mailbox is not waited for for ever. */
+function conversationsOf(queued: readonly QueuedReply[]): QueuedReply[][] {
+  const tickets = Map.groupBy(queued, ({ ticket, from }) => `${ticket.id} ${from.mailbox}`);
   return [...tickets.values()].map((replies) => replies.toSorted((one, other) => one.place - other.place));
 }
 

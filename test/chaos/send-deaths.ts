@@ -5,7 +5,13 @@ import { createDice, type Dice } from './random.ts';
 
 /** A point is passed by one mail in ten at most where files are concerned: the first one there is the one. */
 const MOST_PASSES = 4;
-const RARE: ReadonlySet<FaultPoint> = new Set(['file.added', 'files.stored', 'copy.checked']);
+const RARE: ReadonlySet<FaultPoint> = new Set([
+  'file.session-kept',
+  'file.range-sent',
+  'file.added',
+  'files.stored',
+  'copy.checked',
+]);
 
 /** Where the workers die by their own hand: at every point in turn, in an order that the seed gives. */
 export class Deaths {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type Control, tryControls } from './send-controls.ts';
 import { runSendChaos, type SendChaosReport } from './send-run.ts';
 
 /** Of one check so many faults are shown. */
@@ -7,7 +8,10 @@ const MOST_FAULTS = 10;
 const MAILBOXES = 12;
 const REPLIES_PER_TICKET = 4;
 
-/** `npm run chaos:send -- --seed 1 --replies 1000`: exits with 1 when a check fails, with 130 after Ctrl-C. */
+/**
+ * `npm run chaos:send -- --seed 1 --replies 1000`: exits with 1 when a check fails, or when a control shows that the checks
+ * are blind; with 130 after Ctrl-C.
+ */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
@@ -29,6 +33,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const startedAt = performance.now();
 const write = (line: string) => void process.stdout.write(`${line}\n`);
 
+let controls: Control[] = [];
 try {
   const report = await runSendChaos({
     seed,
@@ -41,14 +46,21 @@ try {
     calmAfter: 0.9,
     deadlineMilliseconds: 300_000 + replies * 2_000,
     signal: interrupted.signal,
+    inspect: async (ended) => {
+      controls = await tryControls(ended);
+    },
     log: (line) => write(`[${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)}] ${line}`),
   });
   show(report);
-  process.exitCode = report.logs === null ? 0 : 1;
+  process.exitCode = report.logs === null && controls.every(isFound) ? 0 : 1;
 } catch (error) {
   write(error instanceof Error ? (error.stack ?? error.message) : String(error));
   write(`seed ${seed}`);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
+}
+
+function isFound({ finder, failed }: Control): boolean {
+  return failed.includes(finder);
 }
 
 function show({ checks, figures, logs }: SendChaosReport): void {
@@ -57,6 +69,9 @@ function show({ checks, figures, logs }: SendChaosReport): void {
     write(`${faults.length === 0 ? 'ok    ' : 'FAILED'} ${name}`);
     for (const fault of faults.slice(0, MOST_FAULTS)) write(`         ${fault}`);
     if (faults.length > MOST_FAULTS) write(`         … and ${faults.length - MOST_FAULTS} more`);
+  }
+  for (const one of controls) {
+    write(`${isFound(one) ? 'ok    ' : 'FAILED'} control: ${one.name}, made on purpose, is found`);
   }
   if (logs !== null) write(`logs: ${logs}`);
   const failed = checks.filter(({ faults }) => faults.length > 0).length;

@@ -57,6 +57,11 @@ export interface SendChaosReport {
   figures: {
     replies: number;
     withFiles: number;
+    withQuotes: number;
+    /** Of tickets that were opened by hand. */
+    inNewConversations: number;
+    /** From another mailbox than the one that was written to. */
+    fromOtherMailboxes: number;
     seconds: number;
     /** Workers that died by their own hand, by where they did. */
     deaths: Record<string, number>;
@@ -157,6 +162,9 @@ async function runIn(folder: string, options: SendChaosOptions): Promise<Omit<Se
   const figures = {
     replies: queued.length,
     withFiles: queued.filter(({ files }) => files.length > 0).length,
+    withQuotes: queued.filter(({ includeQuote, ticket }) => includeQuote && !ticket.isByHand).length,
+    inNewConversations: queued.filter(({ ticket }) => ticket.isByHand).length,
+    fromOtherMailboxes: queued.filter(({ from, ticket }) => from.mailbox !== ticket.from.mailbox).length,
     seconds: Math.round(seconds),
     deaths: deaths.counts,
     kills: workers.reduce((sum, { kills }) => sum + kills, 0),

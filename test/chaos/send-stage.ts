@@ -12,8 +12,19 @@ export interface StagedTicket {
   id: string;
   /** Who asked, and gets the replies. */
   requester: string;
-  /** The mailbox that they wrote to. */
+  /** What answers it: the mailbox that they wrote to, or for a ticket that was opened by hand one that is named. */
+  from: StagedSender;
+  /** Another mailbox that may answer it; null where there is none. */
+  other: StagedSender | null;
+  /** Whether it was opened by hand: the first reply begins a conversation. */
+  isByHand: boolean;
+}
+
+/** A mailbox to send from. */
+export interface StagedSender {
   mailbox: string;
+  /** The global id of the identity that is asked for; null: nobody asks for one. */
+  identityId: string | null;
 }
 
 /** Mailboxes that send, customers, and their tickets. */
@@ -51,6 +62,7 @@ export async function setUpSending(
   const desk = createDesk(api, emulator, uuidOf(organization.id), ADMIN_KEY);
   await desk.withoutStormLimits();
   const mailboxes: string[] = [];
+  const senders: StagedSender[] = [];
   for (const index of range(counts.mailboxes)) {
     const address = `desk-${index}@contoso.example`;
     const { mailboxId } = await desk.connectMailbox(address, 'SENDING');
@@ -65,19 +77,55 @@ export async function setUpSending(
     }));
     await desk.enable(mailboxId);
     await enableSending(desk, mailboxId);
+    senders.push({ mailbox: address, identityId: await primaryIdentity(desk, mailboxId) });
     await control(emulator.url, 'mail', mails);
     await desk.sync(mailboxId);
   }
   const wanted = counts.mailboxes * counts.ticketsPerMailbox;
-  const tickets = await eventually(
+  const mailed = await eventually(
     `${wanted} tickets are there`,
     async () => {
-      const found = await readTickets(desk);
+      const found = await readTickets(desk, senders);
       return found.length >= wanted && found;
     },
     120_000,
   );
-  return { desk, mailboxes, customers, tickets };
+  const byHand: StagedTicket[] = [];
+  for (const [index, from] of senders.entries()) {
+    const requester = customers[index % customers.length] ?? '';
+    const id = await openByHand(desk, requester, `Call ${index}`);
+    byHand.push({ id, requester, from, other: null, isByHand: true });
+  }
+  return { desk, mailboxes, customers, tickets: [...mailed, ...byHand] };
+}
+
+/** The mailbox after this one. */
+function otherSender(senders: readonly StagedSender[], mailbox: string): StagedSender | null {
+  const own = senders.findIndex((one) => one.mailbox === mailbox);
+  const next = senders[(own + 1) % senders.length];
+  return next === undefined || next.mailbox === mailbox ? null : next;
+}
+
+async function openByHand(desk: Desk, requesterEmail: string, subject: string): Promise<string> {
+  const { createTicket } = await desk.request<{
+    createTicket: { ticket?: { id: string }; message?: string };
+  }>(
+    `mutation ($input: CreateTicketInput!) { createTicket(input: $input) {
+       ... on CreateTicketPayload { ticket { id } } ... on Error { message } } }`,
+    { input: { requesterEmail, subject, text: 'They called.' } },
+  );
+  if (!createTicket.ticket) throw new Error(createTicket.message);
+  return createTicket.ticket.id;
+}
+
+async function primaryIdentity(desk: Desk, mailboxId: string): Promise<string> {
+  const { node } = await desk.request<{ node: { identities: { id: string; kind: string }[] } }>(
+    'query ($id: ID!) { node(id: $id) { ... on Mailbox { identities { id kind } } } }',
+    { id: mailboxId },
+  );
+  const primary = node.identities.find(({ kind }) => kind === 'PRIMARY');
+  if (!primary) throw new Error('The mailbox has no primary identity.');
+  return primary.id;
 }
 
 async function enableSending(desk: Desk, mailboxId: string): Promise<void> {
@@ -89,7 +137,7 @@ async function enableSending(desk: Desk, mailboxId: string): Promise<void> {
   if (updateOutgoingSettings.message) throw new Error(updateOutgoingSettings.message);
 }
 
-async function readTickets(desk: Desk): Promise<StagedTicket[]> {
+async function readTickets(desk: Desk, senders: readonly StagedSender[]): Promise<StagedTicket[]> {
   const tickets: StagedTicket[] = [];
   for (let after: string | null = null; ; ) {
     const { tickets: page }: TicketPage = await desk.request<TicketPage>(
@@ -99,10 +147,13 @@ async function readTickets(desk: Desk): Promise<StagedTicket[]> {
       { after },
     );
     for (const { node } of page.edges) {
+      const mailbox = node.mailbox?.emailAddress ?? '';
       tickets.push({
         id: node.id,
         requester: node.requester.emailAddress,
-        mailbox: node.mailbox?.emailAddress ?? '',
+        from: { mailbox, identityId: null },
+        other: otherSender(senders, mailbox),
+        isByHand: false,
       });
     }
     if (!page.pageInfo.hasNextPage) return tickets;

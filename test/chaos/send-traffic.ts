@@ -2,14 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { uuidOf } from './organizations.ts';
 import { createDice, type Dice } from './random.ts';
-import type { SendStage, StagedTicket } from './send-stage.ts';
+import type { SendStage, StagedSender, StagedTicket } from './send-stage.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** Tickets that are answered side by side; the replies of one ticket come one after the other. */
 const SIDE_BY_SIDE = 6;
 const EVERY_WITH_FILE = 10;
 /** Every so-manieth of those has a file that needs an upload session. */
-const EVERY_LARGE = 3;
+const EVERY_LARGE = 2;
+/** Every so-manieth quotes what it answers. */
+const EVERY_WITH_QUOTE = 3;
+/** Every so-manieth is sent from another mailbox than the one that was written to, where there is one. */
+const EVERY_FROM_ANOTHER = 4;
 /** How long a request is repeated while the database or the API is away. */
 const PATIENCE_MILLISECONDS = 120_000;
 
@@ -18,6 +22,8 @@ export interface QueuedReply {
   /** The id of the row. */
   outboundMessageId: string;
   ticket: StagedTicket;
+  from: StagedSender;
+  includeQuote: boolean;
   /** Sizes of its files. */
   files: number[];
   /** Among the replies of its ticket, from 0. */
@@ -27,13 +33,22 @@ export interface QueuedReply {
 /** A reply that is to be asked for. */
 export type PlannedReply = Omit<QueuedReply, 'outboundMessageId'>;
 
-/** So many replies, evenly over the tickets; every tenth has a file. */
+/** So many replies, evenly over the tickets; every tenth has a file, some a quote, some go from another mailbox. */
 export function planReplies(tickets: readonly StagedTicket[], replies: number, seed: number): PlannedReply[] {
   const dice = createDice(seed, 'replies');
   return Array.from({ length: replies }, (_, number) => {
     const ticket = tickets[number % tickets.length];
     if (ticket === undefined) throw new Error('There is no ticket.');
-    return { ticket, place: Math.floor(number / tickets.length), files: filesOf(dice, number) };
+    const place = Math.floor(number / tickets.length);
+    // With the place, so that it is not the same tickets each time.
+    const isFromAnother = (number + place) % EVERY_FROM_ANOTHER === 1;
+    return {
+      ticket,
+      from: (isFromAnother ? ticket.other : null) ?? ticket.from,
+      includeQuote: (number + place) % EVERY_WITH_QUOTE === 0,
+      place,
+      files: filesOf(dice, number),
+    };
   });
 }
 
@@ -44,9 +59,13 @@ export function planMore(queued: readonly QueuedReply[], tickets: number): Plann
     const known = last.get(ticket.id);
     if (known !== undefined) known.place = Math.max(known.place, place);
   }
-  return [...last.values()]
-    .slice(0, tickets)
-    .map(({ ticket, place }) => ({ ticket, place: place + 1, files: [4 * MEGABYTE] }));
+  return [...last.values()].slice(0, tickets).map(({ ticket, place }) => ({
+    ticket,
+    from: ticket.from,
+    includeQuote: false,
+    place: place + 1,
+    files: [4 * MEGABYTE],
+  }));
 }
 
 /** Asks for each of the replies exactly once, although some requests have to be repeated. */
@@ -59,14 +78,14 @@ export async function queueReplies(
   const waiting = Map.groupBy(plan, ({ ticket }) => ticket.id).values();
   const work = async () => {
     for (const replies of waiting) {
-      for (const { ticket, place, files } of replies) {
+      for (const planned of replies) {
         signal.throwIfAborted();
         const outboundMessageId = await patiently(signal, async () => {
           const uploadIds = [];
-          for (const size of files) uploadIds.push(await upload(stage, apiUrl, size));
-          return await reply(stage, ticket, `Answer ${place}`, uploadIds, `${ticket.id}/${place}`);
+          for (const size of planned.files) uploadIds.push(await upload(stage, apiUrl, size));
+          return await reply(stage, planned, uploadIds);
         });
-        onQueued({ outboundMessageId, ticket, files, place });
+        onQueued({ ...planned, outboundMessageId });
       }
     }
   };
@@ -81,17 +100,17 @@ function filesOf(dice: Dice, number: number): number[] {
 
 async function reply(
   stage: SendStage,
-  ticket: StagedTicket,
-  text: string,
+  { ticket, place, from: { identityId }, includeQuote }: PlannedReply,
   uploadIds: string[],
-  idempotencyKey: string,
 ): Promise<string> {
+  const content = { text: `Answer ${place}`, uploadIds, identityId, includeQuote };
+  const idempotencyKey = `${ticket.id}/${place}`;
   const { replyToTicket } = await stage.desk.request<{
     replyToTicket: { outboundMessage?: { id: string }; code?: string; message?: string };
   }>(
     `mutation ($input: ReplyToTicketInput!) { replyToTicket(input: $input) {
        ... on ReplyToTicketPayload { outboundMessage { id } } ... on Error { code message } } }`,
-    { input: { ticketId: ticket.id, text, uploadIds, idempotencyKey, includeQuote: false } },
+    { input: { ticketId: ticket.id, ...content, idempotencyKey } },
   );
   const { outboundMessage, code, message } = replyToTicket;
   if (!outboundMessage) throw new RefusedReplyError(`${code}: ${message}`);
