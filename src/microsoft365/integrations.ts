@@ -204,11 +204,18 @@ function credentialContext(integrationId: string): string {
   return `integration:${integrationId}`;
 }
 
-/** A tenant in which the app is known, because somebody signed in there. */
+/**
+ * A tenant in which the app is known, because somebody signed in there, and whose sign-in service can be asked about a
+ * credential: that of personal accounts gives apps no tokens of their own.
+ */
 async function knownTenantOf(em: EntityManager, integrationId: string): Promise<string | null> {
   const account = await em.findOne(
     Account,
-    { integration: integrationId, status: { $nin: ['DISCONNECTED', 'NEEDS_CONSENT'] } },
+    {
+      integration: integrationId,
+      status: { $nin: ['DISCONNECTED', 'NEEDS_CONSENT'] },
+      microsoftTenantId: { $ne: PERSONAL_TENANT },
+    },
     { orderBy: { updatedAt: 'desc', id: 'desc' } },
   );
   return account?.microsoftTenantId ?? null;

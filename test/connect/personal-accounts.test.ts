@@ -3,7 +3,7 @@ import { subjectsOf } from '../mailboxes/access-harness.ts';
 import { control, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
-import { type Administrator, newAdministrator, startAdministrators } from './administrator.ts';
+import { type Administrator, newAdministrator, registerAtMicrosoft, startAdministrators } from './administrator.ts';
 
 /* Personal Microsoft accounts, as outlook.com has them: of the tenant `consumers`, from outside. */
 
@@ -51,7 +51,7 @@ test.each(['consumers', 'common'])(
 test('shared mailboxes and the directory are refused with the reason, before anybody signs in and afterwards', async () => {
   const address = await newPerson();
   const { integrationId } = await admin.register({ tenantId: 'consumers' });
-  for (const purpose of ['SHARED_MAILBOXES', 'DIRECTORY']) {
+  for (const purpose of ['SHARED_MAILBOXES', 'SENDING_SHARED', 'DIRECTORY']) {
     expect(await admin.change('startSignIn', { integrationId, purpose }, 'authorizationUrl')).toMatchObject({
       code: 'INVALID_INPUT',
       message: expect.stringContaining('no shared mailboxes'),
@@ -107,4 +107,37 @@ test('who has no personal account does not come in through consumers, nor a pers
   const closed = await through('common', address);
   await control(app.emulator.url, 'apps', { clientId: closed.clientId, personalAccounts: false });
   await expect(closed.signIn()).rejects.toThrow(/AADSTS700016.*not enabled for consumers/s);
+});
+
+test('a mistyped secret is refused where a work account and, later, a personal one signed in through common', async () => {
+  const clientId = crypto.randomUUID();
+  const clientSecret = 'the right secret of the test';
+  await registerAtMicrosoft(app, { clientId, secret: clientSecret });
+  const { integrationId } = await admin.register({ tenantId: 'common', clientId, clientSecret });
+  const work = await admin.signIn({ integrationId }, await admin.newMailbox());
+  await admin.signIn({ integrationId }, await newPerson());
+  const rotate = (secret: string) =>
+    admin.change('rotateCredential', { integrationId, clientSecret: secret }, 'isCredentialVerified');
+  expect(await rotate('a mistyped secret of the test')).toMatchObject({ code: 'SECRET_INVALID' });
+  const accountId = work.attempt.account?.id ?? '';
+  expect(await admin.change('refreshAccount', { accountId }, 'account { status }')).toEqual({
+    account: { status: 'ACTIVE' },
+  });
+  expect(await rotate(clientSecret)).toEqual({ isCredentialVerified: true });
+});
+
+test('a personal account grants sending when it is asked for, and sending can be switched on then', async () => {
+  const address = await newPerson();
+  const { integrationId } = await admin.register({ tenantId: 'consumers' });
+  const { attempt } = await admin.signIn({ integrationId }, address);
+  const mailboxId = await admin.mailboxId(address);
+  const enable = () => admin.change('updateOutgoingSettings', { mailboxId, enabled: true }, 'mailbox { id }');
+  expect(await enable()).toMatchObject({
+    code: 'CONSENT_REQUIRED',
+    remedy: expect.stringContaining('SENDING'),
+  });
+  const accountId = attempt.account?.id ?? '';
+  const again = await admin.signIn({ accountId, purpose: 'SENDING' }, address);
+  expect(again.attempt).toMatchObject({ status: 'COMPLETED', account: { id: accountId } });
+  expect(await enable()).toEqual({ mailbox: { id: mailboxId } });
 });
