@@ -24,6 +24,7 @@ import { PushProbes } from './2026-11-21-push-probes.ts';
 import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
 import { Replies } from './2026-11-21-replies.ts';
+import { SendingPauses } from './2026-11-21-sending-pauses.ts';
 import { ShownSenders } from './2026-11-21-shown-senders.ts';
 import { SignIns } from './2026-11-21-sign-ins.ts';
 import { StoredContents } from './2026-11-21-stored-content.ts';
@@ -61,5 +62,6 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-file-uploads', class: FileUploads },
   { name: '2026-11-21-outbox-indexes', class: OutboxIndexes },
   { name: '2026-11-21-outbound-failures', class: OutboundFailures },
+  { name: '2026-11-21-sending-pauses', class: SendingPauses },
   { name: '2026-11-21-shown-senders', class: ShownSenders },
 ];

@@ -4,7 +4,7 @@ import type { MailAddress } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { Identity } from './identity.entity.ts';
 import type { Mailbox } from './mailbox.entity.ts';
-import { whyMailboxCannotSend } from './outgoing-settings.ts';
+import { whyMailboxCannotSend, whyMailboxIsBlocked } from './outgoing-settings.ts';
 import type { SenderProfile } from './sender-profile.entity.ts';
 import { type CannotSendCode, CannotSendError } from './sending-errors.ts';
 import { notAvailable, personalNotAllowed, whyIdentityCannotSend } from './why-identity-cannot-send.ts';
@@ -130,7 +130,12 @@ export function refusalOf(
     return personalNotAllowed();
   }
   if (identity.removedAt) return notAvailable();
-  return whyMailboxCannotSend(mailbox, account) ?? whyIdentityCannotSend(identity, profile);
+  return (
+    whyMailboxCannotSend(mailbox, account) ??
+    whyIdentityCannotSend(identity, profile) ??
+    // Last, so that it hides no reason from the outbox, which tries nevertheless.
+    whyMailboxIsBlocked(mailbox)
+  );
 }
 
 function noIdentity(): CannotSendError {

@@ -4,6 +4,7 @@ import type { Problem } from '../platform/problem.ts';
 import { refusalOf, toSender } from './choose-identity.ts';
 import { Identity } from './identity.entity.ts';
 import { MAX_IDENTITIES } from './identity-plan.ts';
+import { outgoingProblem } from './outgoing-settings.ts';
 
 /** The identities of a mailbox, the primary address first, then by address; removed ones are left out. At most 500. */
 export async function listIdentities(em: EntityManager, mailboxId: string): Promise<Identity[]> {
@@ -27,5 +28,6 @@ export async function identityProblem(em: EntityManager, identity: Identity): Pr
   if (reason === null) return null;
   const isOwn = reason.code === 'IDENTITY_DENIED' || reason.code === 'IDENTITY_GONE';
   if (isOwn && identity.problem) return { ...identity.problem, code: reason.code };
+  if (reason.code === 'SENDING_BLOCKED') return await outgoingProblem(sender.mailbox);
   return reason.toProblem(sender.mailbox.updatedAt);
 }

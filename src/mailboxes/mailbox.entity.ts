@@ -70,6 +70,10 @@ export const MailboxSchema = defineEntity({
     defaultIdentityId: p.uuid().nullable(),
     /** The user whose own mailbox it is: only they send from it, and only where the organization allows it. */
     personalUserId: p.uuid().nullable(),
+    /** Nothing of its mail is sent before: Microsoft asked for a pause, or has blocked the account. Null: it may send. */
+    sendingPausedUntil: p.datetime().nullable(),
+    /** Why; while Microsoft has blocked the account, `SENDING_BLOCKED`. Null without a pause. */
+    sendingProblem: p.json<Problem>().nullable(),
     /** Why not all of its addresses, and so its identities, are known; null when they are. */
     addressesProblem: p.json<Problem>().nullable(),
     /** Raised by every change of the incoming settings, so that a sync that runs can notice. */

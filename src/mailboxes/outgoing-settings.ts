@@ -59,6 +59,20 @@ export function whyMailboxCannotSend(mailbox: Mailbox, account: Account | null):
   );
 }
 
+/**
+ * Why Microsoft lets nothing out of the mailbox, as the last mail was told that tried; null as far as nothing is known.
+ * Apart from {@link whyMailboxCannotSend}: mail that waits is tried nevertheless, since nothing else tells that an
+ * administrator has released the account. Pure.
+ */
+export function whyMailboxIsBlocked({ emailAddress, sendingProblem }: Mailbox): CannotSendError | null {
+  if (sendingProblem?.code !== 'SENDING_BLOCKED') return null;
+  return new CannotSendError(
+    'SENDING_BLOCKED',
+    `Microsoft 365 has blocked ${emailAddress} from sending.`,
+    sendingProblem.remedy,
+  );
+}
+
 /** Why sending cannot even be switched on for the mailbox; null when it can. Pure. */
 export function whyMailboxMayNotBeEnabled(mailbox: Mailbox, account: Account | null): CannotSendError | null {
   const { emailAddress } = mailbox;
@@ -105,11 +119,9 @@ function grantMissing({ kind, emailAddress }: Mailbox, account: Account): Cannot
 /** As {@link whyMailboxCannotSend}, to be shown with the mailbox. */
 export async function outgoingProblem(mailbox: Mailbox): Promise<Problem | null> {
   const account = (await mailbox.account?.loadOrFail()) ?? null;
-  return (
-    whyMailboxCannotSend(mailbox, account)?.toProblem(
-      account?.problem ? new Date(account.problem.since) : mailbox.updatedAt,
-    ) ?? null
-  );
+  const reason = whyMailboxCannotSend(mailbox, account) ?? whyMailboxIsBlocked(mailbox);
+  const known = reason?.code === 'SENDING_BLOCKED' ? mailbox.sendingProblem : account?.problem;
+  return reason?.toProblem(known ? new Date(known.since) : mailbox.updatedAt) ?? null;
 }
 
 const settings = z.object({

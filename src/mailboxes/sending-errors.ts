@@ -14,6 +14,7 @@ export type CannotSendCode =
   | 'NO_IDENTITY'
   | 'OUTGOING_DISABLED'
   | 'PERSONAL_SENDER_NOT_ALLOWED'
+  | 'SENDING_BLOCKED'
   | 'SIGN_IN_REQUIRED';
 
 /** Nothing can be sent from there, or as this; said before anybody writes. */

@@ -22,7 +22,7 @@ const REMEDIES = {
   SENDING_LIMIT_REACHED:
     'Nothing to do: it is sent when the limits of Exchange Online allow it (30 mails a minute, 10,000 recipients a day).',
   SENDING_BLOCKED:
-    'An administrator has to release the account: in Microsoft Defender, Review > Restricted entities. Find out first why it sent too much or was taken for a sender of spam.',
+    'An administrator has to release the account: in Microsoft Defender, Review > Restricted entities. Find out first why it sent too much or was taken for a sender of spam. What waits is tried every 15 minutes; retryOutboundMessage for one mail of the mailbox tries all of them at once.',
   THROTTLED: 'Nothing to do: it is tried again when Microsoft 365 allows it.',
   GRAPH_UNAVAILABLE:
     'Nothing to do: it is tried again. If it lasts, look at the service health of Microsoft 365.',

@@ -1,5 +1,4 @@
 import { handleJob, type JobHandler } from '../jobs/define-job.ts';
-import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { ScheduleEntry } from '../jobs/schedule.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import type { EntityManager } from '../platform/database.ts';
@@ -9,8 +8,8 @@ import { sweepOutbox } from './deliver.ts';
 import type { DeliveryDeps } from './delivery.ts';
 import { SETTLING_TIMES, type SettlingTimes } from './delivery-plan.ts';
 import { crashing, nothingHappens, type Reached } from './fault-points.ts';
-import type { OutboundLane } from './outbound-message.entity.ts';
 import { limitsWith, type SendLimits } from './send-limits.ts';
+import { hurryMailboxes } from './sending-pause.ts';
 import { checkSentCopy } from './sent-copy.ts';
 
 /** What a test may set of the outbox. */
@@ -52,26 +51,7 @@ export function createOutboxJobs(
 /** What the clock asks for: every minute, what was forgotten. */
 export const outboxSchedule: readonly ScheduleEntry[] = [{ job: sweepOutboxJob, pattern: '11 * * * * *' }];
 
-/**
- * Makes what waits in the mailboxes of an account due at once: for when the account can act again. Call it inside a
- * transaction.
- */
+/** Makes what waits in the mailboxes of an account due at once: for when the account can act again. Inside a transaction. */
 export async function hurryOutbox(em: EntityManager, account: Account): Promise<void> {
-  const organizationId = account.organization.id;
-  const lanes = await em.execute<{ mailbox_id: string; lane: OutboundLane }[]>(
-    `with hurried as (
-       update outbound_message as queued set due_at = clock_timestamp(), version = version + 1
-         from mailbox
-        where mailbox.organization_id = ? and mailbox.account_id = ? and queued.organization_id = ?
-          and queued.mailbox_id = mailbox.id and queued.state in ('QUEUED', 'SENDING') and queued.problem is not null
-          and queued.due_at > clock_timestamp()
-       returning queued.mailbox_id, queued.lane)
-     select distinct mailbox_id, lane from hurried`,
-    [organizationId, account.id, organizationId],
-  );
-  await enqueueMany(
-    em,
-    deliverJob,
-    lanes.map(({ mailbox_id: mailboxId, lane }) => ({ organizationId, mailboxId, lane })),
-  );
+  await hurryMailboxes(em, account.organization.id, { accountId: account.id });
 }

@@ -9,6 +9,7 @@ import { failureOutcome } from './delivery-failure.ts';
 import { CrashedError } from './fault-points.ts';
 import { type DeliveryRow, LostRowError, loadForDelivery, saveClaimed } from './outbox-rows.ts';
 import { recordEnd, release } from './record-delivery.ts';
+import { pauseMailbox } from './sending-pause.ts';
 import { storedFilesOf } from './upload-files.ts';
 
 /**
@@ -59,11 +60,18 @@ async function fail(
   const level = error instanceof ExpectedError ? 'warn' : 'error';
   const { id: outboundMessageId, mailboxId } = row;
   logger[level]({ err: error, outboundMessageId, mailboxId, outcome: outcome.kind }, 'a mail was not sent');
-  if (outcome.kind !== 'FAIL') {
-    const { milliseconds } = outcome;
-    const isCounted = outcome.kind === 'RETRY';
-    await release(em, row, { milliseconds, problem, isCounted }, now);
-    return isCounted ? { kind: 'POSTPONED' } : { kind: 'BLOCKED', milliseconds };
+  if (outcome.kind === 'RETRY') {
+    await release(em, row, { milliseconds: outcome.milliseconds, problem, isCounted: true }, now);
+    return { kind: 'POSTPONED' };
+  }
+  if (outcome.kind === 'WAIT') {
+    const { milliseconds, isPause } = outcome;
+    // Apart from the row, and before it: it holds also where another process has taken the row.
+    if (isPause) await pauseMailbox(em, row, milliseconds, problem);
+    // What met the pause keeps its turn: the mailbox as a whole waits, and then the first goes first.
+    const wait = { milliseconds: isPause ? 0 : milliseconds, problem, isCounted: false };
+    await release(em, row, wait, now);
+    return { kind: 'BLOCKED', milliseconds };
   }
   await em.transactional(async (inside) => {
     // Where Microsoft was told to send it, the draft says later whether it did. Otherwise it shall not lie about.

@@ -6,7 +6,9 @@ import { forkAcrossOrganizations, forkFor } from '../platform/database.ts';
 import { checkSentCopyJob, deliverJob } from './deliver.jobs.ts';
 import { deliverMessage } from './deliver-message.ts';
 import type { DeliveryDeps } from './delivery.ts';
-import { claimNext, dueAfter, type Lane, nextDueAfter } from './outbox-rows.ts';
+import { claimNext, dueAfter, nextDueAfter } from './next-mail.ts';
+import type { Lane } from './outbox-rows.ts';
+import { endPauses } from './sending-pause.ts';
 
 /** A run gives its worker's place up after so many mails or so long, and asks for another one: others wait as well. */
 const MAILS_PER_RUN = 20;
@@ -61,12 +63,14 @@ export async function deliverLane(
 /**
  * Wakes the lanes, of whatever organization, in which something is due and no job is at it, and asks again for the look at
  * copies that nobody has looked for, and for drafts of what was cancelled: a job that failed too often while the database
- * was away comes back by this, and one that waits for hours since its workers died or the database was away.
+ * was away comes back by this, and one that waits for hours since its workers died or the database was away. Forgets
+ * pauses of mailboxes that are over.
  */
 export async function sweepOutbox(
   { database }: Pick<DeliveryDeps, 'database'>,
   { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
 ): Promise<void> {
+  await endPauses(database, signal);
   // Over all organizations: the clock ticks for all of them.
   const across = forkAcrossOrganizations(database, signal);
   const lanes = await across.execute<{ organization_id: string; mailbox_id: string; lane: Lane['lane'] }[]>(

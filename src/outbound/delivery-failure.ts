@@ -32,6 +32,18 @@ const ACCOUNT_MILLISECONDS = 5 * MINUTE;
 const BLOCKED_MILLISECONDS = 15 * MINUTE;
 /** Where Microsoft does not say how long. */
 const LIMIT_MILLISECONDS = 1 * MINUTE;
+/** "At once", told again and again, would spend the requests of the mailbox on it. */
+const SHORTEST_MILLISECONDS = 1 * SECOND;
+
+/**
+ * What Microsoft says to a mail and means of all mail of the mailbox. What is wrong with a sign-in is not among it: it is
+ * asked of the account, here, and ends when a person signs in.
+ */
+const PAUSES_MAILBOX: ReadonlySet<string> = new Set([
+  'SENDING_BLOCKED',
+  'SENDING_LIMIT_REACHED',
+  'THROTTLED',
+]);
 
 /** What the row says about earlier failures. */
 export interface FailureFacts {
@@ -44,8 +56,11 @@ export interface FailureFacts {
 export type FailureOutcome =
   /** It passes by itself: again later. */
   | { kind: 'RETRY'; milliseconds: number; problem: Problem }
-  /** Not the mail's failure: the mailbox as a whole has to wait, and the attempt does not count. */
-  | { kind: 'WAIT'; milliseconds: number; problem: Problem }
+  /**
+   * Not the mail's failure: the mailbox as a whole has to wait, and the attempt does not count. `isPause`: Microsoft asked
+   * for it, so that nothing else of the mailbox may be tried before.
+   */
+  | { kind: 'WAIT'; milliseconds: number; problem: Problem; isPause: boolean }
   /** Until a person has done something and retries it. */
   | { kind: 'FAIL'; problem: Problem; isSendAsDenied: boolean };
 
@@ -55,7 +70,8 @@ export function failureOutcome(error: unknown, { failedSince, failures, now }: F
   if (error instanceof GraphError && error.code === 'ACCOUNT_DISCONNECTED') return failed(problem);
   const wait = waitOf(error);
   if (wait !== null) {
-    return { kind: 'WAIT', milliseconds: wait, problem: { ...problem, retryAt: later(now, wait) } };
+    const isPause = error instanceof GraphError && PAUSES_MAILBOX.has(error.code);
+    return { kind: 'WAIT', milliseconds: wait, problem: { ...problem, retryAt: later(now, wait) }, isPause };
   }
   if (!passes(error)) return failed(problem);
   const since = failedSince ?? now;
@@ -80,8 +96,12 @@ export function isClearRefusal(error: unknown): error is GraphError {
 function waitOf(error: unknown): number | null {
   if (error instanceof CannotSendError) return HEALS.has(error.code) ? ACCOUNT_MILLISECONDS : null;
   if (!(error instanceof GraphError)) return null;
-  if (error.code === 'SENDING_BLOCKED') return BLOCKED_MILLISECONDS;
-  if (error.code === 'SENDING_LIMIT_REACHED') return error.retryAfterMilliseconds ?? LIMIT_MILLISECONDS;
+  if (error.code === 'SENDING_BLOCKED') {
+    return Math.max(error.retryAfterMilliseconds ?? 0, BLOCKED_MILLISECONDS);
+  }
+  if (error.code === 'SENDING_LIMIT_REACHED') {
+    return Math.max(error.retryAfterMilliseconds ?? LIMIT_MILLISECONDS, SHORTEST_MILLISECONDS);
+  }
   // The sign-in service that is away passes like Graph that is away.
   return error.code === 'LOGIN_UNAVAILABLE' ? null : postponementOf(error);
 }

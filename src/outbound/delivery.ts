@@ -17,6 +17,7 @@ import {
   type SettlingTimes,
 } from './delivery-plan.ts';
 import type { Reached } from './fault-points.ts';
+import { holdsUpAnother } from './next-mail.ts';
 import type { OutboundObserver } from './outbound-metrics.ts';
 import {
   DRAFT_DELETED,
@@ -29,7 +30,6 @@ import {
 import {
   type DeliveryRow,
   databaseNow,
-  holdsUpAnother,
   type LoadedMail,
   LostRowError,
   nameMessage,
@@ -38,6 +38,7 @@ import {
 } from './outbox-rows.ts';
 import { recordEnd, release, writeTogether } from './record-delivery.ts';
 import { type SendLimits, takePlace } from './send-limits.ts';
+import { noteUnblocked } from './sending-pause.ts';
 import { putFiles } from './upload-files.ts';
 
 /** What a delivery works with. */
@@ -274,6 +275,8 @@ export class Delivery {
       if (identity.status === 'UNVERIFIED') await markIdentity(em, identity.id, 'ACTIVE', null, now);
       await recordEnd(em, row);
     });
+    // After it, in no transaction of the row: whoever hurries a mailbox locks that first.
+    if (this.#sender.mailbox.sendingProblem != null) await noteUnblocked(this.#em, row);
     observer.onSent({ kind: row.kind, queuedAt: row.queuedAt, sentAt: now });
     await reached('sent.stored');
     return { kind: 'ENDED' };

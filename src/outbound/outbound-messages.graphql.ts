@@ -21,7 +21,7 @@ import {
   type OutboundMessageFilter,
   retryOutboundMessage,
 } from './outbound-messages.ts';
-import { isBehindAnother, waitingReason } from './outbound-waiting.ts';
+import { mailInTheWay, obstacleOf, waitingReason } from './outbound-waiting.ts';
 
 errorType(OutboundMessageNotQueuedError, 'The mail does not wait any more, so it cannot be cancelled.');
 errorType(OutboundMessageNotFailedError, 'The mail did not fail, so there is nothing to try again.');
@@ -35,7 +35,7 @@ const OutboundKindEnum = enumType('OutboundKind', 'What a mail of the outbox is.
 const OutboundStateEnum = enumType('OutboundState', 'Where a mail of the outbox stands.', {
   QUEUED: 'It waits; `waitingFor` says what for. It can be cancelled.',
   SENDING: 'It is being sent, or may have been: that is found out before anything is repeated.',
-  SENT: 'Microsoft has taken it.',
+  SENT: 'Microsoft has taken it. Where it gave no answer, and no copy is to be seen, `problem` says so (`SEND_NOT_CONFIRMED`).',
   BOUNCED: 'It was sent, and a report says that it did not arrive.',
   FAILED: 'It was not sent; `problem` says why. `retryOutboundMessage` tries it again.',
   CANCELLED: 'Somebody cancelled it before it was sent.',
@@ -50,7 +50,7 @@ const SentCopyEnum = enumType('SentCopy', 'Where the copy of a sent mail lies.',
 
 const WaitingReasonEnum = enumType('OutboundWaitingReason', 'What a mail of the outbox waits for.', {
   TURN: 'It is next, or others are before it.',
-  EARLIER_MESSAGE: 'An earlier mail of its ticket goes first.',
+  EARLIER_MESSAGE: 'An earlier mail of its ticket goes first: `waitsBehind` names it.',
   LIMIT: 'The mailbox has sent as much as Exchange allows for now.',
   THROTTLED: 'Microsoft asked us to slow down.',
   ACCOUNT: 'The account of the mailbox has to be mended; it goes on by itself then.',
@@ -70,8 +70,9 @@ builder.node(OutboundMessage, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it failed, or why it waits and until when; null when nothing is in its way.',
-      resolve: ({ problem }) => problem ?? null,
+      description:
+        'Why it failed, or why it waits and until when, be it for its own sake or because its mailbox pauses; of one that is SENT, that nobody knows for certain whether it went out, and what to do (`SEND_NOT_CONFIRMED`). Otherwise null.',
+      resolve: async (row) => obstacleOf(row, await row.mailbox.loadOrFail()),
     }),
     waitingFor: t.field({
       type: WaitingReasonEnum,
@@ -80,10 +81,19 @@ builder.node(OutboundMessage, {
       resolve: async (row, _args, { em }) =>
         waitingReason(
           row,
-          row.state === 'QUEUED' &&
-            row.problem == null &&
-            ((await isBehindAnother(em, `${row.organization.id}:${row.id}`)) ?? false),
+          obstacleOf(row, await row.mailbox.loadOrFail()),
+          (await mailInTheWay(em, `${row.organization.id}:${row.id}`)) !== undefined,
         ),
+    }),
+    waitsBehind: t.field({
+      type: OutboundMessage,
+      nullable: true,
+      description:
+        'The earlier mail of its ticket that has to go first, with its own state and `problem`; null when there is none. To wait no longer, cancel that one. From one mailbox mails of a ticket go in their order. A reply from another mailbox goes first for a minute only, and a notification never holds up another mailbox, nor a reply once something is the matter with it.',
+      resolve: async (row, _args, { em }) =>
+        row.state === 'QUEUED'
+          ? ((await mailInTheWay(em, `${row.organization.id}:${row.id}`)) ?? null)
+          : null,
     }),
     mailbox: t.field({
       type: Mailbox,
@@ -214,7 +224,7 @@ function outboundMessageFilter({
 
 mutation('retryOutboundMessage', {
   description:
-    'Tries a mail again that has failed, with the same content. Where Microsoft may have sent it after all, that is looked at first. A mail that waits already stays as it is.',
+    'Tries a mail again that has failed, with the same content. Where Microsoft may have sent it after all, that is looked at first. A mail that waits is tried at once, with all else that waits in its mailbox: for when what was in the way is mended, such as an account that an administrator has released. A pause that Microsoft asked for is kept.',
   permission: 'outbound-message:manage',
   input: (t) => ({ outboundMessageId: t.id({ required: true, description: 'Which mail.' }) }),
   payload: { outboundMessage: { type: OutboundMessage, description: 'The mail, which waits again.' } },

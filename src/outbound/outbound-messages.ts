@@ -12,6 +12,7 @@ import { checkSentCopyJob, deliverJob } from './deliver.jobs.ts';
 import { OutboundMessageNotFailedError, OutboundMessageNotQueuedError } from './outbound-errors.ts';
 import { OUTBOUND_KINDS, OUTBOUND_STATES, OutboundMessage } from './outbound-message.entity.ts';
 import { lanesOfTicket } from './outbox-rows.ts';
+import { hurryMailboxes } from './sending-pause.ts';
 
 const outboundMessageFilter = z.object({
   state: z.array(z.enum(OUTBOUND_STATES)).max(10).nullish(),
@@ -45,7 +46,8 @@ export const deliveryOf = batching(async (em, messageIds: readonly string[]) => 
 });
 
 /**
- * Tries a mail again that has failed; one that waits or is sent already stays as it is. What Microsoft may have sent
+ * Tries a mail again that has failed. One that waits is hurried together with all else that waits in its mailbox: somebody
+ * says that what was in the way is mended, such as an account that Microsoft had blocked. What Microsoft may have sent
  * after all is looked for first. Throws NotFoundError and {@link OutboundMessageNotFailedError}.
  */
 export async function retryOutboundMessage(
@@ -64,9 +66,10 @@ export async function retryOutboundMessage(
       [now, organizationId, id],
     );
     if (retried === undefined) {
-      const { state } = await getOutboundMessage(inside, id);
-      if (state === 'QUEUED' || state === 'SENDING') return;
-      throw new OutboundMessageNotFailedError();
+      const { state, mailbox } = await getOutboundMessage(inside, id);
+      if (state !== 'QUEUED' && state !== 'SENDING') throw new OutboundMessageNotFailedError();
+      await hurryMailboxes(inside, organizationId, { mailboxId: mailbox.id });
+      return;
     }
     const { mailbox_id: mailboxId, lane } = retried;
     await enqueue(inside, deliverJob, { organizationId, mailboxId, lane });

@@ -9,7 +9,6 @@ import type { CannotSendError } from '../mailboxes/sending-errors.ts';
 import type { OutgoingMail } from '../microsoft365/mail-sending.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
-import { recordEvents } from '../realtime/record.ts';
 import {
   type OutboundKind,
   type OutboundLane,
@@ -29,98 +28,6 @@ export interface Lane {
   organizationId: string;
   mailboxId: string;
   lane: OutboundLane;
-}
-
-/**
- * An earlier mail of the same ticket that is not sent yet. A notification that fails does not hold up what people write.
- * SQL, of `queued` and for `$earlier`.
- */
-const BEHIND_ANOTHER = `exists (select from outbound_message as earlier
-  where earlier.organization_id = queued.organization_id and earlier.ticket_id = queued.ticket_id
-    and earlier.position < queued.position and earlier.state in ('QUEUED', 'SENDING')
-    and not (earlier.priority > queued.priority and earlier.failed_since is not null))`;
-
-/** As urgent as the most urgent mail that waits behind it: a reply waits for no other notification than its ticket's own. */
-const URGENCY = `least(queued.priority, coalesce((select min(later.priority) from outbound_message as later
-  where later.organization_id = queued.organization_id and later.ticket_id = queued.ticket_id
-    and later.position > queued.position and later.state = 'QUEUED'), queued.priority))`;
-
-/** Without a problem it is due at once, by whichever clock it was queued. */
-const IS_DUE = '(queued.problem is null or queued.due_at <= clock_timestamp())';
-
-/**
- * Takes the next mail of a lane that is due, and says so to everybody. Null when there is none. In one statement with the
- * choice: what was cancelled in the same instant is not taken, and what was taken cannot be cancelled any more.
- */
-export async function claimNext(
-  em: EntityManager,
-  { organizationId, mailboxId, lane }: Lane,
-  now: Date,
-): Promise<string | null> {
-  return await em.transactional(async (inside) => {
-    const [row] = await inside.execute<{ id: string; ticket_id: string | null }[]>(
-      `update outbound_message as taken
-          set state = 'SENDING', attempts = attempts + 1, version = version + 1, updated_at = ?
-        where taken.organization_id = ? and taken.state in ('QUEUED', 'SENDING') and taken.id = (
-          select id from outbound_message as queued
-           where queued.organization_id = ? and queued.mailbox_id = ? and queued.lane = ?
-             and queued.state in ('QUEUED', 'SENDING') and ${IS_DUE} and not ${BEHIND_ANOTHER}
-           order by ${URGENCY}, queued.position limit 1)
-        returning id, ticket_id`,
-      [now, organizationId, organizationId, mailboxId, lane],
-    );
-    if (row === undefined) return null;
-    await recordEvents(inside, organizationId, [
-      { type: 'outbound-message.changed', outboundMessageId: row.id, ticketId: row.ticket_id },
-    ]);
-    return row.id;
-  });
-}
-
-/** After how many milliseconds something of the lane is due; null when nothing waits that only time makes due. */
-export async function dueAfter(
-  em: EntityManager,
-  { organizationId, mailboxId, lane }: Lane,
-): Promise<number | null> {
-  const [row] = await em.execute<{ milliseconds: number | null }[]>(
-    `select (extract(epoch from min(case when problem is null then clock_timestamp() else due_at end)
-         - clock_timestamp()) * 1000)::float8 as milliseconds
-       from outbound_message as queued
-      where organization_id = ? and mailbox_id = ? and lane = ? and state in ('QUEUED', 'SENDING')
-        and not ${BEHIND_ANOTHER}`,
-    [organizationId, mailboxId, lane],
-  );
-  return row?.milliseconds == null ? null : Math.max(0, row.milliseconds);
-}
-
-/** After how many milliseconds the first of those is due that are waiting for their time; null when none is. */
-export async function nextDueAfter(
-  em: EntityManager,
-  { organizationId, mailboxId, lane }: Lane,
-): Promise<number | null> {
-  const [row] = await em.execute<{ milliseconds: number | null }[]>(
-    `select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::float8 as milliseconds
-       from outbound_message
-      where organization_id = ? and mailbox_id = ? and lane = ? and state in ('QUEUED', 'SENDING')
-        and problem is not null and due_at > clock_timestamp()`,
-    [organizationId, mailboxId, lane],
-  );
-  return row?.milliseconds == null ? null : Math.max(0, row.milliseconds);
-}
-
-/** Whether a more urgent mail of its ticket waits behind a mail. */
-export async function holdsUpAnother(
-  em: EntityManager,
-  { organizationId, id }: Pick<DeliveryRow, 'organizationId' | 'id'>,
-): Promise<boolean> {
-  const found = await em.execute<object[]>(
-    `select from outbound_message as own join outbound_message as later
-         on later.organization_id = own.organization_id and later.ticket_id = own.ticket_id
-           and later.position > own.position and later.priority < own.priority and later.state = 'QUEUED'
-      where own.organization_id = ? and own.id = ? limit 1`,
-    [organizationId, id],
-  );
-  return found.length > 0;
 }
 
 /** A row that is being delivered, as a plain object: it is written by {@link saveClaimed} alone, never by a flush. */
@@ -214,7 +121,12 @@ export async function loadForDelivery(
     sentAt: found.sentAt ?? null,
     problem: found.problem ?? null,
   };
-  return { row, sender, refusal: () => refusalOf(sender, organization, found.author?.id ?? null) };
+  const refusal = () => {
+    const reason = refusalOf(sender, organization, found.author?.id ?? null);
+    // That it is blocked is what the mailbox was told before: this mail finds out whether it still is.
+    return reason?.code === 'SENDING_BLOCKED' ? null : reason;
+  };
+  return { row, sender, refusal };
 }
 
 /** What the delivery changes of a row. */

@@ -1,6 +1,6 @@
 import { Organization } from '../access/organization.entity.ts';
 import { User } from '../access/user.entity.ts';
-import { enqueue } from '../jobs/define-job.ts';
+import { enqueueMany } from '../jobs/enqueue-many.ts';
 import type { ChosenIdentity } from '../mailboxes/choose-identity.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { recordEvents } from '../realtime/record.ts';
@@ -8,6 +8,7 @@ import { type Correspondent, Message } from '../ticketing/message.entity.ts';
 import { Ticket } from '../ticketing/ticket.entity.ts';
 import { deliverJob } from './deliver.jobs.ts';
 import { type OutboundKind, OutboundMessage } from './outbound-message.entity.ts';
+import { lanesOfTicket } from './outbox-rows.ts';
 
 /** A mail with more bytes of files than this goes by the lane for large ones: they take seconds to minutes to upload. */
 const BULKY_BYTES = 3 * 1024 * 1024;
@@ -86,7 +87,12 @@ export async function queueOutbound(em: EntityManager, request: OutboundRequest)
     updatedAt: now,
   });
   await em.flush();
-  await enqueue(em, deliverJob, { organizationId, mailboxId: mailbox.id, lane: outbound.lane });
+  // A notification that waits for the limit of notifications, be it in the other lane, takes the part of the reply behind it.
+  const lanes =
+    kind === 'REPLY' && ticketId !== null
+      ? await lanesOfTicket(em, organizationId, ticketId)
+      : [{ organizationId, mailboxId: mailbox.id, lane: outbound.lane }];
+  await enqueueMany(em, deliverJob, lanes);
   await recordEvents(em, organizationId, [
     { type: 'outbound-message.changed', outboundMessageId: outbound.id, ticketId },
   ]);

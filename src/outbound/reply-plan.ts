@@ -4,6 +4,7 @@ import type { EntityManager } from '../platform/database.ts';
 import { Message } from '../ticketing/message.entity.ts';
 import type { Ticket } from '../ticketing/ticket.entity.ts';
 import { composeBody, type ReplyBody, readAuthoredHtml, replySubject } from './compose.ts';
+import { stuckBefore } from './outbound-waiting.ts';
 import { type Quote, quoteMail } from './quote.ts';
 import { type ChosenRecipients, chooseRecipients } from './recipients.ts';
 import { replyAddressOf } from './reply-address.ts';
@@ -120,6 +121,7 @@ export async function planReply(
       recipients,
       quoted,
       riskyBytes: isRisky ? sizeOf(files) : null,
+      stuck: await stuckBefore(em, organizationId, ticket.id, chosen.mailbox.id),
     }),
   };
 }

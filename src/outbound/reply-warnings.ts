@@ -1,4 +1,5 @@
 import type { ChosenIdentity } from '../mailboxes/choose-identity.ts';
+import type { Problem } from '../platform/problem.ts';
 import type { Quote } from './quote.ts';
 import type { ChosenRecipients } from './recipients.ts';
 import type { ReplyAddress } from './reply-address.ts';
@@ -15,6 +16,7 @@ export const REPLY_WARNINGS = [
   'ANOTHER_ADDRESS',
   'ANSWERS_NOT_RECEIVED',
   'LARGE_FILES',
+  'EARLIER_MESSAGE_WAITS',
 ] as const;
 export type ReplyWarningKind = (typeof REPLY_WARNINGS)[number];
 
@@ -33,11 +35,13 @@ export interface WarnedReply {
   quoted: { quote: Quote; isAnyImageLeftOut: boolean } | null;
   /** The bytes of its files where they may be too many for the mailbox; null: they are not. */
   riskyBytes: number | null;
+  /** A mail of the ticket that has to go first, and waits because something is the matter with it. */
+  stuck: { subject: string; problem: Problem } | null;
 }
 
 /** Everything to know of a reply. Pure. */
 export function warningsOf(reply: WarnedReply): ReplyWarning[] {
-  const { quoted, chosen, recipients, riskyBytes } = reply;
+  const { quoted, chosen, recipients, riskyBytes, stuck } = reply;
   const { identity } = chosen;
   const { dropped } = recipients;
   const warnings: (ReplyWarning | false)[] = [
@@ -65,6 +69,10 @@ export function warningsOf(reply: WarnedReply): ReplyWarning[] {
     riskyBytes !== null && {
       kind: 'LARGE_FILES',
       message: `The files have ${Math.round(riskyBytes / 1_000_000)} MB together. Exchange takes 35 MB from a mailbox unless an administrator has raised that (Set-Mailbox -MaxSendSize), and none that large has been sent from ${chosen.mailbox.emailAddress} yet: it may fail. Other mail systems often take no more than 25 MB.`,
+    },
+    stuck !== null && {
+      kind: 'EARLIER_MESSAGE_WAITS',
+      message: `An earlier mail of the ticket, “${stuck.subject}”, is not sent yet, and this one goes after it. ${stuck.problem.message} To send only this one, cancel that one with cancelOutboundMessage.`,
     },
   ];
   return warnings.filter((warning) => warning !== false);

@@ -55,6 +55,8 @@ const WarningEnum = enumType('ReplyWarningKind', 'What the author of a reply sho
     'Nobody takes in what is answered to it, as far as is known, nor the report that it could not be delivered: set a reply address in the sender profile, or take mail in from the mailbox.',
   LARGE_FILES:
     'The files are larger together than the 35 MB that Exchange takes unless an administrator has raised that, and none that large was sent from the mailbox yet.',
+  EARLIER_MESSAGE_WAITS:
+    'An earlier mail of the ticket from the same mailbox waits because something is the matter with it, and goes first.',
 });
 
 export const AddedRecipientType = builder
