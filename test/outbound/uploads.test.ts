@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enqueue } from '../../src/jobs/define-job.ts';
+import { LARGEST_FILE_BYTES } from '../../src/microsoft365/mail-upload.ts';
 import { sweepUploadsJob } from '../../src/outbound/sweep-uploads.ts';
 import { Upload } from '../../src/outbound/upload.entity.ts';
 import { DAY } from '../../src/platform/clock.ts';
@@ -156,10 +157,11 @@ describe('an upload', () => {
 });
 
 describe('refused is', () => {
-  test('what is empty or larger than 150 MB', async () => {
-    for (const size of [0, -1, 150 * 1024 * 1024 + 1]) {
+  test('what is empty, or larger than what can be delivered', async () => {
+    for (const size of [0, -1, LARGEST_FILE_BYTES + 1]) {
       expect((await announce(size)).code).toBe('INVALID_INPUT');
     }
+    expect((await announce(LARGEST_FILE_BYTES)).code).toBeUndefined();
   });
 
   test('who sends no key, may not reply, or did not announce it', async () => {
@@ -202,10 +204,10 @@ describe('refused is', () => {
 
   test('one too many of a user, by number and by bytes', async () => {
     const { secret } = await signIn(app.database, desk.organizationId, 'AGENT');
-    const size = 150 * 1024 * 1024;
-    for (let i = 0; i < 6; i += 1) expect((await announce(size, { key: secret })).code).toBeUndefined();
+    const size = 150_000_000;
+    for (let i = 0; i < 7; i += 1) expect((await announce(size, { key: secret })).code).toBeUndefined();
     expect((await announce(size, { key: secret })).code).toBe('TOO_MANY_UPLOADS');
-    for (let i = 0; i < 94; i += 1) await announce(1, { key: secret });
+    for (let i = 0; i < 93; i += 1) await announce(1, { key: secret });
     expect((await announce(1, { key: secret })).code).toBe('TOO_MANY_UPLOADS');
   });
 });
