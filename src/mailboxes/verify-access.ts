@@ -5,11 +5,12 @@ import { GraphError } from '../microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { attemptOf, type MailboxAccessDeps } from './add-mailbox.ts';
-import { explainRefusal, mayOpenShared, sharedConsentError } from './explain-access.ts';
+import { explainRefusal, mayOpenShared, SHARED_PERMISSION, sharedConsentError } from './explain-access.ts';
 import { confirmSending } from './identities.ts';
-import type { Mailbox } from './mailbox.entity.ts';
+import { Mailbox } from './mailbox.entity.ts';
 import { MailboxAccessError } from './mailbox-access-errors.ts';
 import { accessOf, accountOf, getMailbox } from './mailboxes.ts';
+import { whyMailboxMayNotBeEnabled } from './outgoing-settings.ts';
 
 /** What is tried. */
 export const ACCESS_CHECKS = ['READ', 'WRITE', 'SEND', 'LIMITED'] as const;
@@ -63,7 +64,27 @@ export async function verifyAccess(
     ownChecks(em, deps, subject, request.testMessageTo),
     limitCheck(deps, subject, request.forbiddenAddress),
   ]);
-  return limited === null ? own : [...own, limited];
+  return limited === null ? own : [...own, asFarAsItMayRead(limited, own, subject)];
+}
+
+/** An app that is let into no mailbox at all is kept out of the forbidden one as well: that says nothing about limits. */
+function asFarAsItMayRead(
+  limited: AccessCheck,
+  own: readonly AccessCheck[],
+  { access, account }: Subject,
+): AccessCheck {
+  const mayRead = own.some(({ name, result }) => name === 'READ' && result === 'PASSED');
+  if (limited.result !== 'PASSED' || account.kind === 'USER' || mayRead) return limited;
+  const { microsoftCode, requestId } = limited;
+  return {
+    ...unknown(
+      'LIMITED',
+      `The app cannot read ${access.emailAddress} either, so that it is kept out elsewhere says nothing about limits.`,
+      'Put right first what the check READ says, then try again.',
+    ),
+    microsoftCode,
+    requestId,
+  };
 }
 
 /** What the account may do with the mailbox itself. */
@@ -141,6 +162,12 @@ async function sendCheck(
   const isGranted = account.grantedScopes.some((name) => name.toLowerCase() === wanted);
   // Role assignments of Exchange do not show among the granted ones: there trying is all there is.
   if (!isGranted && (account.kind === 'USER' || recipient === null)) {
+    const isWanted = recipient !== null || (await isOutgoing(em, access));
+    const missing = isWanted ? whyMailboxMayNotBeEnabled({ ...access, removedAt: null }, account) : null;
+    if (missing) {
+      const { code, message: cause, remedy } = missing;
+      return { ...passed('SEND'), result: 'FAILED', code, cause, remedy };
+    }
     return unknown(
       'SEND',
       'The account has not been granted the permission to send mail, which nothing in use needs.',
@@ -158,6 +185,12 @@ async function sendCheck(
   const check = await tried(deps, subject, 'SEND', () => inspection.trySending(access, recipient, signal));
   if (check.result === 'PASSED') await confirmSending(em.fork(), access, clock.now());
   return check;
+}
+
+/** Whether mail of the mailbox waits for the permission to send. */
+async function isOutgoing(em: EntityManager, { accountId, emailAddress }: MailboxAccess): Promise<boolean> {
+  const mailbox = { account: accountId, emailAddress, outgoingEnabled: true, removedAt: null };
+  return (await em.count(Mailbox, mailbox)) > 0;
 }
 
 /** Whether a mailbox that must not be reachable is not; null where nobody asked and no policy of Exchange applies. */
@@ -178,7 +211,17 @@ async function limitCheck(
     await inspection.readInbox(accessThrough(account, forbiddenAddress), signal);
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
-    if (error.code === 'MAILBOX_ACCESS_DENIED') return { ...passed('LIMITED'), ...microsoftOf(error) };
+    if (error.code === 'MAILBOX_ACCESS_DENIED') {
+      if (mayOpenShared(account)) return { ...passed('LIMITED'), ...microsoftOf(error) };
+      return {
+        ...unknown(
+          'LIMITED',
+          `The account has not been granted ${SHARED_PERMISSION}, so it opens no mailbox of others, whatever rights it has in Exchange.`,
+          'Sign in with it for shared mailboxes (purpose SHARED_MAILBOXES), then try again: only then Exchange decides.',
+        ),
+        ...microsoftOf(error),
+      };
+    }
     if (error.code === 'MAILBOX_NOT_FOUND' || error.code === 'MAILBOX_NOT_ENABLED') {
       return {
         ...unknown(

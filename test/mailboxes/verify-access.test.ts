@@ -70,6 +70,52 @@ describe('delegated', () => {
     });
   });
 
+  test('an account that signed in for its own mailbox alone cannot tell whether it is limited', async () => {
+    const address = await stage.newMailbox();
+    const { accountId } = await stage.connect(address, 'MAIL');
+    const secret = await stage.newMailbox({ kind: 'shared', fullAccess: [address] });
+    const input = { accountId, emailAddress: address, mailboxThatMustNotBeReachable: secret };
+    expect(await verify(input)).toMatchObject({
+      READ: { result: 'PASSED' },
+      LIMITED: {
+        result: 'UNKNOWN',
+        microsoftCode: 'ErrorAccessDenied',
+        remedy: expect.stringContaining('SHARED_MAILBOXES'),
+      },
+    });
+  });
+
+  test('a missing permission to send is a failure where mail is sent or a message was to be, with the purpose that grants it', async () => {
+    const address = await stage.newMailbox();
+    const { accountId, integrationId, clientId } = await stage.connect(address, 'SENDING');
+    const missing = {
+      result: 'FAILED',
+      code: 'CONSENT_REQUIRED',
+      cause: expect.stringContaining('Mail.Send'),
+      remedy: expect.stringContaining('purpose SENDING)'),
+    };
+    const own = { accountId, emailAddress: address };
+    const mailboxId = (await stage.mailboxes()).find(({ emailAddress }) => emailAddress === address)?.id;
+    await stage.desk.request(
+      `mutation ($input: UpdateOutgoingSettingsInput!) { updateOutgoingSettings(input: $input) { __typename } }`,
+      { input: { mailboxId, enabled: true } },
+    );
+    await stage.exchange('consents/revoke', { clientId, address, scopes: ['Mail.Send'] });
+    await stage.desk.request(
+      `mutation ($input: RefreshAccountInput!) { refreshAccount(input: $input) { __typename } }`,
+      { input: { accountId } },
+    );
+    expect((await verify(own))['SEND']).toMatchObject(missing);
+    expect((await verify({ mailboxId }))['SEND']).toMatchObject(missing);
+    const shared = await stage.newMailbox({ kind: 'shared', fullAccess: [address] });
+    await stage.connect(address, 'SHARED_MAILBOXES', integrationId);
+    expect((await verify({ accountId, emailAddress: shared }))['SEND']).toMatchObject({ result: 'UNKNOWN' });
+    expect((await verify({ accountId, emailAddress: shared, testMessageTo: address }))['SEND']).toMatchObject({
+      ...missing,
+      remedy: expect.stringContaining('SENDING_SHARED'),
+    });
+  });
+
   test('it must be clear which mailbox is meant', async () => {
     const address = await stage.newMailbox();
     const { accountId } = await stage.connect(address);
@@ -146,6 +192,22 @@ describe('application mode', () => {
     await appAccess(clientId, { policy: { accessRight: 'DenyAccess', members: [wanted] } });
     expect((await verify({ accountId, emailAddress: wanted }))['READ']?.result).toBe('FAILED');
     expect((await verify({ accountId, emailAddress: other }))['READ']?.result).toBe('PASSED');
+  });
+
+  test('an app that nobody has consented to is kept out everywhere, which says nothing about limits', async () => {
+    await stage.exchange('tenants/contoso.example/settings', { rolesNeedConsent: true });
+    const { accountId } = await stage.connectTenant();
+    const emailAddress = await stage.newMailbox();
+    const checks = await verify({
+      accountId,
+      emailAddress,
+      mailboxThatMustNotBeReachable: await stage.newMailbox(),
+    });
+    expect(checks).toMatchObject({
+      READ: { result: 'FAILED', code: 'CONSENT_REQUIRED' },
+      LIMITED: { result: 'UNKNOWN', code: null, remedy: expect.stringContaining('READ') },
+    });
+    await stage.exchange('tenants/contoso.example/settings', { rolesNeedConsent: false });
   });
 
   test('a mailbox that does not exist says nothing about limits', async () => {
