@@ -1,4 +1,4 @@
-import type { Folder, FolderChange, StoredMessage } from './mailbox.ts';
+import type { Folder, FolderChange, Mailbox, StoredMessage } from './mailbox.ts';
 
 /** A folder remembers this many changes; older ones are dropped and delta links into them answer 410. */
 const MOST_CHANGES = 200_000;
@@ -6,6 +6,17 @@ const MOST_CHANGES = 200_000;
 /** The position after the newest change: a delta link from here reports only what happens from now on. */
 export function endOfLog(folder: Folder): number {
   return folder.logStart + folder.log.length;
+}
+
+/** The position after the newest change that a delta query shows when it is `lag` milliseconds behind. */
+export function shownEndOfLog(mailbox: Mailbox, folder: Folder, now: number, lag: number): number {
+  // Also where the clock was set back, and everything seems to lie ahead.
+  if (lag === 0) return endOfLog(folder);
+  const isShown = ({ immutableId }: FolderChange) => {
+    const message = mailbox.messages.get(immutableId);
+    return message === undefined || message.modifiedAt <= now - lag;
+  };
+  return folder.logStart + folder.log.findLastIndex(isShown) + 1;
 }
 
 /** Writes down that a message arrived in, changed in, or left this folder. */

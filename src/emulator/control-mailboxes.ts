@@ -98,6 +98,7 @@ export function controlMailboxRoutes(world: World): Hono {
       repeatedLinks: input.repeatedLinks ?? none.repeatedLinks,
       emptyPages: input.emptyPages ?? none.emptyPages,
       partialUpdates: input.partialUpdates ?? none.partialUpdates,
+      deltaLagMs: input.deltaLagMs ?? none.deltaLagMs,
       oddMessages: odd,
     };
     world.quirks.set(user.id, quirks);

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { endOfLog } from './change-log.ts';
+import { shownEndOfLog } from './change-log.ts';
 import { type DeltaItem, type DeltaPage, deltaPage, syncStateNotFound } from './delta.ts';
 import { type DeltaToken, readDeltaToken, writeDeltaToken } from './delta-token.ts';
 import { linkUrl } from './links.ts';
@@ -20,14 +20,15 @@ export function deltaRoutes(world: World): Hono<GraphEnv> {
     const { mailbox, preferences } = openMailbox(c, world, 'read');
     const url = linkUrl(c, world);
     const folder = folderOf(mailbox, c.req.param('folder'));
+    const quirks = world.quirks.get(mailbox.userId) ?? noQuirks();
+    const end = shownEndOfLog(mailbox, folder, world.state.clock.now(), quirks.deltaLagMs);
     const text = url.searchParams.get('$skiptoken') ?? url.searchParams.get('$deltatoken');
-    const token = text === null ? firstToken(folder, url.searchParams, world) : readDeltaToken(text);
+    const token = text === null ? firstToken(folder, url.searchParams, world, end) : readDeltaToken(text);
     const isStale = token.generation !== world.state.deltaGeneration || token.folderId !== folder.id;
     if (isStale) throw syncStateNotFound(`${url.origin}${url.pathname}`);
 
-    const quirks = world.quirks.get(mailbox.userId) ?? noQuirks();
     const pageSize = preferences.maxPageSize ?? token.top ?? world.settings.pageSize;
-    const page = quirkyPage(quirks, token, () => deltaPage(mailbox, folder, token, pageSize));
+    const page = quirkyPage(quirks, token, () => deltaPage(mailbox, folder, token, { pageSize, end }));
     const name = page.isLast ? '$deltatoken' : '$skiptoken';
     return c.json({
       '@odata.context': `${url.origin}/v1.0/$metadata#Collection(message)`,
@@ -74,7 +75,7 @@ function itemJson(item: DeltaItem, token: DeltaToken, preferences: Preferences, 
   };
 }
 
-function firstToken(folder: Folder, query: URLSearchParams, world: World): DeltaToken {
+function firstToken(folder: Folder, query: URLSearchParams, world: World, end: number): DeltaToken {
   const { select, top, filter, order, skip, extendedProperties } = readMessageQuery(query, isMessageProperty);
   const [clause] = filter;
   if (filter.length > 1 || (clause !== undefined && !isLowerBound(clause))) {
@@ -95,9 +96,9 @@ function firstToken(folder: Folder, query: URLSearchParams, world: World): Delta
     after: null,
     isFirstRound: true,
     given: 0,
-    position: endOfLog(folder),
+    position: end,
     page: 0,
-    roundStart: endOfLog(folder),
+    roundStart: end,
   };
 }
 

@@ -1,4 +1,3 @@
-import { endOfLog } from './change-log.ts';
 import type { DeltaToken } from './delta-token.ts';
 import { GraphFault } from './graph-fault.ts';
 import type { Folder, FolderChange, Mailbox, StoredMessage } from './mailbox.ts';
@@ -20,12 +19,20 @@ export interface DeltaPage {
   isLast: boolean;
 }
 
-/** The next page. Throws 410 `syncStateNotFound` when the log no longer reaches back to the token. */
-export function deltaPage(mailbox: Mailbox, folder: Folder, token: DeltaToken, pageSize: number): DeltaPage {
+/**
+ * The next page, of what the change log holds before the position `end`. Throws 410 `syncStateNotFound` when the log no
+ * longer reaches back to the token.
+ */
+export function deltaPage(
+  mailbox: Mailbox,
+  folder: Folder,
+  token: DeltaToken,
+  { pageSize, end }: { pageSize: number; end: number },
+): DeltaPage {
   if (token.position < folder.logStart) throw syncStateNotFound();
   return token.isFirstRound
-    ? firstRoundPage(folder, token, pageSize)
-    : laterRoundPage(mailbox, folder, token, pageSize);
+    ? firstRoundPage(folder, token, pageSize, end)
+    : laterRoundPage(mailbox, folder, token, pageSize, end);
 }
 
 /** 410: the client has to start again without a token. `restartUrl` is where. */
@@ -39,7 +46,7 @@ export function syncStateNotFound(restartUrl?: string): GraphFault {
 }
 
 /** The folder as it is, from the place of the last message given; changes meanwhile are left to the next round. */
-function firstRoundPage(folder: Folder, token: DeltaToken, pageSize: number): DeltaPage {
+function firstRoundPage(folder: Folder, token: DeltaToken, pageSize: number, end: number): DeltaPage {
   const { messages } = folder;
   const lowest = lowestIndex(folder, token);
   const room =
@@ -56,7 +63,7 @@ function firstRoundPage(folder: Folder, token: DeltaToken, pageSize: number): De
   const isLast = page.length < room || isFull;
   const hidden = token.changeType === 'updated' || token.changeType === 'deleted';
   return {
-    items: hidden ? [] : page.map((message) => ({ message, isNew: true })),
+    items: hidden ? [] : page.filter(isShown).map((message) => ({ message, isNew: true })),
     isLast,
     next: {
       ...token,
@@ -66,6 +73,10 @@ function firstRoundPage(folder: Folder, token: DeltaToken, pageSize: number): De
       roundStart: token.position,
     },
   };
+
+  function isShown({ immutableId }: StoredMessage): boolean {
+    return (folder.lastChanges.get(immutableId)?.created ?? 0) < end;
+  }
 }
 
 function lowestIndex(folder: Folder, token: DeltaToken): number {
@@ -82,9 +93,14 @@ function indexAfter(folder: Folder, token: DeltaToken): number {
 }
 
 /** What happened since: each message once, as it is now, at the place of its last change. */
-function laterRoundPage(mailbox: Mailbox, folder: Folder, token: DeltaToken, pageSize: number): DeltaPage {
+function laterRoundPage(
+  mailbox: Mailbox,
+  folder: Folder,
+  token: DeltaToken,
+  pageSize: number,
+  end: number,
+): DeltaPage {
   const items: DeltaItem[] = [];
-  const end = endOfLog(folder);
   const farthest = Math.min(end, token.position + pageSize * ENTRIES_PER_ITEM);
   let position = token.position;
   for (; position < farthest && items.length < pageSize; position += 1) {

@@ -17,6 +17,8 @@ export const quirksSchema = z.strictObject({
   emptyPages: z.int().min(0).max(10_000).optional(),
   /** True: a message that changed comes in a delta query with its id and what people change about it, and no more. */
   partialUpdates: z.boolean().optional(),
+  /** A delta query shows what happened to a message only after so long; its id works at once, and it is announced at once. */
+  deltaLagMs: z.int().min(0).max(3_600_000).optional(),
   /** By immutable or default id: how the answers about a message differ from what they should be. */
   oddMessages: z
     .record(z.string().min(1), oddAnswerSchema)
@@ -34,6 +36,7 @@ export interface Quirks {
   repeatedLinks: number;
   emptyPages: number;
   partialUpdates: boolean;
+  deltaLagMs: number;
   /** By immutable id. */
   oddMessages: Map<string, OddAnswer>;
 }
@@ -55,6 +58,7 @@ export function noQuirks(): Quirks {
     repeatedLinks: 0,
     emptyPages: 0,
     partialUpdates: false,
+    deltaLagMs: 0,
     oddMessages: new Map(),
   };
 }

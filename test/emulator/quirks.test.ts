@@ -60,6 +60,25 @@ test('with partial updates a changed message comes without its subject, a new on
   expect(byId.get(fresh.immutableId)).toMatchObject({ subject: 'Help', isRead: false });
 });
 
+test('a delta query that lags shows a mail late, in a round under way and in a new one, while its id works at once', async () => {
+  const { address, delta, ids } = await quirkyMailbox(1);
+  const { deltaLink } = await deltaRound(server, delta);
+  await server.control('PUT', `/mailboxes/${address}/quirks`, { deltaLagMs: 60_000 });
+  const fresh = await server.post(address);
+  const lagging = await deltaRound(server, deltaLink);
+  expect(lagging.items).toEqual([]);
+  const anew = await deltaRound(server, delta);
+  expect(anew.items.map(({ id }) => id)).not.toContain(fresh.immutableId);
+  const byId = await server.graph('GET', `/users/${address}/messages/${fresh.immutableId}`);
+  expect(byId.status).toBe(200);
+
+  await server.control('POST', '/clock', { advanceSeconds: 61 });
+  const late = async (link: string) => (await deltaRound(server, link)).items.map(({ id }) => id);
+  expect(await late(lagging.deltaLink)).toEqual([fresh.immutableId]);
+  expect(await late(anew.deltaLink)).toContain(fresh.immutableId);
+  expect(await late(delta)).toEqual([...ids, fresh.immutableId]);
+});
+
 test('quirks of a message that is not there answer 404', async () => {
   const { address } = await quirkyMailbox(0);
   const answer = await server.control('PUT', `/mailboxes/${address}/quirks`, {
