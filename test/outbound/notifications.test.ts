@@ -88,7 +88,7 @@ describe('RECEIVED', () => {
     ]);
   });
 
-  test('goes to no machine, to no address that nobody reads, and to none of our own', async () => {
+  test('goes to no machine, and to no address that nobody reads', async () => {
     const stage = await newStage();
     await switchOn(stage.desk, 'RECEIVED', { mailboxId: stage.mailboxId });
     const cases: [object, string][] = [
@@ -369,5 +369,22 @@ describe('CLOSED', () => {
     const robot = await open(stage, { from: address(), headers: { 'Auto-Submitted': 'auto-generated' } });
     await update(stage.desk, robot.id, { status: 'CLOSED' });
     expect(await decided(stage.desk, robot.id, 'CLOSED')).toMatchObject([{ reason: 'AUTOMATIC' }]);
+    const again = await open(stage, { from: address(), subject: 'Open again before it was told' });
+    const now = new Date();
+    await stage.fork().transactional((em) =>
+      notify(
+        em,
+        {
+          organizationId: stage.desk.organizationId,
+          kind: 'CLOSED',
+          ticketId: rowId(again.id),
+          messageId: null,
+          position: 2n ** 60n,
+          recordedAt: now,
+        },
+        now,
+      ),
+    );
+    expect(await decided(stage.desk, again.id, 'CLOSED')).toMatchObject([{ reason: 'OUTDATED' }]);
   });
 });
