@@ -16,6 +16,13 @@ import { headerName } from './sender-profiles.ts';
 import { CannotSendError } from './sending-errors.ts';
 import { personalNotAllowed, whyIdentityCannotSend } from './why-identity-cannot-send.ts';
 
+/** What of a mailbox and its account decides whether it can send. */
+type SendingMailbox = Pick<Mailbox, 'emailAddress' | 'kind' | 'removedAt' | 'outgoingEnabled'>;
+type SendingAccount = Pick<
+  Account,
+  'status' | 'kind' | 'emailAddress' | 'displayName' | 'grantedScopes' | 'accessProvenAt'
+>;
+
 /** Accounts that wait for a person, with what that one has to do. The others pass by themselves: mail waits for them. */
 const STUCK: Partial<
   Record<
@@ -49,7 +56,10 @@ const STUCK: Partial<
  * Why nothing can be sent from the mailbox now; null when it can. What passes by itself, such as throttling, is no
  * reason: mail waits in the outbox for it. Pure.
  */
-export function whyMailboxCannotSend(mailbox: Mailbox, account: Account | null): CannotSendError | null {
+export function whyMailboxCannotSend(
+  mailbox: SendingMailbox,
+  account: SendingAccount | null,
+): CannotSendError | null {
   const obstacle = whyMailboxMayNotBeEnabled(mailbox, account);
   if (obstacle || mailbox.outgoingEnabled) return obstacle;
   return new CannotSendError(
@@ -74,7 +84,10 @@ export function whyMailboxIsBlocked({ emailAddress, sendingProblem }: Mailbox): 
 }
 
 /** Why sending cannot even be switched on for the mailbox; null when it can. Pure. */
-export function whyMailboxMayNotBeEnabled(mailbox: Mailbox, account: Account | null): CannotSendError | null {
+export function whyMailboxMayNotBeEnabled(
+  mailbox: Omit<SendingMailbox, 'outgoingEnabled'>,
+  account: SendingAccount | null,
+): CannotSendError | null {
   const { emailAddress } = mailbox;
   if (mailbox.removedAt || !account) {
     return new CannotSendError(
@@ -91,12 +104,15 @@ export function whyMailboxMayNotBeEnabled(mailbox: Mailbox, account: Account | n
   return maySend(mailbox, account) ? null : grantMissing(mailbox, account);
 }
 
-function nameOf({ emailAddress, displayName }: Account): string {
+function nameOf({ emailAddress, displayName }: SendingAccount): string {
   return emailAddress || displayName;
 }
 
-/** Role assignments of Exchange (RBAC for Applications) are in no token: there only sending tells. */
-function maySend({ kind }: Mailbox, account: Account): boolean {
+/**
+ * Role assignments of Exchange (RBAC for Applications) are in no token: a mailbox that was reached without a permission of
+ * Entra tells of them, and one beside a permission of Entra to read is not to be seen.
+ */
+function maySend({ kind }: Pick<Mailbox, 'kind'>, account: SendingAccount): boolean {
   if (account.kind === 'TENANT' && account.accessProvenAt != null) return true;
   return account.grantedScopes.some((name) => name.toLowerCase() === permissionOf(kind).toLowerCase());
 }
@@ -105,11 +121,14 @@ function permissionOf(kind: Mailbox['kind']): string {
   return kind === 'SHARED' ? 'Mail.Send.Shared' : 'Mail.Send';
 }
 
-function grantMissing({ kind, emailAddress }: Mailbox, account: Account): CannotSendError {
+function grantMissing(
+  { kind, emailAddress }: Pick<Mailbox, 'kind' | 'emailAddress'>,
+  account: SendingAccount,
+): CannotSendError {
   const missing = `The account ${nameOf(account)} has not been granted ${permissionOf(kind)}, without which nothing is sent from ${emailAddress}.`;
   const remedy =
     account.kind === 'TENANT'
-      ? "Add the application permission Mail.Send to the app registration and accept on the page of startAdminConsent as an administrator; or assign the role 'Application Mail.Send' to single mailboxes with New-ManagementRoleAssignment in Exchange Online PowerShell."
+      ? "Add the application permission Mail.Send to the app registration and accept on the page of startAdminConsent as an administrator. A role for sending alone, assigned in Exchange beside the permission Mail.ReadWrite of Entra, is not seen: for single mailboxes take Mail.ReadWrite back in Entra, assign both 'Application Mail.ReadWrite' and 'Application Mail.Send' with New-ManagementRoleAssignment in Exchange Online PowerShell, and run verifyMailboxAccess after an hour."
       : kind === 'SHARED'
         ? 'Sign in again with startSignIn for sending from shared mailboxes (purpose SENDING_SHARED) and accept. Where only an administrator may grant it, use startAdminConsent.'
         : 'Sign in again with startSignIn for sending (purpose SENDING) and accept. Where only an administrator may grant it, use startAdminConsent.';

@@ -130,6 +130,33 @@ describe('updateOutgoingSettings', () => {
     });
   });
 
+  test('application mode by roles of Exchange: one for sending alone is not seen, and said to be; both are', async () => {
+    const { accountId, clientId } = await stage.connectTenant();
+    const emailAddress = await stage.newMailbox();
+    const { mailbox } = await stage.run('addSharedMailbox', { accountId, emailAddress });
+    const mailboxId = mailbox?.id ?? '';
+    const assigned = (...roles: string[]) =>
+      stage.exchange(
+        'app-access',
+        { clientId, tenant: 'contoso.example', assignments: [{ roles, members: [emailAddress] }] },
+        'PUT',
+      );
+    await registerAtMicrosoft(stage.app, { clientId, roles: ['Mail.ReadWrite'] });
+    await run('refreshAccount', { accountId });
+    await assigned('Mail.Send');
+    const { code, remedy } = await update(mailboxId, { enabled: true });
+    expect(code).toBe('CONSENT_REQUIRED');
+    expect(remedy).toMatch(/take Mail\.ReadWrite back in Entra.*both.*verifyMailboxAccess/);
+    // What the remedy says.
+    await registerAtMicrosoft(stage.app, { clientId, roles: [] });
+    await assigned('Mail.ReadWrite', 'Mail.Send');
+    await run('refreshAccount', { accountId });
+    await stage.run('verifyMailboxAccess', { accountId, emailAddress });
+    expect(await update(mailboxId, { enabled: true })).toMatchObject({
+      mailbox: { outgoing: { enabled: true, problem: null } },
+    });
+  });
+
   test('no identity that can send: enabling is refused with the reason', async () => {
     const { mailboxId } = await sender();
     await update(mailboxId, { enabled: false });
