@@ -20,6 +20,7 @@ import { REGISTRATION_REASONS } from '../microsoft365/registration-error.ts';
 import { SIGN_IN_REASONS, signInErrorCode } from '../microsoft365/sign-in-error.ts';
 import { REGISTRATION_CODES } from '../microsoft365/verify-registration.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+import { SENDING_GRAPH_CODES, SENDING_REMEDIES } from './sending-catalogue.ts';
 
 /** Where an administrator meets an error; the same code may have another remedy elsewhere. */
 export const CATALOGUE_AREAS = {
@@ -27,6 +28,7 @@ export const CATALOGUE_AREAS = {
   SIGN_IN: 'Signing in',
   ACCOUNT: 'Accounts, when their tokens are renewed',
   MAILBOX: 'Mailboxes',
+  SENDING: 'Sending',
   PUSH: 'Announcements of new mail',
 } as const;
 export type CatalogueArea = keyof typeof CATALOGUE_AREAS;
@@ -63,6 +65,7 @@ export const ERROR_CATALOGUE: readonly CatalogueRow[] = [
   ...signInRows(),
   ...accountRows(),
   ...mailboxRows(),
+  ...sendingRows(),
   ...pushRows(),
 ];
 
@@ -110,7 +113,7 @@ function mailboxRows(): CatalogueRow[] {
   const connected = new MailboxAlreadyConnectedError('of the address', 'of another account');
   const codes = entriesOf(GRAPH_REMEDIES)
     .map(([code]) => code)
-    .filter((code) => !accountCodes().includes(code) && !isPush(code));
+    .filter((code) => !accountCodes().includes(code) && !isPush(code) && !isSending(code));
   return [
     ...codes.map((code) => ({
       area: 'MAILBOX' as const,
@@ -143,6 +146,16 @@ function mailboxRows(): CatalogueRow[] {
   ];
 }
 
+function sendingRows(): CatalogueRow[] {
+  return entriesOf(SENDING_REMEDIES).map(([code, remedy]) => ({
+    area: 'SENDING' as const,
+    code,
+    cause: ERROR_CODES[code],
+    remedy,
+    microsoftCodes: isSending(code) ? graphCodes(code, ['MAILBOX', 'FOLDER', 'ITEM']) : [],
+  }));
+}
+
 function pushRows(): CatalogueRow[] {
   return entriesOf(GRAPH_REMEDIES)
     .map(([code]) => code)
@@ -160,6 +173,11 @@ function pushRows(): CatalogueRow[] {
 function accountCodes(): GraphErrorCode[] {
   const codes = [null, ...ENTRA_OUTCOMES].map((outcome) => refreshRefusal(outcome).code);
   return [...new Set<GraphErrorCode>([...codes, 'ACCOUNT_DISCONNECTED'])];
+}
+
+/** Of Microsoft, and of sending alone. */
+function isSending(code: ErrorCode): code is (typeof SENDING_GRAPH_CODES)[number] {
+  return SENDING_GRAPH_CODES.some((known) => known === code);
 }
 
 function isPush(code: GraphErrorCode): boolean {

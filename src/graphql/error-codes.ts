@@ -202,6 +202,19 @@ const REPLY_CODES = {
   UPLOAD_SIZE_MISMATCH: 'The content has another size than the upload was announced with.',
 } as const;
 
+/** The codes of sending: a row each in the catalogue. */
+export type SendingCode =
+  | CannotSendCode
+  | 'ATTACHMENT_NOT_STORED'
+  | 'MESSAGE_TOO_LARGE'
+  | 'RECIPIENT_REFUSED'
+  | 'SEND_AS_DENIED'
+  | 'SENDING_BLOCKED'
+  | 'SENDING_LIMIT_REACHED'
+  | keyof typeof SENDER_CODES
+  | keyof typeof OUTBOUND_CODES
+  | keyof typeof REPLY_CODES;
+
 /** Starting the process; never seen by clients. */
 const PROCESS_CODES = {
   INVALID_CONFIGURATION: 'The environment of the server has faults.',

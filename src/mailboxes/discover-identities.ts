@@ -85,7 +85,12 @@ async function noteReadable(em: EntityManager, mailbox: Mailbox, problem: Proble
   }
 }
 
-function notReadable({ emailAddress }: Mailbox, account: Account, now: Date): Problem {
+/** What is said where only the primary address is known, and what to do. */
+export function notReadable(
+  { emailAddress }: Pick<Mailbox, 'emailAddress'>,
+  account: Pick<Account, 'kind'>,
+  now: Date,
+): Problem {
   const remedy =
     account.kind === 'TENANT'
       ? 'Give the app registration the application permission User.Read.All, accept on the page of startAdminConsent, and run refreshAccount.'

@@ -4,7 +4,12 @@ import { CannotSendError } from './sending-errors.ts';
 
 /** Why the identity itself cannot be sent as; null when it can, as far as that is known. Pure. */
 export function whyIdentityCannotSend(
-  { emailAddress, status, problem, removedAt }: Identity,
+  {
+    emailAddress,
+    status,
+    problem,
+    removedAt,
+  }: Pick<Identity, 'emailAddress' | 'status' | 'problem' | 'removedAt'>,
   profile: SenderProfile | null,
 ): CannotSendError | null {
   if (removedAt) return notAvailable();

@@ -213,6 +213,7 @@ const GENERAL = {
   SIGN_IN: signingIn,
   ACCOUNT: renewing,
   MAILBOX: asking,
+  SENDING: asking,
   PUSH: null,
 } as const;
 

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ERROR_CATALOGUE } from '../../src/graphql/error-catalogue.ts';
+import { type CatalogueRow, ERROR_CATALOGUE } from '../../src/graphql/error-catalogue.ts';
 import { ERROR_CODES } from '../../src/graphql/error-codes.ts';
 import { isCatalogueCurrent, printErrors } from '../../src/graphql/print-errors.ts';
 import { producerOf, SPECIAL_ROWS } from './catalogue-producers.ts';
 import { type CatalogueStage, startCatalogueStage } from './catalogue-stage.ts';
+import { testOf, WITNESSES } from './catalogue-witnesses.ts';
 
 let stage: CatalogueStage;
 beforeAll(async () => {
@@ -21,8 +22,24 @@ const SPECIFIC = new Set([
   'ACCESS_NOT_LIMITED',
 ]);
 
+/** Whether another test makes it happen. */
+const isWitnessed = ({ area, code, microsoftCodes }: CatalogueRow) =>
+  area === 'SENDING' && microsoftCodes.length === 0 && Object.hasOwn(WITNESSES, code);
+
 test('every row of the catalogue has something that makes it happen', () => {
-  expect(ERROR_CATALOGUE.filter((row) => producerOf(row) === null).map(nameOf)).toEqual([]);
+  const without = ERROR_CATALOGUE.filter((row) => producerOf(row) === null && !isWitnessed(row));
+  expect(without.map(nameOf)).toEqual([]);
+});
+
+test.each(Object.entries(WITNESSES))('SENDING %s is demanded by the test that is named', (code, witness) => {
+  expect(ERROR_CATALOGUE.filter(isWitnessed).map((row) => row.code)).toContain(code);
+  expect(testOf(witness)).toContain(`'${code}'`);
+});
+
+test('a test that is not there, or that is about another code, would be seen (a control)', () => {
+  const [file] = WITNESSES.DRAFT_DELETED;
+  expect(testOf([file, 'no such title'])).toBeNull();
+  expect(testOf(WITNESSES.DRAFT_DELETED)).not.toContain(`'FILE_MISSING'`);
 });
 
 test('a row that nothing makes happen would be seen (a control)', () => {
@@ -56,10 +73,11 @@ test('schema/errors.md is what the code prints', () => {
   for (const { code } of ERROR_CATALOGUE) expect(printErrors()).toContain(`### \`${code}\``);
 });
 
-const cases = ERROR_CATALOGUE.flatMap((row) => {
+const cases = ERROR_CATALOGUE.filter((row) => !isWitnessed(row)).flatMap((row) => {
   // At sign-in every code of Microsoft is tried; elsewhere one of each kind, since the table is the same.
-  const codes =
-    row.area === 'SIGN_IN' || row.area === 'MAILBOX' ? row.microsoftCodes : row.microsoftCodes.slice(0, 1);
+  const codes = ['SIGN_IN', 'MAILBOX', 'SENDING'].includes(row.area)
+    ? row.microsoftCodes
+    : row.microsoftCodes.slice(0, 1);
   const isGeneral =
     !SPECIAL_ROWS.includes(nameOf(row)) || ['MAILBOX_NOT_FOUND', 'GRAPH_UNAVAILABLE'].includes(row.code);
   return (isGeneral && codes.length > 0 ? codes : ['']).map((microsoftCode) => ({

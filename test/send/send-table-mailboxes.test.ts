@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGlobalId } from '../../src/graphql/global-id.ts';
+import { enqueue } from '../../src/jobs/define-job.ts';
+import { checkSentCopyJob } from '../../src/outbound/deliver.jobs.ts';
+import { forkFor } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { type AccessDesk, startAccessDesk } from '../mailboxes/access-harness.ts';
 import { runSending } from '../mailboxes/sending-harness.ts';
 import { reply } from '../outbound/reply-desk.ts';
+import { rowId } from '../security/filled-desk.ts';
 import { type Customer, newCustomer } from './customer.ts';
 import { askAt, replyAndReceive, subjectsIn, waitForOutbound } from './send-desk.ts';
 
@@ -18,6 +22,14 @@ beforeAll(async () => {
   customer = await newCustomer(stage.app.emulator);
 });
 afterAll(() => stage?.app[Symbol.asyncDispose]());
+
+/** The last look at the copy, which otherwise comes after minutes. */
+async function lookForTheLastTime(mailboxId: string, outboundId: string): Promise<void> {
+  const { organizationId } = stage.desk;
+  const ids = { mailboxId: rowId(mailboxId), outboundMessageId: rowId(outboundId) };
+  const look = { organizationId, ...ids, looked: 3 };
+  await enqueue(forkFor(stage.app.database, organizationId), checkSentCopyJob, look);
+}
 
 const run = (name: Parameters<typeof runSending>[2], input: Record<string, unknown>) =>
   runSending(stage.app, stage.desk, name, input);
@@ -51,6 +63,40 @@ describe('a shared mailbox is added only after access is verified', () => {
     expect((await subjectsIn(stage.app, shared, 'Sent Items')).some((one) => one.includes(subject))).toBe(
       true,
     );
+  });
+
+  test('a copy that Exchange files elsewhere, with the person who signed in, is said once, with the setting to change', async () => {
+    const agent = await stage.newMailbox();
+    const shared = await stage.newMailbox({ kind: 'shared', fullAccess: [agent], sendAs: [agent] });
+    const { accountId } = await stage.connect(agent, 'SENDING_SHARED');
+    const { mailbox } = await stage.run('addSharedMailbox', { accountId, emailAddress: shared });
+    const mailboxId = mailbox?.id ?? '';
+    await run('updateOutgoingSettings', { mailboxId, enabled: true });
+    await stage.desk.enable(mailboxId);
+    await stage.exchange(`mailboxes/${shared}/sending`, { copyGoesToSender: true }, 'PUT');
+    const { ticketId, subject } = await askAt(stage.desk, mailboxId, customer, shared);
+    for (const text of ['Filed with the agent.', 'And so is this.']) {
+      const { outboundId } = await replyAndReceive(stage.app, stage.desk, customer, { ticketId, text });
+      await waitForOutbound(stage.desk, outboundId, ({ state }) => state === 'SENT');
+      await lookForTheLastTime(mailboxId, outboundId);
+      const sent = await waitForOutbound(stage.desk, outboundId, ({ sentCopy }) => sentCopy !== 'PENDING');
+      // Microsoft has taken it: that it was sent is certain.
+      expect(sent).toMatchObject({ state: 'SENT', sentCopy: 'MISSING', problem: null });
+    }
+    expect(
+      (await subjectsIn(stage.app, agent, 'Sent Items')).filter((one) => one.includes(subject)),
+    ).toHaveLength(2);
+    const { node } = await stage.desk.request<{
+      node: { outgoing: { warnings: { code: string; remedy: string }[] } };
+    }>('query ($id: ID!) { node(id: $id) { ... on Mailbox { outgoing { warnings { code remedy } } } } }', {
+      id: mailboxId,
+    });
+    expect(node.outgoing.warnings).toEqual([
+      {
+        code: 'SENT_COPY_MISSING',
+        remedy: expect.stringContaining(`Set-Mailbox ${shared} -MessageCopyForSentAsEnabled $true`),
+      },
+    ]);
   });
 
   test('without Send As the reply fails with the right that is missing, and nothing arrives', async () => {

@@ -225,23 +225,47 @@ describe('replies thread, limits are respected and queued, and each is sent once
 });
 
 test('how much of the limits is used is shown, with the warning that Microsoft blocks accounts that send too much', async () => {
-  const { node } = await desk.request<{
-    node: {
-      outgoing: {
-        limits: object;
-        sentLastMinute: number;
-        recipientsToday: number;
-        warnings: { code: string; message: string }[];
-      };
-    };
-  }>(
-    `query ($id: ID!) { node(id: $id) { ... on Mailbox { outgoing {
-       limits { messagesPerMinute recipientsPerDay } sentLastMinute recipientsToday warnings { code message } } } } }`,
-    { id: mailbox.mailboxId },
-  );
-  expect(node.outgoing.limits).toEqual({ messagesPerMinute: 30, recipientsPerDay: 10_000 });
-  expect(node.outgoing.recipientsToday).toBeGreaterThan(3);
+  expect(await outgoingOf(await app.newDesk('Sends nothing'))).toMatchObject({
+    sentLastMinute: 0,
+    sentToday: 0,
+    limit: 10_000,
+    limitPerMinute: 30,
+    warnings: [],
+  });
+  // Four of five are 80 %, as 24 of 30 would be.
+  const limits = { messagesPerMinute: 5 };
+  await using small = await startTestApp({}, { overrides: { outbox: { limits } } });
+  const busy = await small.newDesk('Sends much');
+  const { mailboxId } = await busy.connectMailbox(undefined, { sends: true });
+  for (const to of ['a', 'b', 'c', 'd'].map((name) => `${name}@fabrikam.example`)) {
+    const { outboundMessage } = await sendTestEmail(busy, { mailboxId, to });
+    await waitForOutbound(busy, outboundMessage?.id, ({ state }) => state === 'SENT');
+  }
+  const used = await outgoingOf(busy, mailboxId);
+  expect(used).toMatchObject({ sentLastMinute: 4, sentToday: 4, limit: 10_000, limitPerMinute: 5 });
+  expect(used.warnings.map(({ code }) => code)).toEqual(['SENDING_LIMIT_NEAR']);
+  expect(used.warnings[0]?.message).toMatch(/Microsoft blocks accounts/);
+  expect(used.warnings[0]?.remedy).toMatch(/several mailboxes/);
 });
+
+interface OutgoingView {
+  sentLastMinute: number;
+  sentToday: number;
+  limit: number;
+  limitPerMinute: number;
+  warnings: { code: string; message: string; remedy: string }[];
+}
+
+/** What is used of the limits of a mailbox; of a new one when none is given. */
+async function outgoingOf(own: Desk, mailboxId?: string): Promise<OutgoingView> {
+  const id = mailboxId ?? (await own.connectMailbox(undefined, { sends: true })).mailboxId;
+  const { node } = await own.request<{ node: { outgoing: OutgoingView } }>(
+    `query ($id: ID!) { node(id: $id) { ... on Mailbox { outgoing {
+       sentLastMinute sentToday limit limitPerMinute warnings { code message remedy } } } } }`,
+    { id },
+  );
+  return node.outgoing;
+}
 
 /** Sets what Exchange makes of the sender: by its defaults, the directory's name and the primary address. */
 async function exchangeShows(rules: { directoryNameWins: boolean; sendFromAlias: boolean }): Promise<void> {
