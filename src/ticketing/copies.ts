@@ -1,3 +1,4 @@
+import { type ContentDigests, hasDigest } from './content-digest.ts';
 import type { CandidateTicket } from './threading.ts';
 
 /**
@@ -20,17 +21,17 @@ export interface Tombstone extends Pick<KnownOriginal, 'mailboxId' | 'contentDig
 }
 
 /**
- * Whether a mail is a copy of a message with the same Message-ID: sender and body must be the same as well, since
+ * Whether a mail is a copy of a message with the same Message-ID: sender and text must be the same as well, since
  * Message-IDs are repeated by broken robots and can be forged. In the same mailbox it was copied between folders; in
  * another one it was addressed to both. A mail without a Message-ID is never a copy: two equal lines of a machine are two
  * messages.
  */
 export function isCopyOf(
-  mail: { contentDigest: string | null; mailboxId: string },
+  mail: ContentDigests & { mailboxId: string },
   known: Pick<KnownOriginal, 'mailboxId' | 'contentDigest'>,
   policy: CopyPolicy,
 ): boolean {
-  if (mail.contentDigest === null || mail.contentDigest !== known.contentDigest) return false;
+  if (!hasDigest(mail, known.contentDigest)) return false;
   return mail.mailboxId === known.mailboxId || policy === 'ONE_TICKET';
 }
 

@@ -64,7 +64,7 @@ export const InboundMessageSchema = defineEntity({
     ticket: () => p.manyToOne(Ticket).ref().nullable(),
     message: () => p.manyToOne(Message).ref().nullable(),
     problem: p.json<Problem>().nullable(),
-    /** Equal for copies of one mail, see prepare-mail.ts; null when the mail has no Message-ID or was not processed. */
+    /** Equal for copies of one mail, see content-digest.ts; null when the mail has no Message-ID or was not processed. */
     contentDigest: p.string().nullable(),
     /** Of history: the status of the tickets that it opens. Null for all other mail. */
     importedAs: p.string().$type<TicketStatus>().nullable(),

@@ -105,7 +105,10 @@ async function openTicketFor(
   });
 }
 
-/** The row of the message, and those of its copies. */
+/**
+ * The row of the message, and those of its copies: known by their digest, and those of a digest of another time by there
+ * being no other message of that Message-ID in the ticket.
+ */
 async function moveLedgerRows(
   em: EntityManager,
   organizationId: string,
@@ -130,9 +133,12 @@ async function moveLedgerRows(
   const [row] = moved;
   if (!row?.internet_message_id) return;
   await em.execute(
-    `update inbound_message set ticket_id = ?, updated_at = ?
-     where organization_id = ? and internet_message_id = ? and content_digest = ? and ticket_id = ?
-       and message_id is null`,
-    [target.id, now, organizationId, row.internet_message_id, row.content_digest, source.id],
+    `update inbound_message as copy set ticket_id = ?, updated_at = ?
+     where organization_id = ? and internet_message_id = ? and ticket_id = ? and message_id is null
+       and (content_digest = ? or reason = 'DUPLICATE' and not exists (
+         select from inbound_message as other
+         where other.organization_id = copy.organization_id and other.ticket_id = copy.ticket_id
+           and other.internet_message_id = copy.internet_message_id and other.message_id is not null))`,
+    [target.id, now, organizationId, row.internet_message_id, source.id, row.content_digest],
   );
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type Bodies, prepareBodies } from './bodies.ts';
 import { type Bounce, bouncedMessageIds, parseBounce } from './bounce.ts';
 import { bounded, cleanLine } from './clean-text.ts';
+import { type ContentDigests, contentDigestsOf } from './content-digest.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
 import { readDeliveryReport } from './delivery-report.ts';
 import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
@@ -27,7 +27,7 @@ export interface MailSummary {
 }
 
 /** A mail with everything computed that needs no database: clean, bounded, safe to store and to show. */
-export interface PreparedMail {
+export interface PreparedMail extends ContentDigests {
   summary: MailSummary;
   sender: Correspondent;
   to: Correspondent[];
@@ -40,8 +40,6 @@ export interface PreparedMail {
   sentAt: Date | null;
   isDraft: boolean;
   thread: ThreadMail;
-  /** Equal for copies of one mail: over its Message-ID, sender and body as they came. Null without a Message-ID. */
-  contentDigest: string | null;
   /** Whether there is something to fetch: Graph's `hasAttachments` is false for mails with inline images only. */
   mayHaveAttachments: boolean;
   /** Whether a machine wrote it, as far as the mail itself tells. */
@@ -117,7 +115,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
           : bounded(cleanLine(mail.conversationId), MAX_CONVERSATION_ID_LENGTH),
       senderAddress: summary.fromAddress,
     },
-    contentDigest: contentDigestOf(mail, summary),
+    ...contentDigestsOf(mail, summary),
     machine,
     headers: mail.headers,
     sizeBytes: sizeOf(mail),
@@ -149,18 +147,4 @@ function boundedSubject(subject: string): string {
 function validDate(date: Date | null): Date | null {
   const year = date?.getUTCFullYear() ?? Number.NaN;
   return year >= 1 && year <= 9_999 ? date : null;
-}
-
-/**
- * See `PreparedMail.contentDigest`. Over the body as it came, not as it is stored: a better sanitiser must not make known
- * mail new.
- */
-export function contentDigestOf(
-  mail: IncomingMail,
-  { internetMessageId, fromAddress }: MailSummary,
-): string | null {
-  if (internetMessageId === null) return null;
-  return createHash('sha256')
-    .update(JSON.stringify([internetMessageId, fromAddress, mail.body.content]))
-    .digest('hex');
 }

@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { SECOND } from '../platform/clock.ts';
 import { ThreadPool } from '../platform/thread-pool.ts';
-import { bareMail, isHeavyMail } from './heavy-mail.ts';
-import { contentDigestOf } from './prepare-mail.ts';
+import { contentDigestsOf } from './content-digest.ts';
+import { bareMail, isHeavyMail, preparedAsShortened } from './heavy-mail.ts';
 import { type ReadMail, readMail } from './read-mail.ts';
 
 export type { ReadMail } from './read-mail.ts';
@@ -57,6 +57,7 @@ async function readHeavyMail(mail: IncomingMail, signal: AbortSignal | undefined
     const bare = readMail(bareMail(mail));
     if (!('prepared' in bare)) return bare;
     // Over the mail as it came, as always: a copy of it is recognised, in whatever time that one is read.
-    return { ...bare, prepared: { ...bare.prepared, contentDigest: contentDigestOf(mail, bare.summary) } };
+    const prepared = preparedAsShortened(bare.prepared);
+    return { ...bare, prepared: { ...prepared, ...contentDigestsOf(mail, bare.summary) } };
   }
 }

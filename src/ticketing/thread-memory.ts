@@ -1,3 +1,4 @@
+import { hasDigest } from './content-digest.ts';
 import { type CopyPolicy, isCopyOf, type KnownOriginal, type Tombstone } from './copies.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { baseSubject } from './subject.ts';
@@ -140,34 +141,32 @@ export class ThreadMemory {
 
   /** What is known of the message of which `mail` is a copy, or null: see {@link isCopyOf}. */
   originalOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): KnownOriginal | null {
-    const copy = { contentDigest: mail.contentDigest, mailboxId };
-    return this.#sameIdAs(mail).find((known) => isCopyOf(copy, known, policy)) ?? null;
+    return this.#sameIdAs(mail).find((known) => isCopyOf({ ...mail, mailboxId }, known, policy)) ?? null;
   }
 
   /** What is known of the same mail in another mailbox; null when there is none. Only where copies get tickets. */
   twinOf(mail: PreparedMail): KnownOriginal | null {
     const isTwin = ({ mailboxId, contentDigest }: KnownOriginal) =>
-      mailboxId !== this.#mailboxId && contentDigest !== null && contentDigest === mail.contentDigest;
+      mailboxId !== this.#mailboxId && hasDigest(mail, contentDigest);
     return this.#sameIdAs(mail).find(isTwin) ?? null;
   }
 
   /** What is known of the same mail as a message of this very ticket; null when it is none. */
   sameIn(mail: PreparedMail, ticket: CandidateTicket): KnownOriginal | null {
     const isSame = (known: KnownOriginal) =>
-      known.ticket.id === ticket.id && known.contentDigest === mail.contentDigest;
+      known.ticket.id === ticket.id && hasDigest(mail, known.contentDigest);
     return this.#sameIdAs(mail).find(isSame) ?? null;
   }
 
   /** What is left of the mail of which `mail` is a copy, when its ticket was deleted; else null. */
   tombstoneOf(mail: PreparedMail, mailboxId: string, policy: CopyPolicy): Tombstone | null {
-    const copy = { contentDigest: mail.contentDigest, mailboxId };
     const known = this.#tombstones.get(mail.summary.internetMessageId ?? '') ?? [];
-    return known.find((one) => isCopyOf(copy, one, policy)) ?? null;
+    return known.find((one) => isCopyOf({ ...mail, mailboxId }, one, policy)) ?? null;
   }
 
-  /** A ticket with another message of the same Message-ID: another sender, or another body. Null when there is none. */
+  /** A ticket with another message of the same Message-ID: another sender, or another text. Null when there is none. */
   namesakeOf(mail: PreparedMail): CandidateTicket | null {
-    const other = this.#sameIdAs(mail).find(({ contentDigest }) => contentDigest !== mail.contentDigest);
+    const other = this.#sameIdAs(mail).find(({ contentDigest }) => !hasDigest(mail, contentDigest));
     return other?.ticket ?? null;
   }
 

@@ -27,7 +27,7 @@ describe('a mail is a copy', () => {
     ['of other content', 'y', 'a', 'ONE_TICKET', false],
     ['without a Message-ID', null, 'a', 'ONE_TICKET', false],
   ] as const)('%s', (_name, contentDigest, mailboxId, policy, expected) => {
-    expect(isCopyOf({ contentDigest, mailboxId }, known, policy)).toBe(expected);
+    expect(isCopyOf({ contentDigest, formerDigest: null, mailboxId }, known, policy)).toBe(expected);
   });
 });
 
