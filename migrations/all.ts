@@ -25,6 +25,7 @@ import { PushSubscriptions } from './2026-11-21-push-subscriptions.ts';
 import { Reconciliations } from './2026-11-21-reconciliations.ts';
 import { Replies } from './2026-11-21-replies.ts';
 import { SendingPauses } from './2026-11-21-sending-pauses.ts';
+import { ShortenedMessages } from './2026-11-21-shortened-messages.ts';
 import { ShownSenders } from './2026-11-21-shown-senders.ts';
 import { SignIns } from './2026-11-21-sign-ins.ts';
 import { StoredContents } from './2026-11-21-stored-content.ts';
@@ -64,4 +65,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-outbound-failures', class: OutboundFailures },
   { name: '2026-11-21-sending-pauses', class: SendingPauses },
   { name: '2026-11-21-shown-senders', class: ShownSenders },
+  { name: '2026-11-21-shortened-messages', class: ShortenedMessages },
 ];

@@ -3,11 +3,15 @@ import { compile } from 'html-to-text';
 import type { MailBody } from '../microsoft365/mail.ts';
 import { withCpuDeadline } from '../platform/cpu-deadline.ts';
 import { cleanText } from './clean-text.ts';
+import { takeOutEmbeddedImages } from './embedded-images.ts';
 import { NON_TEXT_TAGS, sanitizeMailHtml } from './html-sanitizing.ts';
 import { markQuotes, withoutMarks } from './quote-marks.ts';
 import { isPartOf, linesLeft, splitText } from './quoted-text.ts';
 
-/** HTML is read up to here, in characters; real mail above it is a newsletter gone wrong or an attack. */
+/**
+ * HTML is read up to here, in characters, without its large embedded images; real mail above it is a newsletter gone wrong
+ * or an attack.
+ */
 export const MAX_HTML_LENGTH = 1_000_000;
 
 /** Plain text is kept up to here, in characters. */
@@ -39,6 +43,8 @@ export interface Bodies {
   quotedText: string | null;
   /** Signature, "sent from" line and disclaimer; null when none was found. */
   signature: string | null;
+  /** Whether anything of the mail is missing in `text` or `html`: then the mailbox has the only whole copy. */
+  isShortened: boolean;
 }
 
 const htmlToText = compile({
@@ -65,13 +71,22 @@ export function prepareBodies(
   uniqueBody: MailBody | null,
   { isForwarded = false }: { isForwarded?: boolean } = {},
 ): Bodies {
-  const { html, marked } = readBody(body);
+  const { html, marked, isShortened } = readBody(body);
   const text = withoutMarks(marked);
   const found = isForwarded ? null : (ownPartByOutlook(uniqueBody, text) ?? ownPart(marked));
-  if (found === null) return { html, text, strippedText: text, quotedText: null, signature: null };
+  if (found === null) {
+    return { html, text, strippedText: text, quotedText: null, signature: null, isShortened };
+  }
   const { own, signature } = found;
   const quoted = own.length + signature.length >= text.length ? '' : linesLeft(text, [own, signature]);
-  return { html, text, strippedText: own, quotedText: quoted || null, signature: signature || null };
+  return {
+    html,
+    text,
+    strippedText: own,
+    quotedText: quoted || null,
+    signature: signature || null,
+    isShortened,
+  };
 }
 
 /** The same of what Outlook says is new; null when that is nothing, or not of this mail. */
@@ -90,41 +105,63 @@ function ownPart(marked: string): { own: string; signature: string } | null {
   return { own: parsed.own, signature: [parsed.signature, signature].filter(Boolean).join('\n') };
 }
 
-function readBody({ contentType, content }: MailBody): { html: string | null; marked: string } {
-  if (contentType === 'text') return { html: null, marked: boundedText(withoutMarks(content)) };
+interface ReadBody {
+  html: string | null;
+  /** The text, with marks where quotes begin. */
+  marked: string;
+  isShortened: boolean;
+}
+
+function readBody({ contentType, content }: MailBody): ReadBody {
+  if (contentType === 'text') {
+    return {
+      html: null,
+      marked: boundedText(withoutMarks(content)),
+      isShortened: content.length > MAX_TEXT_LENGTH,
+    };
+  }
+  const images = takeOutEmbeddedImages(content);
   try {
     return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () => {
-      const marked = safeHtml(content);
-      const html = marked === null ? null : withoutMarks(marked).trim();
-      return { html: html === '' ? null : html, marked: marked === null ? '' : boundedText(textOf(marked)) };
+      const isCut = images.html.length > MAX_HTML_LENGTH;
+      const marked = images.nameLeftOut(safeHtml(images.html));
+      const html = images.putBack(withoutMarks(marked).trim());
+      const text = images.putBack(textOf(marked));
+      return {
+        html: html === '' ? null : html,
+        marked: boundedText(text),
+        isShortened: isCut || images.leftOut > 0 || text.length > MAX_TEXT_LENGTH,
+      };
     });
   } catch {
-    const bare = content
+    const bare = images.html
       .slice(0, MAX_TEXT_LENGTH)
       .replace(/<[^<>]*>/g, ' ')
       .replace(/\s+/g, ' ');
-    const cut = content.length > MAX_TEXT_LENGTH ? `\n\n[${CUT_NOTE}]` : '';
-    return { html: null, marked: `${boundedText(withoutMarks(bare))}\n\n[${TANGLED_NOTE}]${cut}` };
+    const cut = images.html.length > MAX_TEXT_LENGTH ? `\n\n[${CUT_NOTE}]` : '';
+    const marked = `${boundedText(withoutMarks(bare))}\n\n[${TANGLED_NOTE}]${cut}`;
+    return { html: null, marked, isShortened: true };
   }
 }
 
 /** Only its text is wanted, so nothing needs to be sanitised: half the work. Empty when it cannot be read. */
 function uniqueText({ contentType, content }: MailBody): string {
   if (contentType === 'text') return boundedText(withoutMarks(content));
+  const images = takeOutEmbeddedImages(content);
   try {
-    return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () =>
-      boundedText(textOf(markQuotes(content.slice(0, MAX_HTML_LENGTH)))),
-    );
+    return within(BODY_DEADLINE, content.length > HARMLESS_HTML_LENGTH, () => {
+      const marked = images.nameLeftOut(markQuotes(images.html.slice(0, MAX_HTML_LENGTH)));
+      return boundedText(images.putBack(textOf(marked)));
+    });
   } catch {
     return '';
   }
 }
 
-function safeHtml(content: string): string | null {
+function safeHtml(content: string): string {
   const isCut = content.length > MAX_HTML_LENGTH;
   const safe = sanitizeMailHtml(markQuotes(cleanText(content.slice(0, MAX_HTML_LENGTH)))).trim();
-  if (isCut) return `${safe}<p><em>${CUT_NOTE}</em></p>`;
-  return safe === '' ? null : safe;
+  return isCut ? `${safe}<p><em>${CUT_NOTE}</em></p>` : safe;
 }
 
 function textOf(safe: string): string {

@@ -1,4 +1,5 @@
 import type { IncomingMail, MailBody } from '../microsoft365/mail.ts';
+import type { PreparedMail } from './prepare-mail.ts';
 
 /** Characters of both bodies and a report's source together; reading that much takes some 30 ms at worst, and 3 ms usually. */
 const LIGHT_BODY_LENGTH = 20_000;
@@ -55,6 +56,12 @@ export function bareMail(mail: IncomingMail): IncomingMail {
     uniqueBody: null,
     ...(mail.report === undefined ? {} : { report: mail.report.slice(0, 5 * BARE_TEXT_LENGTH) }),
   };
+}
+
+/** What was made of a {@link bareMail}, saying that it is not the whole mail. */
+export function preparedAsShortened(prepared: PreparedMail): PreparedMail {
+  // Which images its text names nobody knows any more.
+  return { ...prepared, bodies: { ...prepared.bodies, isShortened: true }, mayHaveAttachments: true };
 }
 
 function bareBody({ contentType, content }: MailBody): MailBody {

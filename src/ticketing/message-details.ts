@@ -9,6 +9,8 @@ export interface MessageDetails {
   hasQuotedText: boolean;
   hasSignature: boolean;
   protection: Protection | null;
+  /** Whether the mailbox has more of it than is kept here. */
+  isShortened: boolean;
 }
 
 /** Message-IDs of a mail's `References` that are kept, the nearest ones. */
@@ -49,7 +51,12 @@ export async function threadingOf(
   );
 }
 
-const NONE: MessageDetails = { hasQuotedText: false, hasSignature: false, protection: null };
+const NONE: MessageDetails = {
+  hasQuotedText: false,
+  hasSignature: false,
+  protection: null,
+  isShortened: false,
+};
 
 /** Writes what was folded away of new messages, and how they are protected: one statement, or none. */
 export async function storeDetails(
@@ -58,7 +65,7 @@ export async function storeDetails(
   stored: readonly { messageId: string; mail: DetailedMail }[],
 ): Promise<void> {
   const rows = stored.flatMap(({ messageId, mail: { bodies, protection, replyTo, thread } }) => {
-    const { quotedText, signature } = bodies;
+    const { quotedText, signature, isShortened } = bodies;
     const row = {
       message_id: messageId,
       quoted_text: quotedText,
@@ -66,6 +73,7 @@ export async function storeDetails(
       protection,
       reply_to: replyTo.length === 0 ? null : replyTo,
       internet_references: thread.references.length === 0 ? null : thread.references.slice(-MAX_REFERENCES),
+      is_shortened: isShortened || null,
     };
     const { message_id: _, ...details } = row;
     return Object.values(details).every((value) => value === null) ? [] : [row];
@@ -73,10 +81,11 @@ export async function storeDetails(
   if (rows.length === 0) return;
   await em.execute(
     `insert into message_detail (organization_id, message_id, quoted_text, signature, protection,
-       reply_to_correspondents, internet_references)
-     select ?::uuid, message_id, quoted_text, signature, protection, reply_to, internet_references
+       reply_to_correspondents, internet_references, is_shortened)
+     select ?::uuid, message_id, quoted_text, signature, protection, reply_to, internet_references,
+       coalesce(is_shortened, false)
      from json_to_recordset(?::json) as row(message_id uuid, quoted_text text, signature text, protection text,
-       reply_to jsonb, internet_references text[])
+       reply_to jsonb, internet_references text[], is_shortened boolean)
      on conflict (organization_id, message_id) do nothing`,
     [organizationId, JSON.stringify(rows)],
   );
@@ -95,7 +104,7 @@ const loadDetails = batching(async (em, keys: readonly string[]) => {
   const asked = keys.map((key) => key.split(' '));
   const rows = await em.execute<(MessageDetails & { key: string })[]>(
     `select organization_id || ' ' || message_id as key, quoted_text is not null as "hasQuotedText",
-       signature is not null as "hasSignature", protection
+       signature is not null as "hasSignature", protection, is_shortened as "isShortened"
      from message_detail
      where organization_id in (?) and message_id in (?)`,
     [[...new Set(asked.map(([organizationId]) => organizationId))], asked.map(([, messageId]) => messageId)],

@@ -58,6 +58,12 @@ builder.objectFields(Message, (t) => ({
     resolve: ({ id: messageId }, _args, { em, actor: { organizationId } }) =>
       bodyOf(em, { organizationId, messageId, field: 'signature' }),
   }),
+  isShortened: t.boolean({
+    description:
+      'Whether the mailbox has more of it than is kept here: it is longer than that, could not be read in time, or holds larger images within its text. The text says where. Such a mail is never deleted from the mailbox.',
+    resolve: async ({ id }, _args, { em, actor: { organizationId } }) =>
+      (await detailsOf(em, organizationId, id)).isShortened,
+  }),
   protection: t.field({
     type: ProtectionEnum,
     nullable: true,
