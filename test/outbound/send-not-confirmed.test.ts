@@ -126,7 +126,7 @@ test('SEND_NOT_CONFIRMED goes away when the copy appears', async () => {
   expect(await timesArrived(app, id)).toBe(1);
 });
 
-test('a mail that Microsoft has taken is confirmed, also where the mailbox keeps no copies', async () => {
+test('a mail that Microsoft said it has taken is confirmed without its copy', async () => {
   const outbox = await openOutbox(app);
   const id = await outbox.queue();
   expect((await outbox.reaches(id, 'SENT')).problem ?? null).toBeNull();
