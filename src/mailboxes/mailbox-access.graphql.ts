@@ -5,11 +5,13 @@ import { decodeId } from '../graphql/global-id.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { removeMailbox } from '../sync/remove-mailbox.ts';
+import type { AccessCheck } from './access-check.ts';
 import { addMailbox } from './add-mailbox.ts';
 import { Mailbox } from './mailbox.entity.ts';
 import { MailboxAccessError, MailboxAlreadyConnectedError } from './mailbox-access-errors.ts';
 import { readMailboxAddress } from './mailbox-address.ts';
-import { type AccessCheck, checkSending, verifyAccess } from './verify-access.ts';
+import { checkSending } from './send-check.ts';
+import { verifyAccess } from './verify-access.ts';
 
 errorType(
   MailboxAccessError,

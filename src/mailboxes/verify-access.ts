@@ -2,32 +2,20 @@ import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import { confirmMailAccess } from '../microsoft365/application-account.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
-import type { MailboxAccess } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
-import { attemptOf, type MailboxAccessDeps } from './add-mailbox.ts';
-import { explainRefusal, mayOpenShared, SHARED_PERMISSION, sharedConsentError } from './explain-access.ts';
-import { confirmSending } from './identities.ts';
-import { Mailbox } from './mailbox.entity.ts';
-import { MailboxAccessError } from './mailbox-access-errors.ts';
+import {
+  type AccessCheck,
+  accessThrough,
+  microsoftOf,
+  passed,
+  type Subject,
+  tried,
+  unknown,
+} from './access-check.ts';
+import type { MailboxAccessDeps } from './add-mailbox.ts';
+import { mayOpenShared, SHARED_PERMISSION, sharedConsentError } from './explain-access.ts';
 import { accessOf, accountOf, getMailbox } from './mailboxes.ts';
-import { whyMailboxMayNotBeEnabled } from './outgoing-settings.ts';
-
-/** What is tried. */
-export const ACCESS_CHECKS = ['READ', 'WRITE', 'SEND', 'LIMITED'] as const;
-export type AccessCheckName = (typeof ACCESS_CHECKS)[number];
-
-/** What came of a check; `UNKNOWN`: it was not tried, or could not be decided, and `cause` says why. */
-export interface AccessCheck {
-  name: AccessCheckName;
-  result: 'PASSED' | 'FAILED' | 'UNKNOWN';
-  /** A code of the API; null when it passed, or nothing is wrong with an unknown. */
-  code: string | null;
-  /** Null when it passed. */
-  cause: string | null;
-  remedy: string | null;
-  microsoftCode: string | null;
-  requestId: string | null;
-}
+import { sendCheck } from './send-check.ts';
 
 /** Which mailbox is looked at, and how far. */
 export interface VerifyRequest {
@@ -39,11 +27,6 @@ export interface VerifyRequest {
   forbiddenAddress: string | null;
   /** Sends a message there from the mailbox: there is no other way to know whether it may. */
   testMessageTo: string | null;
-}
-
-interface Subject {
-  access: MailboxAccess;
-  account: Account;
 }
 
 /**
@@ -133,66 +116,6 @@ function ambiguous(): InvalidInputError {
   );
 }
 
-function accessThrough(account: Account, emailAddress: string): MailboxAccess {
-  const isOwn = account.kind === 'USER' && account.emailAddress === emailAddress;
-  const kind = account.kind === 'TENANT' ? 'TENANT' : isOwn ? 'PRIMARY' : 'SHARED';
-  return { organizationId: account.organization.id, accountId: account.id, emailAddress, kind };
-}
-
-/** Whether the account of a connected mailbox may send as it; see {@link verifyAccess}. */
-export async function checkSending(
-  em: EntityManager,
-  deps: MailboxAccessDeps,
-  mailbox: Mailbox,
-  recipient: string | null,
-): Promise<AccessCheck> {
-  const account = await accountOf(mailbox);
-  return await sendCheck(em, deps, { access: accessOf(mailbox), account }, recipient);
-}
-
-/** Whether Microsoft lets the account send as the mailbox. Only a message that is sent tells: it ends what was denied. */
-async function sendCheck(
-  em: EntityManager,
-  deps: MailboxAccessDeps,
-  subject: Subject,
-  recipient: string | null,
-): Promise<AccessCheck> {
-  const { access, account } = subject;
-  const wanted = access.kind === 'SHARED' ? 'mail.send.shared' : 'mail.send';
-  const isGranted = account.grantedScopes.some((name) => name.toLowerCase() === wanted);
-  // Role assignments of Exchange do not show among the granted ones: there trying is all there is.
-  if (!isGranted && (account.kind === 'USER' || recipient === null)) {
-    const isWanted = recipient !== null || (await isOutgoing(em, access));
-    const missing = isWanted ? whyMailboxMayNotBeEnabled({ ...access, removedAt: null }, account) : null;
-    if (missing) {
-      const { code, message: cause, remedy } = missing;
-      return { ...passed('SEND'), result: 'FAILED', code, cause, remedy };
-    }
-    return unknown(
-      'SEND',
-      'The account has not been granted the permission to send mail, which nothing in use needs.',
-      'Nothing to do as long as mail is only received.',
-    );
-  }
-  if (recipient === null) {
-    return unknown(
-      'SEND',
-      'Microsoft tells only when a message is sent, and none was.',
-      'Give `testMessageTo`: a message of one sentence goes there.',
-    );
-  }
-  const { inspection, signal, clock } = deps;
-  const check = await tried(deps, subject, 'SEND', () => inspection.trySending(access, recipient, signal));
-  if (check.result === 'PASSED') await confirmSending(em.fork(), access, clock.now());
-  return check;
-}
-
-/** Whether mail of the mailbox waits for the permission to send. */
-async function isOutgoing(em: EntityManager, { accountId, emailAddress }: MailboxAccess): Promise<boolean> {
-  const mailbox = { account: accountId, emailAddress, outgoingEnabled: true, removedAt: null };
-  return (await em.count(Mailbox, mailbox)) > 0;
-}
-
 /** Whether a mailbox that must not be reachable is not; null where nobody asked and no policy of Exchange applies. */
 async function limitCheck(
   { inspection, signal }: MailboxAccessDeps,
@@ -253,60 +176,4 @@ export function limitingRemedy(
   return kind === 'TENANT'
     ? `Take the Entra permission Mail.ReadWrite from the app and assign the role in Exchange Online PowerShell instead: New-ManagementScope, then New-ManagementRoleAssignment -App '${clientId}' -Role 'Application Mail.ReadWrite' -CustomResourceScope <scope>. Or limit it: New-ApplicationAccessPolicy -AppId '${clientId}' -PolicyScopeGroupId <mail-enabled security group> -AccessRight RestrictAccess. Either takes up to two hours to work.`
     : `Take Full Access to ${forbiddenAddress} from ${emailAddress} in the Exchange admin center (Recipients > Mailboxes > Delegation).`;
-}
-
-/** Runs a check; a refusal is its result, explained for this account and mailbox. */
-async function tried(
-  { inspection, signal }: MailboxAccessDeps,
-  { access, account }: Subject,
-  name: AccessCheckName,
-  work: () => Promise<void>,
-): Promise<AccessCheck> {
-  try {
-    await work();
-    return passed(name);
-  } catch (thrown) {
-    let error = thrown as GraphError | MailboxAccessError;
-    if (thrown instanceof GraphError) {
-      const own = account.kind === 'USER' ? accessThrough(account, account.emailAddress) : null;
-      const mayBeGroup = thrown.code === 'MAILBOX_NOT_FOUND' && own !== null;
-      const members = mayBeGroup
-        ? await inspection.countMembers(own, access.emailAddress, signal).catch(() => null)
-        : null;
-      const attempt = await attemptOf(account, access.emailAddress);
-      error = explainRefusal(thrown, { ...attempt, isOwn: access.kind === 'PRIMARY', members });
-    } else if (!(thrown instanceof MailboxAccessError)) throw thrown;
-    const isUndecided = error instanceof GraphError && error.isTransient;
-    return {
-      name,
-      result: isUndecided ? 'UNKNOWN' : 'FAILED',
-      code: error.code,
-      cause: error.message,
-      remedy: error.remedy,
-      ...(thrown instanceof GraphError ? microsoftOf(thrown) : { microsoftCode: null, requestId: null }),
-    };
-  }
-}
-
-function passed(name: AccessCheckName): AccessCheck {
-  return {
-    name,
-    result: 'PASSED',
-    code: null,
-    cause: null,
-    remedy: null,
-    microsoftCode: null,
-    requestId: null,
-  };
-}
-
-function unknown(name: AccessCheckName, cause: string, remedy: string | null = null): AccessCheck {
-  return { ...passed(name), result: 'UNKNOWN', cause, remedy };
-}
-
-function microsoftOf({
-  microsoftCode,
-  requestId,
-}: GraphError): Pick<AccessCheck, 'microsoftCode' | 'requestId'> {
-  return { microsoftCode, requestId };
 }
