@@ -11,6 +11,7 @@ import { JobWorker } from './jobs/worker.ts';
 import { createDiscoverIdentities } from './mailboxes/discover-identities.ts';
 import { ensureIdentities } from './mailboxes/identities.ts';
 import { ensurePrimaryMailbox } from './mailboxes/mailboxes.ts';
+import { createRecheckAccounts, recheckSchedule } from './mailboxes/recheck-accounts.jobs.ts';
 import { createMicrosoft365 } from './microsoft365/create-microsoft365.ts';
 import { createWarnOfExpiry, credentialSchedule } from './microsoft365/credential-expiry.jobs.ts';
 import { createGraphMetrics } from './microsoft365/graph-metrics.ts';
@@ -198,6 +199,7 @@ async function build(
         createPruneEvents({ database, clock }),
         reactions.handler,
         createWarnOfExpiry({ database, clock }),
+        createRecheckAccounts({ database, microsoft365, clock }),
         createReseal(sealing),
       ],
       abandon: lifecycle.abandon,
@@ -219,6 +221,7 @@ async function build(
             ...pushSchedule,
             ...reconcileSchedule,
             ...credentialSchedule,
+            ...recheckSchedule,
             ...outboxSchedule,
             ...resealSchedule,
             reactions.schedule,

@@ -43,6 +43,7 @@ const ACCOUNT_CODES = {
   ACCOUNT_NOT_FOUND: 'The account does not exist in the tenant.',
   ACCOUNT_DISABLED: 'The account is disabled or locked at Microsoft.',
   APP_NOT_ASSIGNED: 'The tenant lets only assigned accounts use the app, and the account is not.',
+  APP_DISABLED: 'The app, or the service of Microsoft that it asks, is switched off in the tenant.',
   CONDITIONAL_ACCESS: 'A Conditional Access policy of the tenant does not let the account use the app.',
 } as const satisfies Record<AccountRefusal, string>;
 

@@ -29,7 +29,7 @@ export function sharedConsentError(emailAddress: string): MailboxAccessError {
   return new MailboxAccessError(
     'CONSENT_REQUIRED',
     `The account has not been granted ${SHARED_PERMISSION}, which every shared mailbox needs.`,
-    `Sign in again with startSignIn for shared mailboxes (purpose SHARED_MAILBOXES) and accept, then add ${emailAddress}. Where only an administrator may grant it, use startAdminConsent.`,
+    `Sign in again with startSignIn for shared mailboxes (purpose SHARED_MAILBOXES) and accept, then add ${emailAddress}. Where only an administrator may grant it, use startAdminConsent with the same purpose.`,
   );
 }
 

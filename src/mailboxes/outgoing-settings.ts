@@ -20,7 +20,7 @@ import { personalNotAllowed, whyIdentityCannotSend } from './why-identity-cannot
 type SendingMailbox = Pick<Mailbox, 'emailAddress' | 'kind' | 'removedAt' | 'outgoingEnabled'>;
 type SendingAccount = Pick<
   Account,
-  'status' | 'kind' | 'emailAddress' | 'displayName' | 'grantedScopes' | 'accessProvenAt'
+  'status' | 'kind' | 'emailAddress' | 'displayName' | 'grantedScopes' | 'accessProvenAt' | 'problem'
 >;
 
 /** Accounts that wait for a person, with what that one has to do. The others pass by themselves: mail waits for them. */
@@ -99,7 +99,9 @@ export function whyMailboxMayNotBeEnabled(
   const stuck = STUCK[account.status];
   if (stuck) {
     const [code, what, remedy] = stuck;
-    return new CannotSendError(code, `The account ${nameOf(account)} ${what}.`, remedy);
+    // Nobody signs in to a tenant, and what is wrong there its own problem says best.
+    const known = account.kind === 'TENANT' ? account.problem?.remedy : undefined;
+    return new CannotSendError(code, `The account ${nameOf(account)} ${what}.`, known ?? remedy);
   }
   return maySend(mailbox, account) ? null : grantMissing(mailbox, account);
 }
@@ -130,8 +132,8 @@ function grantMissing(
     account.kind === 'TENANT'
       ? "Add the application permission Mail.Send to the app registration and accept on the page of startAdminConsent as an administrator. A role for sending alone, assigned in Exchange beside the permission Mail.ReadWrite of Entra, is not seen: for single mailboxes take Mail.ReadWrite back in Entra, assign both 'Application Mail.ReadWrite' and 'Application Mail.Send' with New-ManagementRoleAssignment in Exchange Online PowerShell, and run verifyMailboxAccess after an hour."
       : kind === 'SHARED'
-        ? 'Sign in again with startSignIn for sending from shared mailboxes (purpose SENDING_SHARED) and accept. Where only an administrator may grant it, use startAdminConsent.'
-        : 'Sign in again with startSignIn for sending (purpose SENDING) and accept. Where only an administrator may grant it, use startAdminConsent.';
+        ? 'Sign in again with startSignIn for sending from shared mailboxes (purpose SENDING_SHARED) and accept. Where only an administrator may grant it, use startAdminConsent with the same purpose.'
+        : 'Sign in again with startSignIn for sending (purpose SENDING) and accept. Where only an administrator may grant it, use startAdminConsent with the same purpose.';
   return new CannotSendError('CONSENT_REQUIRED', missing, remedy);
 }
 

@@ -1,7 +1,7 @@
 import { NotFoundError } from '../errors.ts';
 import { enqueue } from '../jobs/define-job.ts';
 import { enqueueMany } from '../jobs/enqueue-many.ts';
-import type { Account } from '../microsoft365/account.entity.ts';
+import { Account } from '../microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { readsMail } from '../microsoft365/sign-in-purpose.ts';
@@ -46,7 +46,8 @@ export async function refreshAccount(
   });
   if (!mailbox) {
     await discoverOthers(em, organizationId, accountId, null);
-    return { account, problem: account.problem ?? null };
+    const reached = await reachTenant(em, microsoft365, account);
+    return { account: reached, problem: reached.problem ?? null };
   }
   if (mailbox.emailAddress !== account.emailAddress || mailbox.displayName !== account.displayName) {
     await follow(em, mailbox, account);
@@ -55,6 +56,27 @@ export async function refreshAccount(
   if (!trouble) await discoverOwn(em, { microsoft365, clock }, mailbox);
   await discoverOthers(em, organizationId, accountId, trouble ? null : mailbox.id);
   return { account, problem: account.problem ?? trouble?.toProblem(clock.now()) ?? null };
+}
+
+/**
+ * Asks one mailbox of a tenant that was throttled or out of reach whether it is served again, and gives the account as it
+ * is then: nobody has a profile there that would tell. Leaves other accounts alone.
+ */
+export async function reachTenant(
+  em: EntityManager,
+  microsoft365: Microsoft365,
+  account: Account,
+): Promise<Account> {
+  const isAway = account.status === 'THROTTLED' || account.status === 'UNREACHABLE';
+  if (account.kind !== 'TENANT' || !isAway) return account;
+  const mailbox = await em.findOne(
+    Mailbox,
+    { account: account.id, removedAt: null },
+    { orderBy: { id: 'asc' } },
+  );
+  if (!mailbox || (await openInbox(microsoft365, mailbox))) return account;
+  await microsoft365.noteReached({ organizationId: account.organization.id, accountId: account.id });
+  return await em.findOneOrFail(Account, { id: account.id }, { refresh: true });
 }
 
 /** Gives the mailbox the name and address of its account, unless another mailbox has the address already. */

@@ -19,11 +19,28 @@ export const ACCOUNT_REFUSALS = {
     'The account is not assigned to the app, and the tenant lets only assigned accounts use it.',
     'Let an administrator assign the account, or a group of it, under Enterprise applications, Users and groups; or switch "Assignment required" off there.',
   ],
+  APP_DISABLED: [
+    'The app, or the service of Microsoft that it asks, is switched off in the tenant.',
+    'Let an administrator switch it on in the Microsoft Entra admin center: Enterprise applications, the app, Properties, "Enabled for users to sign-in".',
+  ],
   CONDITIONAL_ACCESS: [
     'A Conditional Access policy of the tenant does not let the account use the app from here.',
     'Let an administrator look up the sign-in under Sign-in logs, Conditional Access, and exclude the app or allow this server and device; then sign in again.',
   ],
 } as const satisfies Record<string, readonly [string, string]>;
+
+/** What helps where the app acts for a tenant (application mode), instead of the remedies for people who sign in. */
+export const TENANT_REMEDIES: Readonly<Partial<Record<string, string>>> = {
+  ACCOUNT_DISCONNECTED:
+    'Let an administrator of the tenant open the page of startAdminConsent, and switch incoming mail on.',
+  ACCOUNT_DISABLED:
+    'Let an administrator look up the code of Microsoft that is named here, and enable what it names in the Microsoft Entra admin center.',
+  APP_NOT_ASSIGNED:
+    'Let an administrator switch "Assignment required" off for the app under Enterprise applications, Properties.',
+  CONDITIONAL_ACCESS:
+    'Let an administrator look up the sign-in under Sign-in logs, Service principal sign-ins, and exclude the app from the Conditional Access policy for workload identities, or allow the address of this server there.',
+  CONSENT_REQUIRED: 'Let an administrator of the tenant open the page of startAdminConsent and accept.',
+};
 
 export type AccountRefusal = keyof typeof ACCOUNT_REFUSALS;
 

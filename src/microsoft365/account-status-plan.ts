@@ -1,4 +1,4 @@
-import { MINUTE } from '../platform/clock.ts';
+import { DAY, HOUR, MINUTE } from '../platform/clock.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { AccountStatus } from './account.entity.ts';
 import { mayPassByItself } from './account-refusals.ts';
@@ -33,6 +33,10 @@ const SHORTEST_THROTTLING = MINUTE;
 /** One failure may be a hiccup, and a run has tried several times before it fails. */
 const FAILURES_OUT_OF_REACH = 2;
 
+/** How long Graph is left alone that refused a fresh token. */
+const SHORTEST_REFUSAL = 15 * MINUTE;
+const LONGEST_REFUSAL = DAY;
+
 /** Trouble that only a good answer of Graph ends: a token says nothing about it. */
 const TROUBLE_WITH_GRAPH: ReadonlySet<string> = new Set(['THROTTLED', 'GRAPH_UNAVAILABLE', 'GRAPH_TIMEOUT']);
 
@@ -47,12 +51,13 @@ export function nextAccountState(state: AccountState, signal: AccountSignal, now
   if (state.status === 'DISCONNECTED') return state;
   switch (signal.kind) {
     case 'TOKEN_ISSUED':
-      return isTroubleWithGraph(state) ? state : activeFrom(state);
+      return isTroubleWithGraph(state) || isRefusedByGraph(state) ? state : activeFrom(state);
     case 'TOKEN_REFUSED':
       // That nobody answers now does not undo what was answered before.
       if (signal.status === 'UNREACHABLE' && needsPerson(state) && state.problem) return state;
       return troubled(state, signal.status, signal.problem);
     case 'REACHED':
+      if (isRefusedByGraph(state)) return activeFrom(state);
       // Another mailbox of the account may be served while one still has to wait.
       if (needsPerson(state) || isWaiting(state, now)) return state;
       return activeFrom(state);
@@ -69,11 +74,44 @@ export function nextAccountState(state: AccountState, signal: AccountSignal, now
 
 /**
  * Whether asking the sign-in service for a token could succeed. Where a person has to sign in it could not, and every
- * request would count against the tenant; but what an administrator of the tenant has forbidden, they may allow again.
+ * request would count against the tenant; but what an administrator of the tenant has forbidden, they may allow again, and
+ * what Graph refused, it may take again.
  */
-export function mayAskForToken({ status, problem }: AccountState): boolean {
+export function mayAskForToken(state: AccountState, now: Date): boolean {
+  const { status, problem } = state;
   if (status === 'DISCONNECTED') return false;
+  if (isRefusedByGraph(state)) return !isWaiting(state, now);
   return status !== 'NEEDS_SIGN_IN' || (problem !== null && mayPassByItself(problem.code));
+}
+
+/**
+ * When to try again an account whose fresh token Graph refused: Entra has nothing against it, so its sign-in may be as good
+ * as ever and Graph be mistaken. After a quarter of an hour at first, then after as long as it has lasted, once a day in
+ * the end.
+ */
+export function retryAfterRefusal({ status, problem }: AccountState, now: Date): Date {
+  const since = status === 'NEEDS_SIGN_IN' && problem ? new Date(problem.since) : now;
+  const lasted = now.getTime() - since.getTime();
+  return new Date(now.getTime() + Math.min(Math.max(lasted, SHORTEST_REFUSAL), LONGEST_REFUSAL));
+}
+
+/** Nobody looks more often than this at an account that is not well, unless its mailboxes are polled. */
+export const RECHECK_MILLISECONDS = 5 * MINUTE;
+/** Of the rounds after which it is looked at; every hour in the end. */
+const RECHECK_ROUNDS: readonly number[] = [1, 2, 4, 8];
+const ROUNDS_PER_HOUR = HOUR / RECHECK_MILLISECONDS;
+
+/**
+ * Whether an account that is not well is to be looked at in the round of `now`, of one every
+ * {@link RECHECK_MILLISECONDS}: soon after it became so, then less and less often.
+ */
+export function isRecheckDue(state: AccountState, now: Date): boolean {
+  const { status, problem } = state;
+  if (status === 'ACTIVE' || problem === null || !mayAskForToken(state, now) || isWaiting(state, now)) {
+    return false;
+  }
+  const round = Math.floor((now.getTime() - new Date(problem.since).getTime()) / RECHECK_MILLISECONDS);
+  return RECHECK_ROUNDS.includes(round) || (round > 0 && round % ROUNDS_PER_HOUR === 0);
 }
 
 /**
@@ -88,6 +126,11 @@ function isTroubleWithGraph({ status, problem }: AccountState): boolean {
   return (
     !!problem && (status === 'THROTTLED' || status === 'UNREACHABLE') && TROUBLE_WITH_GRAPH.has(problem.code)
   );
+}
+
+/** Graph refused a token that Entra had just issued: only then somebody has to sign in and a time is set all the same. */
+function isRefusedByGraph({ status, problem }: AccountState): boolean {
+  return status === 'NEEDS_SIGN_IN' && problem?.retryAt !== undefined;
 }
 
 function isWaiting({ problem }: AccountState, now: Date): boolean {

@@ -73,6 +73,6 @@ function isRefusal(status: AccountStatus): status is RefusalStatus {
 }
 
 /** The state of an account as it is stored. */
-export function stateOf({ status, problem }: Account): AccountState {
+export function stateOf({ status, problem }: Pick<Account, 'status' | 'problem'>): AccountState {
   return { status, problem: problem ?? null };
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../platform/logger.ts';
 import { recordEvents } from '../realtime/record.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
 import { Account } from './account.entity.ts';
+import { noteAccountSignal } from './account-status.ts';
 import type { OnConnected } from './complete-sign-in.ts';
 import { GraphError } from './graph-error.ts';
 import type { GraphTransport } from './graph-transport.ts';
@@ -50,7 +51,10 @@ export async function checkAccount(
   let error: GraphError | null = null;
   try {
     const token = await tokens.recheck(reference, signal);
-    if (before.kind === 'USER') await takeProfile(deps, reference, await profileOf(deps, reference, token));
+    if (before.kind === 'USER') {
+      await takeProfile(deps, reference, await profileOf(deps, reference, token));
+      await noteAccountSignal(database, reference, { kind: 'REACHED' }, deps.clock.now());
+    }
   } catch (thrown) {
     if (signal.aborted) error = new GraphError('GRAPH_TIMEOUT', 'Microsoft did not answer in time.');
     else if (thrown instanceof GraphError) error = thrown;

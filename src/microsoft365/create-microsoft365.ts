@@ -3,6 +3,7 @@ import type { Database, EntityManager } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessTokens, AccountReference } from './access-token.ts';
+import { noteAccountSignal } from './account-status.ts';
 import {
   type AdminConsentAnswer,
   type AdminConsentRequest,
@@ -105,6 +106,8 @@ export interface Microsoft365 {
   reauthenticate(em: EntityManager, request: ReauthenticationRequest): Promise<StartedSignIn>;
   /** See `check-account.ts`. */
   checkAccount(reference: AccountReference): Promise<CheckedAccount>;
+  /** Graph served the account: ends what stood in the way there, see `account-status-plan.ts`. */
+  noteReached(reference: AccountReference): Promise<void>;
   /** See `open-admin-consent.ts`. Throws `SignInError`. */
   openAdminConsent(link: string, readCookie: ReadCookie): Promise<OpenedSignIn>;
   /** See `open-sign-in.ts`. Throws `SignInError`. */
@@ -166,6 +169,7 @@ export function createMicrosoft365(deps: Microsoft365Deps): Microsoft365 {
     startSignIn: (em, request) => startSignIn(em, { secretBox, clock, publicUrl }, request),
     reauthenticate: (em, request) => reauthenticate(em, { secretBox, clock, publicUrl }, request),
     checkAccount: (reference) => checkAccount({ ...deps, tokens, transport }, reference),
+    noteReached: (reference) => noteAccountSignal(deps.database, reference, { kind: 'REACHED' }, clock.now()),
     openSignIn: (link, readCookie) => openSignIn({ ...deps, overrides }, link, readCookie),
     startAdminConsent: (em, request) => startAdminConsent(em, { clock, publicUrl }, request),
     openAdminConsent: (link, readCookie) => openAdminConsent({ ...deps, overrides }, link, readCookie),

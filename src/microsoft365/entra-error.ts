@@ -17,7 +17,9 @@ export const ENTRA_OUTCOMES = [
   'ACCOUNT_NOT_FOUND',
   'ACCOUNT_DISABLED',
   'APP_NOT_ASSIGNED',
+  'APP_DISABLED',
   'CONDITIONAL_ACCESS',
+  'CREDENTIAL_REFUSED',
   'UNAVAILABLE',
   'TOKEN_EXCHANGE_FAILED',
 ] as const;
@@ -57,6 +59,9 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   50011: 'REDIRECT_URI_MISMATCH',
   500112: 'REDIRECT_URI_MISMATCH',
   70004: 'REDIRECT_URI_MISMATCH',
+  // Known under another platform than Web: Mobile and desktop, or Single-page application.
+  700025: 'REDIRECT_URI_MISMATCH',
+  9002327: 'REDIRECT_URI_MISMATCH',
   7000215: 'SECRET_INVALID',
   7000218: 'SECRET_INVALID',
   7000222: 'SECRET_EXPIRED',
@@ -72,7 +77,6 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   700011: 'APP_NOT_FOUND',
   700016: 'APP_NOT_FOUND',
   70001: 'APP_NOT_FOUND',
-  7000112: 'APP_NOT_FOUND',
   7000229: 'APP_NOT_FOUND',
   90002: 'APP_NOT_FOUND',
   900023: 'APP_NOT_FOUND',
@@ -84,16 +88,23 @@ const BY_NUMBER: Readonly<Record<number, EntraOutcome>> = {
   50053: 'ACCOUNT_DISABLED',
   50057: 'ACCOUNT_DISABLED',
   50105: 'APP_NOT_ASSIGNED',
+  500014: 'APP_DISABLED',
+  7000112: 'APP_DISABLED',
+  50131: 'CONDITIONAL_ACCESS',
   53000: 'CONDITIONAL_ACCESS',
   53001: 'CONDITIONAL_ACCESS',
   53002: 'CONDITIONAL_ACCESS',
   53003: 'CONDITIONAL_ACCESS',
   53004: 'CONDITIONAL_ACCESS',
+  53010: 'CONDITIONAL_ACCESS',
   53011: 'CONDITIONAL_ACCESS',
+  530003: 'CONDITIONAL_ACCESS',
   530031: 'CONDITIONAL_ACCESS',
   530032: 'CONDITIONAL_ACCESS',
   530034: 'CONDITIONAL_ACCESS',
   530035: 'CONDITIONAL_ACCESS',
+  // The tenant has no such permission: nothing that anybody did here, and no matter of the secret.
+  650053: 'TOKEN_EXCHANGE_FAILED',
   // It passes by itself. Never a reason to ask a person.
   50087: 'UNAVAILABLE',
   50196: 'UNAVAILABLE',
@@ -110,7 +121,8 @@ const BY_ERROR: Readonly<Record<string, EntraOutcome>> = {
   bad_token: 'SIGN_IN_REQUIRED',
   consent_required: 'CONSENT_REQUIRED',
   interaction_required: 'SIGN_IN_REQUIRED',
-  invalid_client: 'SECRET_INVALID',
+  // Of the credential, but which of the many reasons only the number tells.
+  invalid_client: 'CREDENTIAL_REFUSED',
   invalid_grant: 'SIGN_IN_REQUIRED',
   login_required: 'SIGN_IN_REQUIRED',
   no_account_found: 'SIGN_IN_REQUIRED',
@@ -150,6 +162,7 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
     case 'ACCOUNT_NOT_FOUND':
     case 'ACCOUNT_DISABLED':
     case 'APP_NOT_ASSIGNED':
+    case 'APP_DISABLED':
     case 'CONDITIONAL_ACCESS':
       return { status: 'NEEDS_SIGN_IN', code: outcome };
     case 'CONSENT_REQUIRED':
@@ -159,6 +172,7 @@ export function refreshRefusal(outcome: EntraOutcome | null): {
     case 'SECRET_INVALID':
     case 'SECRET_EXPIRED':
     case 'CERTIFICATE_REFUSED':
+    case 'CREDENTIAL_REFUSED':
     case 'APP_NOT_FOUND':
     case 'REDIRECT_URI_MISMATCH':
       return { status: 'CREDENTIAL_EXPIRED', code: 'CREDENTIAL_REFUSED' };

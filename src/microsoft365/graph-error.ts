@@ -40,6 +40,7 @@ const REMEDIES = {
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[1],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[1],
   APP_NOT_ASSIGNED: ACCOUNT_REFUSALS.APP_NOT_ASSIGNED[1],
+  APP_DISABLED: ACCOUNT_REFUSALS.APP_DISABLED[1],
   CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[1],
   CONSENT_REQUIRED: 'Sign in again and grant the permissions that are asked for.',
   CREDENTIAL_REFUSED:
@@ -90,6 +91,8 @@ export interface GraphErrorDetails {
   retryAfterMilliseconds?: number | null;
   /** Of several requests an earlier one was carried out already: see {@link GraphError.isUnclear}. */
   isPartlyDone?: boolean;
+  /** In place of that of the code, where something else helps. */
+  remedy?: string;
   cause?: unknown;
 }
 
@@ -103,7 +106,8 @@ export class GraphError extends ExpectedError {
   readonly isPartlyDone: boolean;
 
   constructor(code: GraphErrorCode, message: string, details: GraphErrorDetails = {}) {
-    super(code, message, REMEDIES[code], details.cause === undefined ? undefined : { cause: details.cause });
+    const { remedy = REMEDIES[code], cause } = details;
+    super(code, message, remedy, cause === undefined ? undefined : { cause });
     this.status = details.status ?? null;
     this.microsoftCode = details.microsoftCode ?? null;
     this.requestId = details.requestId ?? null;

@@ -1,4 +1,5 @@
 import { ExpectedError } from '../errors.ts';
+import { ACCOUNT_REFUSALS } from './account-refusals.ts';
 
 /** Why an app registration is not taken: a sentence and a remedy for each code. */
 const REASONS = {
@@ -14,6 +15,7 @@ const REASONS = {
     'Microsoft does not know the app registration in this tenant.',
     'Copy "Application (client) ID" from the overview of the app registration, and check that the tenant is the one it was made in.',
   ],
+  APP_DISABLED: ACCOUNT_REFUSALS.APP_DISABLED,
   SECRET_INVALID: [
     'Microsoft does not accept the client secret.',
     'Copy the value of the client secret, not its id; one that was just made may need a minute.',
@@ -43,12 +45,19 @@ export class RegistrationError extends ExpectedError {
   declare readonly code: RegistrationErrorCode;
   /** Microsoft's own code, such as `AADSTS7000215`. */
   readonly microsoftCode: string | null;
+  /** Microsoft's `correlation_id`. */
+  readonly requestId: string | null;
 
   constructor(
     code: RegistrationErrorCode,
-    options: { detail?: string; microsoftCode?: string | null; cause?: unknown } = {},
+    options: {
+      detail?: string;
+      microsoftCode?: string | null;
+      requestId?: string | null;
+      cause?: unknown;
+    } = {},
   ) {
-    const { detail, microsoftCode = null, cause } = options;
+    const { detail, microsoftCode = null, requestId = null, cause } = options;
     const [message, remedy] = REASONS[code];
     super(
       code,
@@ -57,6 +66,7 @@ export class RegistrationError extends ExpectedError {
       cause === undefined ? undefined : { cause },
     );
     this.microsoftCode = microsoftCode;
+    this.requestId = requestId;
   }
 }
 

@@ -10,20 +10,20 @@ const REASONS = {
     'Start the sign-in again and open the link in the browser that you sign in with; it works once, and needs cookies.',
   ],
   SIGN_IN_EXPIRED: [
-    'The sign-in took too long.',
-    'Start the sign-in again and complete it within ten minutes.',
+    'The sign-in took too long, or its page was closed.',
+    'Start the sign-in again and complete it within ten minutes. Where a page of Microsoft stopped it: with AADSTS50011 add the redirect URI that microsoft365Setup shows to the app registration; with AADSTS53003 or "You cannot access this right now" let an administrator look at Conditional Access in the sign-in logs; with "Approval required" let one accept on the page of startAdminConsent.',
   ],
   CONSENT_DECLINED: [
     'The permissions were not granted.',
-    'Start the sign-in again and accept the permissions that are asked for.',
+    'Start the sign-in again and accept the permissions that are asked for. Where the page leaves that to an administrator, let one accept for everybody on the page of startAdminConsent.',
   ],
   ADMIN_APPROVAL_NEEDED: [
     'The organization at Microsoft lets only an administrator grant these permissions.',
-    'Let an administrator of the tenant grant the permissions to the app in the Microsoft Entra admin center, or sign in as one, then start again.',
+    'Let an administrator of the tenant open the page of startAdminConsent, with the purpose of the sign-in, and accept for everybody, then start the sign-in again.',
   ],
   REDIRECT_URI_MISMATCH: [
-    'The app registration does not know the redirect URI of this server.',
-    'Add the redirect URI that microsoft365Setup shows to the app registration, under the platform Web.',
+    'The app registration does not know the redirect URI of this server, or has it under another platform than Web.',
+    'Add the redirect URI that microsoft365Setup shows to the app registration under the platform Web, character for character, and remove it from "Single-page application" and "Mobile and desktop applications".',
   ],
   SECRET_INVALID: [
     'Microsoft does not accept the client secret.',
@@ -77,6 +77,9 @@ export class SignInError extends ExpectedError {
   /** Microsoft's own code, such as `AADSTS7000215`. */
   readonly microsoftCode: string | null;
 
+  /** Where the browser was to go afterwards, a path on this server; null where that is not known. */
+  returnTo: string | null = null;
+
   /** Microsoft's `correlation_id`. */
   readonly requestId: string | null;
 
@@ -115,6 +118,7 @@ export function signInErrorCode(outcome: EntraOutcome | null): SignInErrorCode {
     case 'SIGN_IN_REQUIRED':
     case 'TOKEN_REVOKED':
     case 'TOKEN_EXCHANGE_FAILED':
+    case 'CREDENTIAL_REFUSED':
       // The code was used, expired or meant for somebody else: starting again is what helps.
       return 'TOKEN_EXCHANGE_FAILED';
     case 'CONSENT_REQUIRED':

@@ -4,14 +4,14 @@ import { type Database, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { SecretBox } from '../platform/secrets.ts';
 import type { AccessToken, AccessTokens, AccountReference } from './access-token.ts';
-import { Account, type AccountStatus } from './account.entity.ts';
-import { ACCOUNT_REFUSALS } from './account-refusals.ts';
+import { Account, type AccountKind, type AccountStatus } from './account.entity.ts';
+import { ACCOUNT_REFUSALS, mayPassByItself, TENANT_REMEDIES } from './account-refusals.ts';
 import { setAccountStatus, stateOf } from './account-status.ts';
-import { mayAskForToken, needsPerson } from './account-status-plan.ts';
+import { mayAskForToken, needsPerson, retryAfterRefusal } from './account-status-plan.ts';
 import { isNotInTenant, notInTenantProblem, takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
-import { GraphError, type GraphErrorCode } from './graph-error.ts';
+import { GraphError, type GraphErrorCode, type GraphErrorDetails } from './graph-error.ts';
 import { createGraphGate } from './graph-gate.ts';
 import type { Integration } from './integration.entity.ts';
 import { getIntegration, openRegistration } from './integrations.ts';
@@ -55,6 +55,7 @@ const MESSAGES: Partial<Record<GraphErrorCode, string>> = {
   ACCOUNT_NOT_FOUND: ACCOUNT_REFUSALS.ACCOUNT_NOT_FOUND[0],
   ACCOUNT_DISABLED: ACCOUNT_REFUSALS.ACCOUNT_DISABLED[0],
   APP_NOT_ASSIGNED: ACCOUNT_REFUSALS.APP_NOT_ASSIGNED[0],
+  APP_DISABLED: ACCOUNT_REFUSALS.APP_DISABLED[0],
   CONDITIONAL_ACCESS: ACCOUNT_REFUSALS.CONDITIONAL_ACCESS[0],
   CONSENT_REQUIRED: 'The account or its organization no longer grants the permissions that are needed.',
   CREDENTIAL_REFUSED: 'Microsoft does not accept the app registration or its client secret.',
@@ -94,7 +95,7 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
     try {
       leave = await gate.enter('visits', { slots: 1 }, AbortSignal.timeout(VISIT_MILLISECONDS));
     } catch (cause) {
-      return { error: failure('LOGIN_UNAVAILABLE', null, null, cause) };
+      return { error: failure('USER', 'LOGIN_UNAVAILABLE', { cause }) };
     }
     try {
       return await visitAccount(deps, account, occasion);
@@ -140,13 +141,19 @@ export function createAccessTokens(deps: TokenDeps): AccessTokens {
       // Somebody signed in meanwhile: what was refused is no longer what is used.
       if (inMemory.get(keyOf(reference))?.value !== refused) return;
       inMemory.delete(keyOf(reference));
-      const error = new GraphError('SIGN_IN_REQUIRED', MESSAGES.SIGN_IN_REQUIRED ?? '', { requestId });
       await forkFor(database, organizationId).transactional(async (em) => {
         await lockTokens(em, accountId);
         const account = await em.findOne(Account, { id: accountId });
         if (!account) return;
-        const { status } = refusalFor(account, { status: 'NEEDS_SIGN_IN', code: 'SIGN_IN_REQUIRED' });
-        await setAccountStatus(em, account, status, error.toProblem(clock.now()));
+        const { status, code } = refusalFor(account, { status: 'NEEDS_SIGN_IN', code: 'SIGN_IN_REQUIRED' });
+        const problem = failure(account.kind, code, { requestId }).toProblem(clock.now());
+        const retryAt = retryAfterRefusal(stateOf(account), clock.now()).toISOString();
+        await setAccountStatus(
+          em,
+          account,
+          status,
+          status === 'NEEDS_SIGN_IN' ? { ...problem, retryAt } : problem,
+        );
       });
       logger.warn({ organizationId, accountId, requestId }, 'Graph refuses the fresh token of an account');
     },
@@ -163,9 +170,10 @@ async function visitAccount(
     await lockTokens(em, accountId);
     const account = await em.findOne(Account, { id: accountId }, { populate: ['sealedTokenCache'] });
     const isDisconnected = account?.status === 'DISCONNECTED';
-    if (account === null || isDisconnected || !(isForced || mayAskForToken(stateOf(account)))) {
+    if (account === null || isDisconnected || !(isForced || mayAskForToken(stateOf(account), clock.now()))) {
       const code = isDisconnected ? 'ACCOUNT_DISCONNECTED' : signInCodeOf(account);
-      return { error: failure(code, account?.problem?.microsoftCode ?? null, null) };
+      const microsoftCode = account?.problem?.microsoftCode ?? null;
+      return { error: failure(account?.kind ?? 'USER', code, { microsoftCode }) };
     }
     const integration = await getIntegration(em, account.integration.id);
     const granted = account.grantedScopes;
@@ -180,7 +188,7 @@ async function visitAccount(
       const info = await openTokenCache(secretBox, account, msal);
       try {
         if (info === null && account.kind === 'USER') {
-          return await refuse('NEEDS_SIGN_IN', failure('SIGN_IN_REQUIRED', null, null));
+          return await refuse('NEEDS_SIGN_IN', failure('USER', 'SIGN_IN_REQUIRED'));
         }
         const ask = asking(msal, integration, account, info);
         let result = await ask(isForced || needsPerson(stateOf(account)));
@@ -218,7 +226,8 @@ async function visitAccount(
           { organizationId, accountId, integrationId: id, status, microsoftCode, correlationId },
           'no access token for an account',
         );
-        return await refuse(status, failure(code, microsoftCode, correlationId, error));
+        const details = { microsoftCode, requestId: correlationId, cause: error };
+        return await refuse(status, failure(account.kind, code, details));
       }
     }
 
@@ -261,7 +270,10 @@ function signInCodeOf(account: Account | null): GraphErrorCode {
   return code === 'TOKEN_REVOKED' || code === 'MFA_REQUIRED' ? code : 'SIGN_IN_REQUIRED';
 }
 
-/** A tenant cannot sign in again: what its app lacks, an administrator grants. */
+/**
+ * A tenant cannot sign in again: what its app lacks, an administrator grants. What an administrator has forbidden, such as
+ * by Conditional Access, keeps its code, for consent would not lift it.
+ */
 function refusalFor(
   { kind }: Account,
   refusal: { status: AccountStatus; code: GraphErrorCode },
@@ -269,7 +281,8 @@ function refusalFor(
 ): { status: AccountStatus; code: GraphErrorCode } {
   if (kind === 'USER' || (refusal.status !== 'NEEDS_SIGN_IN' && !isNotInTenant(microsoftCode)))
     return refusal;
-  return { status: 'NEEDS_CONSENT', code: 'CONSENT_REQUIRED' };
+  const isForbidden = !isNotInTenant(microsoftCode) && mayPassByItself(refusal.code);
+  return { status: 'NEEDS_CONSENT', code: isForbidden ? refusal.code : 'CONSENT_REQUIRED' };
 }
 
 /** Not at every token: the row is everybody's who signed in through the integration. */
@@ -300,16 +313,12 @@ function lasts(expiresAt: Date | null, clock: Clock): boolean {
   return expiresAt !== null && expiresAt.getTime() - clock.now().getTime() > RENEW_BEFORE_MILLISECONDS;
 }
 
-function failure(
-  code: GraphErrorCode,
-  microsoftCode: string | null,
-  requestId: string | null,
-  cause?: unknown,
-): GraphError {
+/** Nobody signs in to a tenant: there other things help. */
+function failure(kind: AccountKind, code: GraphErrorCode, details: GraphErrorDetails = {}): GraphError {
+  const remedy = kind === 'TENANT' ? TENANT_REMEDIES[code] : undefined;
   return new GraphError(code, MESSAGES[code] ?? 'There is no access token for the account.', {
-    microsoftCode,
-    requestId,
-    cause,
+    ...details,
+    ...(remedy === undefined ? {} : { remedy }),
   });
 }
 

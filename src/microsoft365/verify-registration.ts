@@ -58,15 +58,22 @@ export async function verifyRegistration(
       return { tenantId, token: null, notInTenant: microsoftCode };
     }
     const code = outcome === null ? undefined : CODES[outcome];
-    if (code !== undefined) throw new RegistrationError(code, { microsoftCode, cause: error });
+    if (code !== undefined)
+      throw new RegistrationError(code, { microsoftCode, requestId: correlationId, cause: error });
     // A policy against tokens of the app itself says nothing about people who sign in.
     if (mode === 'DELEGATED') return { tenantId, token: null };
-    throw new RegistrationError('CREDENTIAL_REFUSED', { microsoftCode, cause: error });
+    throw new RegistrationError('CREDENTIAL_REFUSED', {
+      microsoftCode,
+      requestId: correlationId,
+      cause: error,
+    });
   }
 }
 
 const CODES: Partial<Record<string, RegistrationErrorCode>> = {
   APP_NOT_FOUND: 'APP_NOT_FOUND',
+  APP_DISABLED: 'APP_DISABLED',
+  CREDENTIAL_REFUSED: 'CREDENTIAL_REFUSED',
   SECRET_INVALID: 'SECRET_INVALID',
   SECRET_EXPIRED: 'SECRET_EXPIRED',
   CERTIFICATE_REFUSED: 'CERTIFICATE_REFUSED',

@@ -2,6 +2,7 @@ import { ExpectedError, toError } from '../errors.ts';
 import type { Sender } from '../mailboxes/choose-identity.ts';
 import { deniedProblem } from '../mailboxes/denied-problem.ts';
 import { markIdentity } from '../mailboxes/identities.ts';
+import { noteAccountSignal } from '../microsoft365/account-status.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type Delivered, Delivery, type DeliveryDeps } from './delivery.ts';
@@ -25,9 +26,10 @@ export async function deliverMessage(
   const loaded = await loadForDelivery(em, claimed.organizationId, claimed.id);
   if (loaded === null) return { kind: 'POSTPONED' };
   const { row, sender } = loaded;
+  let delivered: Delivered;
   try {
     const files = row.messageId === null ? [] : await storedFilesOf(em, row.messageId);
-    return await new Delivery(deps, em, loaded, files, signal).run();
+    delivered = await new Delivery(deps, em, loaded, files, signal).run();
   } catch (error) {
     // It counts as a failure in a row: two processes that take one mail from each other come to rest.
     if (error instanceof LostRowError) return { kind: 'POSTPONED' };
@@ -40,6 +42,13 @@ export async function deliverMessage(
       throw thrown;
     }
   }
+  const { account } = sender;
+  // Where no mail is taken in, nothing else tells that Microsoft serves the account again.
+  if (delivered.kind === 'ENDED' && account && account.status !== 'ACTIVE') {
+    const reference = { organizationId: claimed.organizationId, accountId: account.id };
+    await noteAccountSignal(deps.database, reference, { kind: 'REACHED' }, deps.clock.now());
+  }
+  return delivered;
 }
 
 async function fail(

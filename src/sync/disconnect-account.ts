@@ -1,6 +1,7 @@
 import { NotFoundError } from '../errors.ts';
 import { enqueueMany } from '../jobs/enqueue-many.ts';
 import { Account } from '../microsoft365/account.entity.ts';
+import { TENANT_REMEDIES } from '../microsoft365/account-refusals.ts';
 import { applyAccountSignal } from '../microsoft365/account-status.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
@@ -12,9 +13,6 @@ import type { Logger } from '../platform/logger.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { endSubscriptions } from './end-subscriptions.ts';
 import { managePushJob } from './push.jobs.ts';
-
-const TENANT_REMEDY =
-  'Let an administrator of the tenant open the page of startAdminConsent, and switch incoming mail on.';
 
 export interface DisconnectAccountDeps {
   microsoft365: Microsoft365;
@@ -59,7 +57,7 @@ async function removeTokens(
   account.sealedTokenCache = '';
   const problem = new GraphError('ACCOUNT_DISCONNECTED', 'The account was disconnected.').toProblem(now);
   // Nobody signs in to a tenant.
-  if (account.kind === 'TENANT') problem.remedy = TENANT_REMEDY;
+  if (account.kind === 'TENANT') problem.remedy = TENANT_REMEDIES['ACCOUNT_DISCONNECTED'] ?? problem.remedy;
   await applyAccountSignal(em, account, { kind: 'DISCONNECTED', problem }, now);
   await announceTokensVoid(em, { organizationId, accountId });
   await enqueueMany(

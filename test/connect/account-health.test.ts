@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRecheckAccounts } from '../../src/mailboxes/recheck-accounts.jobs.ts';
 import { noteAccountSignal } from '../../src/microsoft365/account-status.ts';
-import { MINUTE, systemClock } from '../../src/platform/clock.ts';
+import { createMicrosoft365 } from '../../src/microsoft365/create-microsoft365.ts';
+import { type Clock, MINUTE, systemClock } from '../../src/platform/clock.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createSecretBox } from '../../src/platform/secrets.ts';
 import { signIn as newKey } from '../access/harness.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { subscribeOverSse } from '../server/harness.ts';
+import { control } from '../support/app.ts';
 import { signInAs } from '../support/browser.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
@@ -22,6 +27,36 @@ const statusBecomes = (id: string, status: string) =>
     const account = await stage.account(id);
     return account.status === status && account;
   });
+
+/** Graph had trouble with the account ten minutes ago, and its wait is over. */
+async function note(accountId: string, kind: 'THROTTLED' | 'NOT_REACHED'): Promise<void> {
+  const then = new Date(systemClock.now().getTime() - 10 * MINUTE);
+  const code = kind === 'THROTTLED' ? 'THROTTLED' : 'GRAPH_UNAVAILABLE';
+  const problem = { code, message: 'M.', remedy: 'R.', since: then.toISOString() };
+  const signal =
+    kind === 'THROTTLED' ? { kind, problem, milliseconds: 5 * MINUTE } : { kind, problem, failures: 3 };
+  const reference = { organizationId: stage.desk.organizationId, accountId: rowId(accountId) };
+  await noteAccountSignal(stage.app.database, reference, signal, then);
+}
+
+/** Another process looks at all accounts that are due, by a clock that is so many minutes ahead. */
+async function recheck(minutesAhead: number): Promise<void> {
+  const { database, emulator } = stage.app;
+  const clock: Clock = { now: () => new Date(systemClock.now().getTime() + minutesAhead * MINUTE) };
+  const logger = createLogger('silent');
+  const microsoft365 = createMicrosoft365({
+    database,
+    secretBox: createSecretBox([{ name: 'test', key: Buffer.alloc(32, 7) }]),
+    logger,
+    clock,
+    publicUrl: stage.app.url,
+    loginUrl: emulator.loginUrl,
+    graphUrl: emulator.graphUrl,
+    onConnected: async () => undefined,
+  });
+  const context = { signal: AbortSignal.timeout(30_000), logger, attempt: 1, isLastAttempt: true };
+  await createRecheckAccounts({ database, microsoft365, clock }).handle({}, context);
+}
 
 /** Everything about an account that takes mail in. */
 async function takingMail(): Promise<{ account: AccountView; mailboxId: string }> {
@@ -102,17 +137,56 @@ describe('Account health', () => {
     });
     const wait = new Date(throttled.problem?.retryAt ?? 0).getTime() - systemClock.now().getTime();
     expect(wait).toBeGreaterThan(4 * MINUTE);
-    // A fresh token says nothing about it; the first good answer of Graph after the wait does.
-    const reference = { organizationId: stage.desk.organizationId, accountId: rowId(account.id) };
-    const at = (minutes: number) => new Date(systemClock.now().getTime() + minutes * MINUTE);
-    for (const [signal, minutes, status] of [
-      ['TOKEN_ISSUED', 6, 'THROTTLED'],
-      ['REACHED', 1, 'THROTTLED'],
-      ['REACHED', 6, 'ACTIVE'],
-    ] as const) {
-      await noteAccountSignal(stage.app.database, reference, { kind: signal }, at(minutes));
-      expect((await stage.account(account.id)).status).toBe(status);
-    }
+    // A fresh token says nothing about it, nor does another mailbox that is served meanwhile.
+    await refresh(account.id);
+    expect((await stage.account(account.id)).status).toBe('THROTTLED');
+    await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+  });
+
+  test('THROTTLED ends with the first mail that is read after the wait', async () => {
+    const { account, mailboxId } = await takingMail();
+    await note(account.id, 'THROTTLED');
+    expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
+    expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
+  });
+
+  test.each(['THROTTLED', 'NOT_REACHED'] as const)(
+    'trouble with Graph (%s) of an account that takes no mail in ends with refreshAccount',
+    async (kind) => {
+      const { id } = await stage.connect(await stage.person());
+      await note(id, kind);
+      expect(await refresh(id)).toMatchObject({
+        account: { status: 'ACTIVE', problem: null },
+        problem: null,
+      });
+    },
+  );
+
+  test('an account that takes no mail in is looked at again by itself, and only when it is due', async () => {
+    const { id } = await stage.connect(await stage.person());
+    await note(id, 'NOT_REACHED');
+    // It became so ten minutes ago: after five, ten, twenty minutes and so on it is due.
+    await recheck(7);
+    expect((await stage.account(id)).status).toBe('UNREACHABLE');
+    await recheck(0);
+    expect(await stage.account(id)).toMatchObject({ status: 'ACTIVE', problem: null });
+  });
+
+  test('Graph refuses a fresh token: tried again after a while, and well with the first good answer', async () => {
+    const { account, mailboxId } = await takingMail();
+    await stage.microsoft('faults', { status: 401, mailbox: account.emailAddress });
+    expect((await stage.desk.sync(mailboxId)).problem).toMatchObject({ code: 'SIGN_IN_REQUIRED' });
+    const refused = await stage.account(account.id);
+    expect(refused).toMatchObject({
+      status: 'NEEDS_SIGN_IN',
+      problem: { code: 'SIGN_IN_REQUIRED', retryAt: expect.any(String) },
+    });
+    await control(stage.app.emulator.url, 'faults', undefined, 'DELETE');
+    // Not at once: who keeps asking is throttled.
+    expect((await stage.desk.sync(mailboxId)).state).toBe('FAILED');
+    await recheck(60);
+    expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
+    expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
   });
 
   test('a short wait is not worth a word', async () => {

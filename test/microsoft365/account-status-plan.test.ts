@@ -3,8 +3,11 @@ import { ACCOUNT_STATUSES, type AccountStatus } from '../../src/microsoft365/acc
 import {
   type AccountSignal,
   type AccountState,
+  isRecheckDue,
   mayAskForToken,
   nextAccountState,
+  RECHECK_MILLISECONDS,
+  retryAfterRefusal,
 } from '../../src/microsoft365/account-status-plan.ts';
 import { MINUTE } from '../../src/platform/clock.ts';
 
@@ -120,5 +123,48 @@ test.each([
   [state('CREDENTIAL_EXPIRED'), true],
   [state('DISCONNECTED'), false],
 ])('%o: whether Microsoft is asked for a token: %s', (before, isAsked) => {
-  expect(mayAskForToken(before)).toBe(isAsked);
+  expect(mayAskForToken(before, NOW)).toBe(isAsked);
+});
+
+describe('Graph refuses a token that Entra has just issued', () => {
+  const at = (minutes: number) => new Date(NOW.getTime() + minutes * MINUTE);
+  const refusedAt = (before: AccountState, now: Date): AccountState => {
+    const retryAt = retryAfterRefusal(before, now).toISOString();
+    const signal = { ...refused('NEEDS_SIGN_IN'), problem: { ...problem('SIGN_IN_REQUIRED'), retryAt } };
+    return nextAccountState(before, signal, now);
+  };
+  const first = refusedAt(state('ACTIVE'), NOW);
+
+  test('it is tried again after a quarter of an hour, then after as long as it has lasted, daily in the end', () => {
+    expect(first).toMatchObject({ status: 'NEEDS_SIGN_IN', problem: { retryAt: at(15).toISOString() } });
+    expect([mayAskForToken(first, at(14)), mayAskForToken(first, at(15))]).toEqual([false, true]);
+    const second = refusedAt(first, at(15));
+    expect(second.problem).toMatchObject({ since: NOW.toISOString(), retryAt: at(30).toISOString() });
+    expect(refusedAt(second, at(90)).problem?.retryAt).toBe(at(180).toISOString());
+    expect(retryAfterRefusal(first, at(5 * 24 * 60))).toEqual(at(6 * 24 * 60));
+  });
+
+  test('another token says nothing about it, and the first good answer of Graph ends it', () => {
+    expect(nextAccountState(first, { kind: 'TOKEN_ISSUED' }, at(15))).toBe(first);
+    expect(nextAccountState(first, { kind: 'REACHED' }, at(15)).status).toBe('ACTIVE');
+  });
+
+  test('a refusal of Entra afterwards waits for a person', () => {
+    const ended = nextAccountState(first, refused('NEEDS_SIGN_IN'), at(15));
+    expect(mayAskForToken(ended, at(60))).toBe(false);
+  });
+});
+
+test('an account that is not well is looked at soon, then less and less often, and never where only a person helps', () => {
+  const rounds = (before: AccountState) =>
+    Array.from({ length: 40 }, (_, round) => round).filter((round) =>
+      isRecheckDue(before, new Date(new Date(EARLIER).getTime() + round * RECHECK_MILLISECONDS)),
+    );
+  for (const before of [state('NEEDS_CONSENT'), state('UNREACHABLE'), state('CREDENTIAL_EXPIRED')])
+    expect(rounds(before)).toEqual([1, 2, 4, 8, 12, 24, 36]);
+  for (const before of [state('ACTIVE'), state('NEEDS_SIGN_IN'), state('DISCONNECTED')])
+    expect(rounds(before)).toEqual([]);
+  const waiting = state('THROTTLED');
+  if (waiting.problem) waiting.problem.retryAt = '2026-11-21T11:15:00.000Z';
+  expect(rounds(waiting)).toEqual([4, 8, 12, 24, 36]);
 });
