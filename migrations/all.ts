@@ -2,6 +2,7 @@ import type { MigrationObject } from '@mikro-orm/core';
 import { AfterProcessing } from './2026-11-21-after-processing.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { ConsentLinks } from './2026-11-21-consent-links.ts';
+import { ConsentPermissions } from './2026-11-21-consent-permissions.ts';
 import { Credentials } from './2026-11-21-credentials.ts';
 import { FileUploads } from './2026-11-21-file-uploads.ts';
 import { FirstTables } from './2026-11-21-first-tables.ts';
@@ -66,4 +67,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-sending-pauses', class: SendingPauses },
   { name: '2026-11-21-shown-senders', class: ShownSenders },
   { name: '2026-11-21-shortened-messages', class: ShortenedMessages },
+  { name: '2026-11-21-consent-permissions', class: ConsentPermissions },
 ];
