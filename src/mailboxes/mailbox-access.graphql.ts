@@ -4,6 +4,7 @@ import { errorCodeOf } from '../graphql/error-codes.ts';
 import { decodeId } from '../graphql/global-id.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { microsoftErrorType } from '../microsoft365/microsoft-error.graphql.ts';
 import { removeMailbox } from '../sync/remove-mailbox.ts';
 import type { AccessCheck } from './access-check.ts';
 import { addMailbox } from './add-mailbox.ts';
@@ -13,9 +14,10 @@ import { readMailboxAddress } from './mailbox-address.ts';
 import { checkSending } from './send-check.ts';
 import { verifyAccess } from './verify-access.ts';
 
-errorType(
+microsoftErrorType(
   MailboxAccessError,
   'Microsoft does not let the account use the mailbox; the code says why, the remedy has the steps in Entra or Exchange.',
+  ({ microsoft }) => microsoft,
 );
 errorType(
   MailboxAlreadyConnectedError,

@@ -23,6 +23,8 @@ export const AdminConsentSchema = defineEntity({
     linkDigest: p.blob().$type<Buffer>().nullable(),
     /** SHA-256 of the cookie of the browser that opened the link; null until one has. */
     browserDigest: p.blob().$type<Buffer>().nullable(),
+    /** The delegated permissions that are asked for; null in application mode, which asks for all that the app lists. */
+    permissions: p.array().nullable(),
     returnTo: p.text().nullable(),
     expiresAt: p.datetime(),
     usedAt: p.datetime().nullable(),

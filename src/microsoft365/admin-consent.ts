@@ -23,7 +23,6 @@ import { isBoundTo } from './open-sign-in.ts';
 import { checkReturnTo } from './return-to.ts';
 import { redirectUriOf, SIGN_IN_MILLISECONDS } from './sign-in.ts';
 import { SignInError, signInErrorCode } from './sign-in-error.ts';
-import { permissionsFor } from './sign-in-purpose.ts';
 import { lockTokens } from './token-lock.ts';
 
 /** Tells the answers to an admin consent from those to a sign-in, which come back to the same redirect URI. */
@@ -44,6 +43,8 @@ export interface AdminConsentDeps extends IntegrationDeps {
 /** What `startAdminConsent` is told. */
 export interface AdminConsentRequest {
   integrationId: string;
+  /** The delegated permissions to ask for; in application mode all application permissions are asked for instead. */
+  permissions: readonly string[];
   /** Who starts it; it can be completed as long as this user may manage integrations, by a key that is good. */
   userId: string;
   /** Null for the machine itself. */
@@ -78,7 +79,7 @@ export function isAdminConsentState(state: string | null): boolean {
 
 /**
  * Gives the page where an administrator of the tenant grants what the integration needs, for everybody: in application
- * mode the application permissions, otherwise those that sign-ins ask for. It is a link of ours, which
+ * mode the application permissions, otherwise the delegated ones that the caller names. It is a link of ours, which
  * `open-admin-consent.ts` answers. The administrator may be somebody else than who asks: the link may be handed on until a
  * browser opens it, and is bound to that one from then on, good once and for ten minutes, see `sign-in.ts`. Throws `NotFoundError`, and `InvalidInputError` for `returnTo` and for an integration
  * of personal accounts.
@@ -109,6 +110,7 @@ export async function startAdminConsent(
     apiKeyId: request.apiKeyId,
     linkDigest: digest(link),
     stateDigest: digest(stateOfLink(link)),
+    permissions: integration.authorizationMode === 'APPLICATION' ? null : [...request.permissions],
     returnTo,
     expiresAt: new Date(now.getTime() + SIGN_IN_MILLISECONDS),
   });
@@ -124,6 +126,7 @@ export function stateOfLink(link: string): string {
 /** The page of Microsoft on which an administrator of the tenant consents. */
 export function adminConsentPage(
   { cloud, clientId, authorizationMode }: Pick<Integration, 'cloud' | 'clientId' | 'authorizationMode'>,
+  permissions: readonly string[],
   tenantId: string,
   { overrides, publicUrl }: Pick<AdminConsentDeps, 'overrides' | 'publicUrl'>,
   state: string,
@@ -131,7 +134,7 @@ export function adminConsentPage(
   const scopes =
     authorizationMode === 'APPLICATION'
       ? [`${CLOUDS[cloud].graphUrl}/.default`]
-      : graphScopes(cloud, permissionsFor('SENDING_SHARED'));
+      : graphScopes(cloud, permissions);
   // The page does not take `common`: an administrator is one of an organization.
   const segment = tenantId === 'common' ? 'organizations' : tenantId;
   const query = new URLSearchParams({
@@ -162,7 +165,7 @@ export async function completeAdminConsent(
   if (!isGood || !user || user.disabledAt || !grants(user.role, 'integration:manage')) {
     throw new SignInError('INVALID_STATE');
   }
-  if (answer.error !== null) throw refusalOf(answer.error, answer.errorDescription);
+  if (answer.error !== null) throw refusalOf(answer.error, answer.errorDescription, consent.returnTo ?? null);
   const integration = await getIntegration(em, consent.integration.id);
   deps.logger.info({ organizationId, integrationId: integration.id }, 'an administrator has consented');
   const isApplication = integration.authorizationMode === 'APPLICATION';
@@ -195,12 +198,14 @@ async function takeConsent(
   return { organizationId: found.organization_id, id: found.id };
 }
 
-function refusalOf(error: string, description: string | null): SignInError {
+function refusalOf(error: string, description: string | null, returnTo: string | null): SignInError {
   const number = aadstsNumber(description);
-  return new SignInError(signInErrorCode(classifyEntraError(error, description)), {
+  const refusal = new SignInError(signInErrorCode(classifyEntraError(error, description)), {
     // The query came from a browser: only words of a known form are repeated.
     microsoftCode: number !== null ? `AADSTS${number}` : /^[a-z_]{1,40}$/.test(error) ? error : null,
   });
+  refusal.returnTo = returnTo;
+  return refusal;
 }
 
 /** Brings the tenant's account back, whatever it was, and lets a new token tell what it may do. */

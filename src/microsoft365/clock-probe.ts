@@ -1,15 +1,25 @@
 import { type Clock, SECOND } from '../platform/clock.ts';
-import { CLOUDS } from './clouds.ts';
-import { type EndpointOverrides, loginUrlOf } from './endpoints.ts';
+import { CLOUDS, type CloudName } from './clouds.ts';
+import { type EndpointOverrides, loginUrlOf, reachesLoginOf } from './endpoints.ts';
 
 const DEADLINE = 5 * SECOND;
+
+/** The cloud whose clock counts for an organization: that of its integrations, the global one before there are any. */
+export function cloudToProbe(clouds: readonly CloudName[], overrides: EndpointOverrides): CloudName {
+  const known = clouds.filter((cloud) => reachesLoginOf(overrides, cloud));
+  return known.includes('GLOBAL') ? 'GLOBAL' : (known[0] ?? 'GLOBAL');
+}
 
 /**
  * How far our clock is ahead of Microsoft's, in milliseconds; negative when it is behind. Null when Microsoft did not
  * answer, or without a `Date` (RFC 9110, 6.6.1), which knows whole seconds only. It never throws.
  */
-export async function measureClockSkew(overrides: EndpointOverrides, clock: Clock): Promise<number | null> {
-  const url = `${CLOUDS.GLOBAL.loginUrl}/common/v2.0/.well-known/openid-configuration`;
+export async function measureClockSkew(
+  overrides: EndpointOverrides,
+  clock: Clock,
+  cloud: CloudName,
+): Promise<number | null> {
+  const url = `${CLOUDS[cloud].loginUrl}/common/v2.0/.well-known/openid-configuration`;
   try {
     const before = clock.now().getTime();
     const response = await fetch(loginUrlOf(overrides, url) ?? url, {

@@ -76,7 +76,8 @@ export async function completeSignIn(
     deps.logger.info({ organizationId, accountId: account.id }, 'account connected');
     return { account, organizationId, returnTo };
   } catch (error) {
-    await noteFailure(deps, organizationId, attemptId, error);
+    const { returnTo } = await noteFailure(deps, organizationId, attemptId, error);
+    if (error instanceof SignInError) error.returnTo = returnTo;
     throw error;
   }
 }
@@ -150,7 +151,7 @@ async function noteFailure(
   organizationId: string,
   attemptId: string,
   thrown: unknown,
-): Promise<void> {
+): Promise<{ returnTo: string | null }> {
   const now = clock.now();
   const problem: Problem =
     thrown instanceof SignInError
@@ -161,12 +162,13 @@ async function noteFailure(
           remedy: 'Start the sign-in again. If it fails again, the log of the server has the reason.',
           since: now.toISOString(),
         };
-  await forkFor(database, organizationId).transactional(async (em) => {
+  return await forkFor(database, organizationId).transactional(async (em) => {
     const attempt = await em.findOne(SignInAttempt, { id: attemptId });
-    if (!attempt) return;
+    if (!attempt) return { returnTo: null };
     attempt.problem = problem;
     await em.flush();
     await recordEvents(em, organizationId, [{ type: 'sign-in.ended', signInAttemptId: attemptId }]);
+    return { returnTo: attempt.returnTo ?? null };
   });
 }
 

@@ -6,15 +6,17 @@ import { thumbprintOf } from './certificate.ts';
 import { type WarningDays, warningDaysOf } from './credential-expiry.ts';
 import { Integration } from './integration.entity.ts';
 import { IntegrationExistsError } from './integrations.ts';
+import { microsoftErrorType } from './microsoft-error.graphql.ts';
 import { RegistrationError } from './registration-error.ts';
 
 errorType(
   IntegrationExistsError,
   'The organization has an integration with this cloud, tenant and client id.',
 );
-errorType(
+microsoftErrorType(
   RegistrationError,
   'Microsoft was asked about the app registration and did not take it; nothing was saved. The code says what is wrong.',
+  (error) => error,
 );
 
 export const CloudEnum = enumType(

@@ -1,4 +1,4 @@
-import { builder, enumType, errorType } from '../graphql/builder.ts';
+import { builder, enumType } from '../graphql/builder.ts';
 import { connectionType } from '../graphql/connection.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
@@ -7,9 +7,14 @@ import { AuthorizationModeEnum, CloudEnum } from './credentials.graphql.ts';
 import { GraphError } from './graph-error.ts';
 import { Integration } from './integration.entity.ts';
 import { listAccounts, listIntegrations } from './integration-lists.ts';
+import { microsoftErrorType } from './microsoft-error.graphql.ts';
 import { type IntegrationPermission, permissionsOfIntegration } from './setup.ts';
 
-errorType(GraphError, 'Microsoft 365 did not do what was asked; the code says why, the remedy what to do.');
+microsoftErrorType(
+  GraphError,
+  'Microsoft 365 did not do what was asked; the code says why, the remedy what to do.',
+  (error) => error,
+);
 
 const AccountStatusEnum = enumType('AccountStatus', 'Whether an account can act.', {
   ACTIVE: 'It can.',
@@ -37,7 +42,7 @@ const IntegrationPermissionType = builder
       purpose: t.exposeString('purpose', { description: 'What it is needed for.' }),
       granted: t.exposeBoolean('granted', {
         description:
-          'Whether it was granted to an account at its last sign-in; in application mode, to the tenant.',
+          'Whether an account of the integration has it now; in application mode, the tenant. One that was disconnected, or whose consent is gone, does not count.',
       }),
     }),
   });

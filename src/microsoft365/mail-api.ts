@@ -14,6 +14,7 @@ import { copyMails, deleteMails, findCopies, foldersOfMails } from './mail-filin
 import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
 import { countMail, readHistory } from './mail-history.ts';
 import { listMail } from './mail-listing.ts';
+import { withParticulars } from './mail-particulars.ts';
 import { readMail } from './mail-reading.ts';
 import { withReports } from './mail-reports.ts';
 
@@ -28,10 +29,12 @@ export interface MailApiDeps {
 export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null = null): MailApi {
   const { client } = deps;
   const scopeOf = (mailbox: MailboxAccess, signal: AbortSignal): GraphScope => ({ mailbox, signal, counter });
-  /** Reports on delivery are read whole, however a mail comes here. */
+  /** However a mail comes here: reports on delivery are read whole, and what pages do not tell is asked for. */
+  const completed = async (mails: readonly IncomingMail[], scope: GraphScope) =>
+    withReports(client, scope, await withParticulars(deps, scope, mails));
   const complete = async <Page extends { mails: IncomingMail[] }>(page: Page, scope: GraphScope) => ({
     ...page,
-    mails: await withReports(client, scope, page.mails),
+    mails: await completed(page.mails, scope),
   });
   return {
     withCounter: (own) => createMailApi(deps, own),
@@ -46,7 +49,7 @@ export function createMailApi(deps: MailApiDeps, counter: RequestCounter | null 
     getMail: async (mailbox, id, signal) => {
       const scope = scopeOf(mailbox, signal);
       const mail = await getMail(client, scope, id);
-      return mail === null ? null : ((await withReports(client, scope, [mail]))[0] ?? mail);
+      return mail === null ? null : ((await completed([mail], scope))[0] ?? mail);
     },
     getMails: async (mailbox, ids, signal) => {
       const scope = scopeOf(mailbox, signal);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { IncomingAttachment, IncomingMail, MailAddress } from './mail.ts';
+import { meetingClassOf } from './mail-meeting.ts';
 import { parseMessageIds } from './message-ids.ts';
 
 /** What is asked for of each mail. `uniqueBody` and the headers come only when asked for. */
@@ -93,6 +94,7 @@ export function readMail(json: unknown): IncomingMail {
         .map(({ value }) => value)
         .join(' '),
     );
+  const meetingClass = meetingClassOf(raw['@odata.type']);
   return {
     graphMessageId: raw.id,
     internetMessageId: raw.internetMessageId || null,
@@ -112,7 +114,7 @@ export function readMail(json: unknown): IncomingMail {
     references: idsOf('references'),
     headers,
     ...(raw.parentFolderId ? { folderId: raw.parentFolderId } : {}),
-    ...readMessageClass(raw['@odata.type']),
+    ...(meetingClass === null ? {} : { messageClass: meetingClass }),
   };
 }
 
@@ -135,22 +137,6 @@ export function readAttachment(json: unknown): IncomingAttachment {
     isInline: raw.isInline ?? false,
     link: raw.sourceUrl || null,
   };
-}
-
-/**
- * Graph names the type of what is more than a message, such as `#microsoft.graph.eventMessageResponse`. The class itself
- * would need `$expand=singleValueExtendedProperties($filter=…)`, which delta queries have answered with 500 (Microsoft
- * documents `$expand` there, microsoft-graph-docs #1993 and #2270 tell otherwise): not worth a mailbox that stands still.
- */
-function readMessageClass(type: string | null | undefined): Pick<IncomingMail, 'messageClass'> {
-  switch (type?.toLowerCase()) {
-    case '#microsoft.graph.eventmessageresponse':
-      return { messageClass: 'IPM.Schedule.Meeting.Resp' };
-    case '#microsoft.graph.eventmessagerequest':
-      return { messageClass: 'IPM.Schedule.Meeting.Request' };
-    default:
-      return {};
-  }
 }
 
 /** The id of whatever has one, for reports about what cannot be read. */

@@ -46,10 +46,25 @@ export interface IncomingMail {
   headers: { name: string; value: string }[];
   /** Where it lay when it was read; missing where that was not asked for: in a delta of a folder. */
   folderId?: string;
-  /** Exchange's `PidTagMessageClass`, as far as the kind of Graph's resource tells it; missing for usual mail. */
+  /** Exchange's `PidTagMessageClass`; known of mail about meetings, and of mail whose headers say that a machine wrote it. */
   messageClass?: string;
+  /** The meeting that it is about, which Exchange tells in place of a calendar file; missing for all other mail. */
+  meeting?: Meeting;
   /** The beginning of the MIME source of a report on delivery; missing for all other mail. */
   report?: string;
+}
+
+/** A meeting, by the properties of the mail that asks for it, cancels it or answers to it. */
+export interface Meeting {
+  /** As RFC 5546 calls them; an answer is `REPLY`, whatever it says. */
+  method: 'REQUEST' | 'CANCEL' | 'REPLY';
+  isAllDay: boolean;
+  /** Null for whole days, and when Exchange does not tell. */
+  startsAt: Date | null;
+  endsAt: Date | null;
+  /** The first of whole days: `2026-11-21`. Null for all others. */
+  startDay: string | null;
+  location: string | null;
 }
 
 /** An attachment's description, without its content. */

@@ -9,6 +9,7 @@ import { getIntegration } from './integrations.ts';
 import { isBoundTo, type OpenedSignIn, type ReadCookie, signInCookieName } from './open-sign-in.ts';
 import { SIGN_IN_MILLISECONDS } from './sign-in.ts';
 import { SignInError } from './sign-in-error.ts';
+import { permissionsFor } from './sign-in-purpose.ts';
 
 export interface OpenAdminConsentDeps {
   database: Database;
@@ -47,13 +48,19 @@ export async function openAdminConsent(
       [digest(value).toString('hex'), clock.now(), found.organization_id, found.id],
     );
   }
-  const { browserDigest, integration } = await em.findOneOrFail(
+  const { browserDigest, integration, permissions } = await em.findOneOrFail(
     AdminConsent,
     { id: found.id },
     { refresh: true },
   );
   if (value === null || !isBoundTo(browserDigest, value)) throw new SignInError('INVALID_STATE');
   const asked = await getIntegration(em, integration.id);
-  const location = adminConsentPage(asked, await tenantOf(em, asked), { overrides, publicUrl }, state);
+  const location = adminConsentPage(
+    asked,
+    permissions ?? permissionsFor('MAIL'),
+    await tenantOf(em, asked),
+    { overrides, publicUrl },
+    state,
+  );
   return { location, cookie: { name, value, maxAgeSeconds: SIGN_IN_MILLISECONDS / SECOND } };
 }

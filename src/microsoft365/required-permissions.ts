@@ -1,8 +1,9 @@
 import type { EntityManager } from '../platform/database.ts';
-import { Account } from './account.entity.ts';
+import { Account, type AccountKind } from './account.entity.ts';
 import { APPLICATION_PERMISSIONS, isNeededForSendingOnly } from './application-permissions.ts';
 import type { AuthorizationMode } from './integration.entity.ts';
 import { isAskedOnDemand, PERMISSIONS_ASKED, permissionsFor } from './sign-in-purpose.ts';
+import { standingPermissions } from './standing-consent.ts';
 
 /** What needs permissions of its own. */
 export const MICROSOFT365_FEATURES = [
@@ -37,13 +38,11 @@ export async function requiredPermissions(
 ): Promise<RequiredPermission[]> {
   const accounts = await em.find(
     Account,
-    { status: { $ne: 'DISCONNECTED' } },
-    { fields: ['kind', 'grantedScopes'], orderBy: { id: 'asc' }, limit: MOST_ACCOUNTS },
+    {},
+    { fields: ['kind', 'status', 'problem', 'grantedScopes'], orderBy: { id: 'asc' }, limit: MOST_ACCOUNTS },
   );
-  const grantedTo = (kind: 'USER' | 'TENANT') =>
-    new Set(
-      accounts.filter((account) => account.kind === kind).flatMap(({ grantedScopes }) => grantedScopes),
-    );
+  const grantedTo = (kind: AccountKind) =>
+    standingPermissions(accounts.filter((account) => account.kind === kind));
   const delegated = new Set(
     features.flatMap((feature) => (feature === 'APPLICATION_MODE' ? [] : permissionsFor(feature))),
   );

@@ -1,4 +1,5 @@
 import { MINUTE, SECOND } from '../platform/clock.ts';
+import { CLOUDS, type CloudName } from './clouds.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import type { Integration } from './integration.entity.ts';
 import type { PublicUrlAnswer } from './public-url-probe.ts';
@@ -121,13 +122,14 @@ export function checkAnswer(publicUrl: string | null, answer: PublicUrlAnswer | 
 }
 
 /** What a difference from Microsoft's time means, in milliseconds; null when it is not known. */
-export function checkClock(skew: number | null): SetupCheck {
+export function checkClock(skew: number | null, cloud: CloudName): SetupCheck {
+  const [login, graph] = [CLOUDS[cloud].loginUrl, CLOUDS[cloud].graphUrl].map((url) => new URL(url).host);
   if (skew === null) {
     return check(
       'CLOCK_SKEW',
       'UNKNOWN',
       'Microsoft’s sign-in service did not answer, so its time is not known.',
-      'Check the network between here and Microsoft: this server must reach login.microsoftonline.com and graph.microsoft.com.',
+      `Check the network between here and Microsoft: this server must reach ${login} and ${graph}.`,
     );
   }
   const seconds = Math.round(Math.abs(skew) / SECOND);

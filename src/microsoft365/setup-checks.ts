@@ -1,8 +1,10 @@
 import { type Clock, monotonicMilliseconds, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { LinkSigner } from '../platform/link-signing.ts';
-import { measureClockSkew } from './clock-probe.ts';
+import { cloudToProbe, measureClockSkew } from './clock-probe.ts';
+import { CLOUD_NAMES } from './clouds.ts';
 import { checkCredentials } from './credential-check.ts';
+import { Integration } from './integration.entity.ts';
 import { probePublicUrl } from './public-url-probe.ts';
 import {
   checkAnswer,
@@ -22,6 +24,9 @@ export interface SetupChecks {
 
 /** What others asked a moment ago is good enough: whoever reloads a page does not make us call ourselves each time. */
 const KEEP_MILLISECONDS = 10 * SECOND;
+/** More integrations than an organization has. */
+const MOST_INTEGRATIONS = 100;
+
 /** Wires the checks of one process. */
 export function createSetupChecks(
   installation: Installation,
@@ -31,19 +36,26 @@ export function createSetupChecks(
   const answer = briefly(async () =>
     publicUrl === null ? null : await probePublicUrl(publicUrl, links, clock),
   );
-  const skew = briefly(() => measureClockSkew(overrides, clock));
+  const skews = new Map(
+    CLOUD_NAMES.map((cloud) => [cloud, briefly(() => measureClockSkew(overrides, clock, cloud))]),
+  );
   return {
     async run(em) {
+      const integrations = await em.find(Integration, {}, { fields: ['cloud'], limit: MOST_INTEGRATIONS });
+      const cloud = cloudToProbe(
+        integrations.map((integration) => integration.cloud),
+        overrides,
+      );
       const [answered, skewMilliseconds, credentials] = await Promise.all([
         answer(),
-        skew(),
+        skews.get(cloud)?.() ?? null,
         checkCredentials(em, clock.now()),
       ]);
       return [
         checkPresence(publicUrl),
         checkScheme(installation),
         checkAnswer(publicUrl, answered),
-        checkClock(skewMilliseconds),
+        checkClock(skewMilliseconds, cloud),
         checkKey(installation),
         ...credentials,
       ];

@@ -4,12 +4,13 @@ import { Account } from './account.entity.ts';
 import { APPLICATION_PERMISSIONS } from './application-permissions.ts';
 import type { AuthorizationMode } from './integration.entity.ts';
 import { PERMISSIONS_ASKED } from './sign-in-purpose.ts';
+import { standingPermissions } from './standing-consent.ts';
 
 /** A permission that an integration asks for: at sign-ins, or of an administrator. */
 export interface IntegrationPermission {
   name: string;
   purpose: string;
-  /** Whether it was granted to an account of the integration at its last sign-in. */
+  /** Whether an account of the integration has it now. */
   granted: boolean;
 }
 
@@ -20,7 +21,7 @@ export async function permissionsOfIntegration(
   mode: AuthorizationMode = 'DELEGATED',
 ): Promise<IntegrationPermission[]> {
   const accounts = (await loadGrants(em, integrationId)) ?? [];
-  const granted = new Set(accounts.flatMap(({ grantedScopes }) => grantedScopes));
+  const granted = standingPermissions(accounts);
   return Object.entries(mode === 'APPLICATION' ? APPLICATION_PERMISSIONS : PERMISSIONS_ASKED).map(
     ([name, purpose]) => ({
       name,
@@ -34,7 +35,10 @@ const loadGrants = batching(async (em, integrationIds: readonly string[]) => {
   const accounts = await em.find(
     Account,
     { integration: { $in: [...integrationIds] } },
-    { fields: ['grantedScopes', 'integration'], limit: 1_000 * integrationIds.length },
+    {
+      fields: ['kind', 'status', 'problem', 'grantedScopes', 'integration'],
+      limit: 1_000 * integrationIds.length,
+    },
   );
   return Map.groupBy(accounts, ({ integration }) => integration.id);
 });

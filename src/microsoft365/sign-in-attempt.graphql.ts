@@ -2,9 +2,11 @@ import { builder, enumType } from '../graphql/builder.ts';
 import { decodeId } from '../graphql/global-id.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
+import type { Problem } from '../platform/problem.ts';
 import { Account } from './account.entity.ts';
 import { Integration } from './integration.entity.ts';
 import { SignInAttempt, signInStatusOf } from './sign-in-attempt.entity.ts';
+import { SignInError } from './sign-in-error.ts';
 import { type SignInAttemptEvent, streamSignIns } from './sign-in-stream.ts';
 
 export const SignInPurposeEnum = enumType(
@@ -43,8 +45,9 @@ builder.node(SignInAttempt, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it did not come about, as the page in the browser says it; null unless it FAILED.',
-      resolve: ({ problem }) => problem ?? null,
+      description:
+        'Why it did not come about, as the page in the browser says it; null unless it FAILED or EXPIRED. What stopped one that EXPIRED Microsoft told the person alone: the remedy names the usual pages.',
+      resolve: (attempt, _args, { services }) => problemOf(attempt, services.clock.now()),
     }),
     account: t.field({
       type: Account,
@@ -73,6 +76,14 @@ builder.queryField('signInAttempt', (t) =>
     resolve: (_root, { id }, { em }) => em.findOne(SignInAttempt, { id: decodeId('SignInAttempt', id) }),
   }),
 );
+
+/** An attempt that expired was ended by nobody, so that nothing is stored with it. */
+function problemOf(attempt: SignInAttempt, now: Date): Problem | null {
+  const isExpired = signInStatusOf(attempt, now) === 'EXPIRED';
+  return isExpired
+    ? new SignInError('SIGN_IN_EXPIRED').toProblem(attempt.expiresAt)
+    : (attempt.problem ?? null);
+}
 
 const SignInEventType = builder.objectRef<SignInAttemptEvent>('SignInEvent').implement({
   description: 'A sign-in was completed, or did not come about.',

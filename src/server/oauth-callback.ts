@@ -5,6 +5,7 @@ import type { Services } from '../graphql/services.ts';
 import type { Account } from '../microsoft365/account.entity.ts';
 import { isAdminConsentState } from '../microsoft365/admin-consent.ts';
 import { signInCookieName } from '../microsoft365/open-sign-in.ts';
+import { SignInError } from '../microsoft365/sign-in-error.ts';
 import { forkFor } from '../platform/database.ts';
 import type { Routes } from './http-app.ts';
 import { failureOutcome, keepPrivate, type Outcome, outcomePage } from './outcome-page.ts';
@@ -45,7 +46,9 @@ export function oauthCallback({ microsoft365, database, publicUrl, logger }: Ser
           ['Status', completed.account.status],
         ]);
       } catch (thrown) {
-        return outcomePage(failureOutcome(logger, thrown));
+        const returnTo = thrown instanceof SignInError ? thrown.returnTo : null;
+        const back = returnTo === null ? null : pathBelow(returnTo, publicUrl);
+        return outcomePage({ ...failureOutcome(logger, thrown), back });
       }
     });
   };

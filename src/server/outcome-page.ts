@@ -8,6 +8,8 @@ export interface Outcome {
   title: string;
   /** Label and value of each line. */
   lines: [label: string, value: string][];
+  /** Where the person came from: the whole URL of a page of ours. Null or left out where that is not known. */
+  back?: string | null;
 }
 
 /** A page of text: nothing loads, nothing runs, nobody frames it or learns where it was. */
@@ -55,14 +57,15 @@ export function failureOutcome(logger: Logger, thrown: unknown): Outcome {
 }
 
 /** The page for a browser that takes part in a sign-in. */
-export function outcomePage({ status, title, lines }: Outcome): Response {
+export function outcomePage({ status, title, lines, back = null }: Outcome): Response {
   const list = lines
     .map(([label, value]) => `<dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}</dd>`)
     .join('');
+  const link = back === null ? '' : `<p><a href="${escapeHtml(back)}">Back to where you came from</a></p>`;
   return new Response(
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
       `<title>${escapeHtml(title)} – Deskgraph</title><style>${STYLE}</style></head>` +
-      `<body><main><h1>${escapeHtml(title)}</h1><dl>${list}</dl></main></body></html>`,
+      `<body><main><h1>${escapeHtml(title)}</h1><dl>${list}</dl>${link}</main></body></html>`,
     {
       status,
       headers: { ...PAGE_HEADERS, 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' },

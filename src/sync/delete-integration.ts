@@ -3,6 +3,7 @@ import { NotFoundError } from '../errors.ts';
 import { Account } from '../microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../microsoft365/create-microsoft365.ts';
 import { getIntegration } from '../microsoft365/integrations.ts';
+import { announceTokensVoid } from '../microsoft365/token-watch.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -69,6 +70,12 @@ async function deleteRows(
     [organizationId, integrationId],
   );
   for (const { id } of mailboxes) await removeMailbox(em, clock, id);
+  const accounts = await em.execute<{ id: string }[]>(
+    'select id from account where organization_id = ? and integration_id = ?',
+    [organizationId, integrationId],
+  );
+  // Every process that holds a token of one would go on with it for up to an hour.
+  for (const { id: accountId } of accounts) await announceTokensVoid(em, { organizationId, accountId });
   await em.execute(
     `update mailbox set account_id = null where organization_id = ?
        and id in (select value::uuid from json_array_elements_text(?::json))`,

@@ -90,3 +90,26 @@ test('disconnected while another process rotates: the tokens stay gone', async (
     expect(row?.sealed_token_cache).toBe('');
   }
 });
+
+// The last one: the other tests use the integration.
+test('Delete: every process is told to drop the tokens that it holds', async () => {
+  const { id } = await stage.connect(await stage.person());
+  const { organizationId, accountId } = referenceOf(id);
+  const told: string[] = [];
+  const listening = others.map(({ notifications }) =>
+    notifications.listen('deskgraph_tokens', {
+      onMessage: (payload) => told.push(payload),
+      onListening: () => undefined,
+    }),
+  );
+  const { deleteIntegration } = await stage.desk.request<{ deleteIntegration: { __typename: string } }>(
+    'mutation ($id: ID!) { deleteIntegration(input: { integrationId: $id }) { __typename } }',
+    { id: stage.integrationId },
+  );
+  expect(deleteIntegration.__typename).toBe('DeleteIntegrationPayload');
+  await eventually('both were told', async () => {
+    const own = told.filter((payload) => payload === `${organizationId} ${accountId}`);
+    return own.length >= others.length;
+  });
+  for (const stop of listening) stop();
+});

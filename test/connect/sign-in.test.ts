@@ -86,7 +86,10 @@ describe('Delegated sign-in: a sign-in belongs to the browser that opens its lin
     const started = await start();
     await expire(started);
     await expect(openLink(urlOf(started))).rejects.toThrow('SIGN_IN_EXPIRED');
-    expect(await attemptOf(started)).toMatchObject({ status: 'EXPIRED', problem: null });
+    expect(await attemptOf(started)).toMatchObject({
+      status: 'EXPIRED',
+      problem: { code: 'SIGN_IN_EXPIRED' },
+    });
   });
 
   test('a sign-in ends with the key that started it', async () => {
@@ -230,7 +233,14 @@ describe('Every failure is a stable code with a cause and a remedy, on the page 
     await expect(answerMicrosoft(urlOf(started), address)).rejects.toThrow('AADSTS50105');
     expect(await attemptOf(started)).toMatchObject({ status: 'PENDING' });
     await expire(started);
-    expect(await attemptOf(started)).toMatchObject({ status: 'EXPIRED', problem: null });
+    // What the page said Microsoft told the person alone: the usual pages are named.
+    expect(await attemptOf(started)).toMatchObject({
+      status: 'EXPIRED',
+      problem: {
+        code: 'SIGN_IN_EXPIRED',
+        remedy: expect.stringMatching(/AADSTS50011.*Conditional Access.*startAdminConsent/),
+      },
+    });
   });
 
   test('live: signInEnded tells the page that waits', async () => {

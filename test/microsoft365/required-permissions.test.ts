@@ -3,6 +3,7 @@ import { Mailbox } from '../../src/mailboxes/mailbox.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { newAdministrator } from '../connect/administrator.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { openLink } from '../support/browser.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -114,4 +115,54 @@ test('with integrations in application mode alone no delegated permission is ask
       },
     },
   ]);
+});
+
+test('what was granted to an account that lost its consent, or was disconnected, is granted no more, in both places', async () => {
+  const admin = await newAdministrator(app);
+  const { integrationId, clientId } = await admin.register();
+  const address = await admin.newMailbox();
+  const { attempt } = await admin.signIn({ integrationId }, address);
+  const accountId = attempt.account?.id;
+  const ofIntegration = async () => {
+    const { node } = await admin.desk.request<{
+      node: { permissions: { name: string; granted: boolean }[] };
+    }>('query ($id: ID!) { node(id: $id) { ... on Integration { permissions { name granted } } } }', {
+      id: integrationId,
+    });
+    return node.permissions.filter(({ granted }) => granted).map(({ name }) => name);
+  };
+  const granted = ['DELEGATED User.Read granted', 'DELEGATED Mail.ReadWrite granted'];
+  const lost = ['DELEGATED User.Read', 'DELEGATED Mail.ReadWrite'];
+  expect([await permissionsOf(admin.desk), await ofIntegration()]).toEqual([
+    granted,
+    ['User.Read', 'Mail.ReadWrite'],
+  ]);
+  await control(app.emulator.url, 'consents/revoke', { clientId, address });
+  await admin.change('refreshAccount', { accountId }, 'account { status }');
+  expect([await permissionsOf(admin.desk), await ofIntegration()]).toEqual([lost, []]);
+  await admin.signIn({ accountId: accountId ?? '' }, address);
+  expect([await permissionsOf(admin.desk), await ofIntegration()]).toEqual([
+    granted,
+    ['User.Read', 'Mail.ReadWrite'],
+  ]);
+  await admin.change('disconnectAccount', { accountId }, 'account { id }');
+  expect([await permissionsOf(admin.desk), await ofIntegration()]).toEqual([lost, []]);
+});
+
+test('an administrator is asked for what is in use, or for the purpose that is named', async () => {
+  const admin = await newAdministrator(app);
+  const { integrationId } = await admin.register();
+  const asked = async (purpose?: string) => {
+    const { authorizationUrl = '' } = await admin.change<{ authorizationUrl: string }>(
+      'startAdminConsent',
+      { integrationId, purpose },
+      'authorizationUrl',
+    );
+    const { microsoftUrl } = await openLink(authorizationUrl);
+    return new URL(microsoftUrl).searchParams.get('scope');
+  };
+  expect(await asked()).toBe('User.Read Mail.ReadWrite');
+  expect(await asked('SENDING_SHARED')).toBe(
+    'User.Read Mail.ReadWrite Mail.Send Mail.ReadWrite.Shared Mail.Send.Shared',
+  );
 });

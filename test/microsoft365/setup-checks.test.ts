@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { cloudToProbe } from '../../src/microsoft365/clock-probe.ts';
 import { checkCredential } from '../../src/microsoft365/credential-check.ts';
 import { probePublicUrl } from '../../src/microsoft365/public-url-probe.ts';
 import {
@@ -233,7 +234,19 @@ test.each([
   [5 * MINUTE, 'FAILED'],
   [-5 * MINUTE, 'FAILED'],
 ])('a clock %d ms ahead is %s', (skew, result) => {
-  expect(checkClock(skew).result).toBe(result);
+  expect(checkClock(skew, 'GLOBAL').result).toBe(result);
+});
+
+test('the clock is compared in the cloud that the organization uses, and its hosts are named', () => {
+  const direct = { loginUrl: null, graphUrl: null };
+  expect(cloudToProbe([], direct)).toBe('GLOBAL');
+  expect(cloudToProbe(['CHINA'], direct)).toBe('CHINA');
+  expect(cloudToProbe(['CHINA', 'GLOBAL'], direct)).toBe('GLOBAL');
+  // Beside an emulator of the global cloud alone nobody expects requests for another one.
+  expect(cloudToProbe(['CHINA'], { ...direct, loginUrl: 'http://127.0.0.1:4010' })).toBe('GLOBAL');
+  expect(checkClock(null, 'CHINA').remedy).toMatch(
+    /login\.partner\.microsoftonline\.cn and microsoftgraph\.chinacloudapi\.cn/,
+  );
 });
 
 const installation = (publicUrl: string | null, emulator: boolean) => ({

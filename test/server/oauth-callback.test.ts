@@ -68,6 +68,17 @@ test('goes on to the page that was asked for, on this server only', async () => 
   expect(headers.get('referrer-policy')).toBe('no-referrer');
 });
 
+test('after a refusal the page leads back to where the person came from, on this server only', async () => {
+  const denied = await visit(await signedIn({ returnTo: '/settings?tab=mail&x="><b>', decision: 'deny' }));
+  expect(denied.status).toBe(400);
+  expect(denied.page).toContain('CONSENT_DECLINED');
+  expect(denied.page).toContain(`<a href="${app.url}/settings?tab=mail&amp;x=%22%3E%3Cb%3E">`);
+  expect((await visit(await signedIn({ decision: 'deny' }))).page).not.toContain('<a ');
+  // Whoever brings a state that is not theirs learns nothing of whose it is.
+  const answered = await signedIn({ returnTo: '/settings', decision: 'deny' });
+  expect((await visit(answered, 'another=browser')).page).not.toContain('/settings');
+});
+
 test('works once: the second visit says so', async () => {
   const answered = await signedIn();
   expect((await visit(answered)).status).toBe(200);

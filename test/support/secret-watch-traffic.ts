@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import type { SecretWatch } from './secret-watch.ts';
 
 /** What our own server serves; the emulator and whatever else a test starts serve other paths. */
-const OWN = /^\/(graphql|api|webhooks|attachments|inline-images|livez|readyz|metrics)\b/;
+const OWN = /^\/(graphql|api|webhooks|attachments|inline-images|uploads|setup-check|livez|readyz|metrics)\b/;
 const TOKEN = /\/oauth2\/v2\.0\/token$/;
 /** Requests with secrets in their bodies. */
 const TELLING = /\/oauth2\/v2\.0\/token$|\/subscriptions$|^\/graphql$/;
