@@ -99,9 +99,11 @@ export function whyMailboxMayNotBeEnabled(
   const stuck = STUCK[account.status];
   if (stuck) {
     const [code, what, remedy] = stuck;
-    // Nobody signs in to a tenant, and what is wrong there its own problem says best.
-    const known = account.kind === 'TENANT' ? account.problem?.remedy : undefined;
-    return new CannotSendError(code, `The account ${nameOf(account)} ${what}.`, known ?? remedy);
+    const { kind, problem } = account;
+    // Nobody signs in to a tenant: what is wrong there, such as Conditional Access, and what helps its problem says.
+    return kind === 'TENANT' && problem
+      ? new CannotSendError(code, `${nameOf(account)}: ${problem.message}`, problem.remedy)
+      : new CannotSendError(code, `The account ${nameOf(account)} ${what}.`, remedy);
   }
   return maySend(mailbox, account) ? null : grantMissing(mailbox, account);
 }

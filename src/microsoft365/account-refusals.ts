@@ -35,6 +35,7 @@ export const TENANT_REMEDIES: Readonly<Partial<Record<string, string>>> = {
     'Let an administrator of the tenant open the page of startAdminConsent, and switch incoming mail on.',
   ACCOUNT_DISABLED:
     'Let an administrator look up the code of Microsoft that is named here, and enable what it names in the Microsoft Entra admin center.',
+  ACCOUNT_NOT_FOUND: 'Check the tenant id of the integration, and whether that tenant still exists.',
   APP_NOT_ASSIGNED:
     'Let an administrator switch "Assignment required" off for the app under Enterprise applications, Properties.',
   CONDITIONAL_ACCESS:

@@ -110,10 +110,12 @@ describe('delegated', () => {
     const shared = await stage.newMailbox({ kind: 'shared', fullAccess: [address] });
     await stage.connect(address, 'SHARED_MAILBOXES', integrationId);
     expect((await verify({ accountId, emailAddress: shared }))['SEND']).toMatchObject({ result: 'UNKNOWN' });
-    expect((await verify({ accountId, emailAddress: shared, testMessageTo: address }))['SEND']).toMatchObject({
-      ...missing,
-      remedy: expect.stringContaining('SENDING_SHARED'),
-    });
+    expect((await verify({ accountId, emailAddress: shared, testMessageTo: address }))['SEND']).toMatchObject(
+      {
+        ...missing,
+        remedy: expect.stringContaining('SENDING_SHARED'),
+      },
+    );
   });
 
   test('it must be clear which mailbox is meant', async () => {
