@@ -16,7 +16,8 @@ const IS_DUE = '(queued.problem is null or queued.due_at <= clock_timestamp())';
 
 /**
  * Takes the next mail of a lane that is due, and says so to everybody. Null when there is none, or the mailbox pauses: no
- * lane of it asks Microsoft for anything then, whatever was queued since, and nothing overtakes what met the pause.
+ * lane of it begins anything at Microsoft then, whatever was queued since, and nothing overtakes what met the pause. (What
+ * the other lane was at when Microsoft asked for it goes on: once, and is told the same.)
  *
  * In one statement with the choice: what was cancelled in the same instant is not taken, and what was taken cannot be
  * cancelled any more.

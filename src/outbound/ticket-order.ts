@@ -24,9 +24,7 @@ export const FIRST_ACROSS_MAILBOXES = "interval '1 minute'";
  * so waits no longer than that.
  */
 export function goesBefore(earlier: string, later: string): string {
-  return `(${areInTurn(earlier, later)} and ${earlier}.mailbox_id = ${later}.mailbox_id
-    and (${earlier}.priority <= ${later}.priority or ${earlier}.problem is null
-      or ${earlier}.problem ->> 'code' = 'SENDING_LIMIT_REACHED'))`;
+  return `(${areInTurn(earlier, later)} and ${holdsItsMailbox(earlier, later)})`;
 }
 
 /**
@@ -34,17 +32,25 @@ export function goesBefore(earlier: string, later: string): string {
  * {@link FIRST_ACROSS_MAILBOXES} after it was queued. SQL, as {@link goesBefore}.
  */
 export function goesBeforeAcross(earlier: string, later: string): string {
-  return `(${areInTurn(earlier, later)} and ${earlier}.mailbox_id <> ${later}.mailbox_id
-    and ${earlier}.kind <> 'NOTIFICATION')`;
+  return `(${areInTurn(earlier, later)} and ${holdsAnother(earlier, later)})`;
 }
 
 /** Whether a mail has to wait for another of its ticket now. SQL, as {@link goesBefore}. */
 export function isHeldBy(earlier: string, later: string): string {
-  return `(${goesBefore(earlier, later)} or (${goesBeforeAcross(earlier, later)}
-    and ${earlier}.created_at > clock_timestamp() - ${FIRST_ACROSS_MAILBOXES}))`;
+  return `(${areInTurn(earlier, later)} and (${holdsItsMailbox(earlier, later)} or (${holdsAnother(earlier, later)}
+    and ${earlier}.created_at > clock_timestamp() - ${FIRST_ACROSS_MAILBOXES})))`;
 }
 
 function areInTurn(earlier: string, later: string): string {
   return `${earlier}.organization_id = ${later}.organization_id and ${earlier}.ticket_id = ${later}.ticket_id
     and ${earlier}.position < ${later}.position and ${earlier}.state in ('QUEUED', 'SENDING')`;
+}
+
+function holdsItsMailbox(earlier: string, later: string): string {
+  return `(${earlier}.mailbox_id = ${later}.mailbox_id and (${earlier}.priority <= ${later}.priority
+    or ${earlier}.problem is null or ${earlier}.problem ->> 'code' = 'SENDING_LIMIT_REACHED'))`;
+}
+
+function holdsAnother(earlier: string, later: string): string {
+  return `(${earlier}.mailbox_id <> ${later}.mailbox_id and ${earlier}.kind <> 'NOTIFICATION')`;
 }
