@@ -229,7 +229,11 @@ async function settle(
   const failed = poison.map(({ inboundMessageId }) => failedOutcome(inboundMessageId, processingFailed(now)));
   await settleLedger(em, organizationId, [...outcomes, ...failed], now);
 
-  const withAttachments = plan.mails.filter((one) => isPartOfTicket(one) && one.mail.mayHaveAttachments);
+  // What will be deleted is looked into whenever it is more than text: a file that nothing names would be lost with it.
+  const isDeleting = isArchiving && mailbox.afterProcessing === 'DELETE';
+  const withAttachments = plan.mails.filter(
+    (one) => isPartOfTicket(one) && (one.mail.mayHaveAttachments || (isDeleting && one.mail.isMoreThanText)),
+  );
   const due = withAttachments.map(({ inboundMessageId }) => inboundMessageId);
   await enqueueAttachments(em, organizationId, mailbox.id, due, imported);
   await recordEvents(em, organizationId, importedAs === null ? events : []);

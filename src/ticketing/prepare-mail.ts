@@ -40,8 +40,10 @@ export interface PreparedMail extends ContentDigests {
   sentAt: Date | null;
   isDraft: boolean;
   thread: ThreadMail;
-  /** Whether there is something to fetch: Graph's `hasAttachments` is false for mails with inline images only. */
+  /** Whether there may be something to fetch: Graph's `hasAttachments` is false where all files are inline. */
   mayHaveAttachments: boolean;
+  /** Whether it is more than one text: a file may be in it, also where nothing else says so. */
+  isMoreThanText: boolean;
   /** Whether a machine wrote it, as far as the mail itself tells. */
   machine: MachineFinding;
   /** Internet message headers in their order, as they came: conditions of mail rules ask for single ones. */
@@ -121,8 +123,22 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     sizeBytes: sizeOf(mail),
     hasAttachments: mail.hasAttachments,
     bounce: isBounce ? parseBounce({ ...mail, text: `${report.fields}\n\n${bodies.text}` }) : null,
-    mayHaveAttachments: mail.hasAttachments || (bodies.html?.includes('src="cid:') ?? false),
+    mayHaveAttachments:
+      mail.hasAttachments ||
+      bodies.isShortened ||
+      (bodies.html?.includes('src="cid:') ?? false) ||
+      !USUALLY_WITHOUT_FILES.test(contentTypeOf(mail)),
+    isMoreThanText: !/^\s*text\//i.test(contentTypeOf(mail)),
   };
+}
+
+/** A text, and a text in two forms. `multipart/mixed` and `multipart/related` are there for the sake of files. */
+const USUALLY_WITHOUT_FILES = /^\s*(?:text\/|multipart\/alternative\b)/i;
+
+/** RFC 2045, 5.2: without the header it is plain text. */
+function contentTypeOf({ headers }: IncomingMail): string {
+  const header = headers.find(({ name }) => name.toLowerCase() === 'content-type');
+  return header?.value ?? 'text/plain';
 }
 
 /** Graph repeats the sender where a mail has no `Reply-To`. */
