@@ -168,7 +168,9 @@ const TICKETING_CODES = {
   ATTACHMENT_TOO_LARGE: 'The file is larger than the limit and was left in the mailbox.',
   ATTACHMENTS_TOO_LARGE:
     'The files of the message are larger together than the limit; this one was left in the mailbox.',
+  ATTACHMENT_NOT_FAILED: 'The file has not failed, so there is nothing to fetch again.',
   ATTACHMENT_LINK_UNKNOWN: 'An attached link whose address Microsoft does not tell.',
+  MESSAGE_SHORTENED: 'A mail was not deleted because only a part of its text is kept.',
   OUTLOOK_CONTAINER: 'The file (winmail.dat) holds others in a format that only Outlook opens.',
   STORAGE_UNAVAILABLE: 'The place where files are kept cannot be reached now.',
   TOO_MANY_ATTACHMENTS: 'The message has more files than are stored.',

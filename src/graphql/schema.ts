@@ -35,6 +35,7 @@ import '../sync/sync-explanation.graphql.ts';
 import '../outbound/mail-templates.graphql.ts';
 import '../outbound/notification-kind.graphql.ts';
 import '../outbound/notifications.graphql.ts';
+import '../ticketing/attachments.graphql.ts';
 import '../ticketing/contacts.graphql.ts';
 import '../ticketing/forwarded.graphql.ts';
 import '../ticketing/groups.graphql.ts';

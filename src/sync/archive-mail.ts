@@ -82,8 +82,8 @@ export async function archiveMail(
         row.archiveState = 'NOT_WANTED';
       } else if (outcome === 'HELD') {
         isHeld = true;
-      } else if (outcome === 'INCOMPLETE') {
-        em.assign(row, { archiveState: 'FAILED', problem: incompleteProblem(clock.now()) });
+      } else if (outcome === 'INCOMPLETE' || outcome === 'SHORTENED') {
+        em.assign(row, { archiveState: 'FAILED', problem: keptProblem(outcome, clock.now()) });
       } else if (!(outcome instanceof GraphError)) {
         em.assign(row, { archiveState: 'DONE', archivedAt: clock.now() });
         moved += 1;
@@ -125,12 +125,22 @@ export async function archiveMail(
   }
 }
 
-function incompleteProblem(now: Date): Problem {
-  return {
-    code: 'ATTACHMENT_NOT_STORED',
-    message: 'The mail was not deleted: one of its files is not stored here, and would be lost with it.',
-    remedy:
-      'Archive or delete it in Outlook yourself, or save the file first. Then there is nothing left to do.',
-    since: now.toISOString(),
-  };
+/** Why a mail was not deleted of which the mailbox has the only whole copy. */
+function keptProblem(outcome: 'INCOMPLETE' | 'SHORTENED', now: Date): Problem {
+  const since = now.toISOString();
+  return outcome === 'SHORTENED'
+    ? {
+        code: 'MESSAGE_SHORTENED',
+        message: 'The mail was not deleted: only a part of its text is kept here, as the text itself says.',
+        remedy:
+          'Archive or delete it in Outlook yourself when nobody needs the rest; `retryInboundMessage` then settles this.',
+        since,
+      }
+    : {
+        code: 'ATTACHMENT_NOT_STORED',
+        message: 'The mail was not deleted: one of its files is not stored here, and would be lost with it.',
+        remedy:
+          'Call `retryInboundMessage`: it fetches the file again, and deletes the mail when that succeeds. Or archive or delete it in Outlook yourself; `retryInboundMessage` then settles this.',
+        since,
+      };
 }

@@ -11,6 +11,7 @@ import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { ingestOneAgain } from '../ticketing/ingest.ts';
 import { readMails } from '../ticketing/read-mails.ts';
+import { fetchFilesAgain } from '../ticketing/retry-attachment.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { isFaultOfData } from './store-failure.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
@@ -20,23 +21,31 @@ import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';
 /**
  * Asks for another try of a message that failed, now. Throws `NotFoundError` and {@link InboundMessageNotFailedError}.
  */
-export async function requestRetry(em: EntityManager, inboundMessageId: string): Promise<InboundMessage> {
+export async function requestRetry(
+  em: EntityManager,
+  inboundMessageId: string,
+  now: Date,
+): Promise<InboundMessage> {
   const row = await em.findOne(InboundMessage, { id: inboundMessageId }, { populate: ['mailbox'] });
   if (!row) throw new NotFoundError('The inbound message');
   // Of a removed mailbox nothing is asked any more.
   await getMailbox(em, row.mailbox.id);
   const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
   if (row.outcome !== 'FAILED') {
-    await fileAgain(em, row);
+    await fileAgain(em, row, now);
     return row;
   }
   await enqueue(em, retryInboundMessageJob, { organizationId, mailboxId, inboundMessageId });
   return row;
 }
 
-/** What could not be archived, deleted or copied is tried again. Throws {@link InboundMessageNotFailedError}. */
-async function fileAgain(em: EntityManager, row: InboundMessage): Promise<void> {
+/**
+ * What could not be archived, deleted or copied is tried again, with the files that kept it from being deleted. Throws
+ * {@link InboundMessageNotFailedError}.
+ */
+async function fileAgain(em: EntityManager, row: InboundMessage, now: Date): Promise<void> {
   const { archiveState, copyState } = row;
+  const lacksFiles = row.problem?.code === 'ATTACHMENT_NOT_STORED';
   if (archiveState !== 'FAILED' && copyState !== 'FAILED') throw new InboundMessageNotFailedError();
   await em.transactional(async (tx) => {
     tx.assign(row, {
@@ -45,6 +54,7 @@ async function fileAgain(em: EntityManager, row: InboundMessage): Promise<void> 
       problem: null,
     });
     await tx.flush();
+    if (lacksFiles) await fetchFilesAgain(tx, row, now);
     await enqueue(tx, archiveMailJob, { organizationId: row.organization.id, mailboxId: row.mailbox.id });
   });
 }

@@ -168,13 +168,18 @@ mutation('runSyncNow', {
 });
 
 mutation('retryInboundMessage', {
-  description: 'Tries a message that failed again, now. It goes on in the background.',
+  description:
+    'Tries a message that failed again, now: to process it, to copy it, to archive or delete it. The files that kept it from being deleted are fetched again as well. It goes on in the background.',
   permission: 'inbound-message:retry',
   input: (t) => ({ inboundMessageId: t.id({ required: true, description: 'Which message.' }) }),
   payload: { inboundMessage: { type: InboundMessage, description: 'The message, as it is before the try.' } },
   errors: [NotFoundError, InboundMessageNotFailedError],
-  resolve: async ({ inboundMessageId }, { em }) => ({
-    inboundMessage: await requestRetry(em, decodeId('InboundMessage', inboundMessageId)),
+  resolve: async ({ inboundMessageId }, { em, services }) => ({
+    inboundMessage: await requestRetry(
+      em,
+      decodeId('InboundMessage', inboundMessageId),
+      services.clock.now(),
+    ),
   }),
 });
 

@@ -69,7 +69,8 @@ function notStored(now: Date): Problem {
   return {
     code: 'ATTACHMENT_NOT_STORED',
     message: 'The file could not be stored, however often it was tried.',
-    remedy: 'Open the message in the mailbox to get it, and look for the cause in the log.',
+    remedy:
+      'Try it again with `retryAttachment`; if it fails again, open the message in the mailbox to get it, and look for the cause in the log.',
     since: now.toISOString(),
   };
 }

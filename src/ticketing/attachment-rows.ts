@@ -93,7 +93,7 @@ export function tooLarge({ maxFileBytes }: AttachmentLimits, sizeBytes: number, 
     code: 'ATTACHMENT_TOO_LARGE',
     message: `The file has about ${megabytes(sizeBytes)} MB, more than the ${megabytes(maxFileBytes)} MB that are kept of a file.`,
     remedy:
-      'Open the message in the mailbox to get it; an administrator can raise DESKGRAPH_MAX_ATTACHMENT_MB.',
+      'Open the message in the mailbox to get it. Or an administrator raises DESKGRAPH_MAX_ATTACHMENT_MB; `retryAttachment` then fetches it.',
     since: now.toISOString(),
   };
 }
@@ -103,7 +103,8 @@ export function tooMuch({ maxMessageBytes }: AttachmentLimits, sizeBytes: number
   return {
     code: 'ATTACHMENTS_TOO_LARGE',
     message: `With this file, of about ${megabytes(sizeBytes)} MB, the message has more than the ${megabytes(maxMessageBytes)} MB of files that are kept.`,
-    remedy: 'Open the message in the mailbox to get it; an administrator can raise DESKGRAPH_MAX_MESSAGE_MB.',
+    remedy:
+      'Open the message in the mailbox to get it. Or an administrator raises DESKGRAPH_MAX_MESSAGE_MB; `retryAttachment` then fetches it.',
     since: now.toISOString(),
   };
 }

@@ -21,11 +21,15 @@ export const storeAttachmentsJob = defineJob({
     inboundMessageIds: z.array(z.uuid()).min(1).max(MAILS_PER_JOB),
     /** Given for mail that an import brought; `HISTORY`: nobody is told. */
     imported: z.enum(['HISTORY', 'AS_NEW']).optional(),
+    /** Somebody asks for what failed before: what is here stays, whatever has become of the mail. */
+    isAgain: z.boolean().optional(),
   }),
   // Batches of one mailbox only wait for each other, and its files shall not take every worker of the process.
   // Those of new mail do not wait behind the thousands of an import.
   queue: ({ mailboxId, imported }) => attachmentQueues(mailboxId)[imported ? 'ofImports' : 'ofNewMail'],
-  key: ({ inboundMessageIds: [first = ''] }) => first,
+  // A mail that is tried by itself must not take the place of the many that wait with it.
+  key: ({ inboundMessageIds: [first = '', ...others] }) =>
+    others.length === 0 ? first : `${first} and others`,
 });
 
 /** Enqueues what fetches the attachments of a page's messages, in the caller's transaction. One statement. */

@@ -13,6 +13,7 @@ import { recordEvents } from '../realtime/record.ts';
 import { Attachment } from './attachment.entity.ts';
 import { ContentTooLargeError, refuseContent, storeContent } from './attachment-content.ts';
 import { type FileToFetch, planFetches } from './attachment-fetches.ts';
+import { matchAttachmentRows } from './attachment-matching.ts';
 import { type AttemptFacts, fileOutcome, mailProblem, postponementOfFile } from './attachment-problems.ts';
 import {
   type AttachmentLimits,
@@ -97,7 +98,7 @@ class Attempt {
         const listing = listings.get(mail.graphMessageId);
         if (listing === undefined) throw new Error('A mail was left out of the listings.');
         if (listing instanceof GraphError) throw listing;
-        if (listing.length === 0) continue;
+        if (listing.length === 0 && !this.#input.isAgain) continue;
         files.push(...(await this.#describe(mail, listing)));
         changed.add(mail);
       } catch (thrown) {
@@ -149,8 +150,9 @@ class Attempt {
   ): Promise<FileToFetch<WantedMail>[]> {
     const now = this.#options.clock.now();
     const rows = describeAttachments(listing, this.#limits, now);
+    const put = this.#input.isAgain ? matchAttachmentRows : putAttachmentRows;
     const { pending, storedBytes } = await this.#em.transactional((em) =>
-      putAttachmentRows(em, this.#input.organizationId, mail.messageId, rows, now),
+      put(em, this.#input.organizationId, mail.messageId, rows, now),
     );
     mail.bytesLeft = this.#limits.maxMessageBytes - storedBytes;
     return pending.flatMap((row) => {

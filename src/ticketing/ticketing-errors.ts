@@ -32,3 +32,10 @@ export class AssigneeNotAvailableError extends ExpectedError {
     );
   }
 }
+
+/** The file has not failed, or is not one file. */
+export class AttachmentNotFailedError extends ExpectedError {
+  constructor(message: string, remedy: string) {
+    super('ATTACHMENT_NOT_FAILED', message, remedy);
+  }
+}
