@@ -1,5 +1,6 @@
 import type { MigrationObject } from '@mikro-orm/core';
 import { AfterProcessing } from './2026-11-21-after-processing.ts';
+import { AnnouncedMail } from './2026-11-21-announced-mail.ts';
 import { Announcements } from './2026-11-21-announcements.ts';
 import { ConsentLinks } from './2026-11-21-consent-links.ts';
 import { ConsentPermissions } from './2026-11-21-consent-permissions.ts';
@@ -68,4 +69,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-shown-senders', class: ShownSenders },
   { name: '2026-11-21-shortened-messages', class: ShortenedMessages },
   { name: '2026-11-21-consent-permissions', class: ConsentPermissions },
+  { name: '2026-11-21-announced-mail', class: AnnouncedMail },
 ];

@@ -1,5 +1,6 @@
 import { handleJob, type JobHandler } from '../jobs/define-job.ts';
 import type { ScheduleEntry } from '../jobs/schedule.ts';
+import { lookAgain } from './announced-mail.ts';
 import { archiveMail } from './archive-mail.ts';
 import { pollDueMailboxes } from './poll-due-mailboxes.ts';
 import { recoverMailboxes } from './recover-mailboxes.ts';
@@ -7,6 +8,7 @@ import { retryInboundMessage } from './retry-inbound-message.ts';
 import { runSync, type SyncDependencies } from './run-sync.ts';
 import {
   archiveMailJob,
+  lookAgainJob,
   pollDueMailboxesJob,
   recoverMailboxesJob,
   retryInboundMessageJob,
@@ -17,6 +19,7 @@ import {
 export function createSyncJobs(deps: SyncDependencies): JobHandler[] {
   return [
     handleJob(syncMailboxJob, (input, context) => runSync(deps, input, context)),
+    handleJob(lookAgainJob, (input, context) => lookAgain(deps, input, context)),
     handleJob(archiveMailJob, (input, context) => archiveMail(deps, input, context)),
     handleJob(retryInboundMessageJob, (input, context) => retryInboundMessage(deps, input, context)),
     handleJob(recoverMailboxesJob, (input, context) => recoverMailboxes(deps, input, context)),

@@ -7,6 +7,7 @@ import { type Database, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { attachmentQueues } from '../ticketing/attachments.jobs.ts';
+import { planLook } from './announced-mail.ts';
 import { resumeArchiving } from './archive-again.ts';
 import { requestSync } from './request-sync.ts';
 import { syncMailboxJob } from './sync.jobs.ts';
@@ -91,7 +92,9 @@ export async function finishRun(
       }
       em.assign(state, { consecutiveFailures: 0, problem: null, lastSuccessAt: now });
     }
-    if (!mailbox.incomingEnabled) em.assign(state, { nextPollAt: null });
+    const after = await leftToBring(em, { organizationId, mailboxId }, run, state);
+    em.assign(state, { ...after, awaitedSince: run.announcedAt ?? null });
+    if (!mailbox.incomingEnabled) em.assign(state, { nextPollAt: null, awaited: 0 });
     await em.flush();
     const isBehind = !told && mailbox.incomingEnabled && state.folderId !== mailbox.folder?.id;
     if (isBehind) await requestSync(em, mailbox, 'RECOVERY');
@@ -102,4 +105,20 @@ export async function finishRun(
     }
     await recordEvents(em, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
   });
+}
+
+/** A run that did not succeed has not looked: its successor does. */
+async function leftToBring(
+  em: EntityManager,
+  ids: { organizationId: string; mailboxId: string },
+  { state: outcome, trigger, expected, created, appended, ignored, failed, announcedAt }: SyncRun,
+  { looks, awaitedSince }: SyncState,
+): Promise<{ awaited: number; looks: number }> {
+  const brought = created + appended + ignored + failed;
+  const isFresh = announcedAt?.getTime() !== awaitedSince?.getTime();
+  if (outcome !== 'SUCCEEDED') {
+    return { awaited: Math.max(expected - brought, 0), looks: isFresh ? 0 : looks };
+  }
+  const after = await planLook(em, ids, { trigger, expected, brought, isFresh, looks });
+  return { awaited: after.awaited, looks: after.looks };
 }

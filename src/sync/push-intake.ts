@@ -4,6 +4,7 @@ import { type Database, forkAcrossOrganizations } from '../platform/database.ts'
 import type { Logger } from '../platform/logger.ts';
 import { equalSecrets, type SecretBox } from '../platform/secrets.ts';
 import {
+  type Announcement,
   acceptLifecycleEvents,
   acceptNotifications,
   findSubscriptions,
@@ -170,7 +171,7 @@ async function store(
   const known = await findSubscriptions(em, [
     ...new Set(notifications.map(({ subscriptionId }) => subscriptionId)),
   ]);
-  const announced = new Map<string, KnownSubscription>();
+  const announced = new Map<string, Announcement>();
   const told = new Map<string, { subscription: KnownSubscription; event: LifecycleEvent }>();
   const counts = { accepted: 0, unknown: 0, forged: 0 };
   for (const { subscriptionId, clientState, lifecycleEvent } of notifications) {
@@ -179,8 +180,10 @@ async function store(
     else if (!isTrue(subscription, clientState)) counts.forged += 1;
     else {
       counts.accepted += 1;
-      if (lifecycleEvent === null) announced.set(subscription.id, subscription);
-      else told.set(`${subscription.id} ${lifecycleEvent}`, { subscription, event: lifecycleEvent });
+      if (lifecycleEvent === null) {
+        const count = (announced.get(subscription.id)?.count ?? 0) + 1;
+        announced.set(subscription.id, { subscription, count });
+      } else told.set(`${subscription.id} ${lifecycleEvent}`, { subscription, event: lifecycleEvent });
     }
   }
   const now = clock.now();

@@ -17,6 +17,13 @@ export interface KnownSubscription {
   sealedClientState: string;
 }
 
+/** A subscription whose notifications came. */
+export interface Announcement {
+  subscription: KnownSubscription;
+  /** How many. */
+  count: number;
+}
+
 /** What Microsoft tells about a subscription itself. */
 export const LIFECYCLE_EVENTS = ['reauthorizationRequired', 'subscriptionRemoved', 'missed'] as const;
 export type LifecycleEvent = (typeof LIFECYCLE_EVENTS)[number];
@@ -61,10 +68,11 @@ export async function findSubscriptions(
  */
 export async function acceptNotifications(
   em: EntityManager,
-  subscriptions: readonly KnownSubscription[],
+  announcements: readonly Announcement[],
   now: Date,
 ): Promise<void> {
-  await requestSyncs(em, subscriptions, 'PUSH', { announced: subscriptions, now });
+  const subscriptions = announcements.map(({ subscription }) => subscription);
+  await requestSyncs(em, subscriptions, 'PUSH', { announcements, now });
 }
 
 /** Takes lifecycle events for true. Call it inside a transaction. */
@@ -124,19 +132,29 @@ async function requestSyncs(
   em: EntityManager,
   subscriptions: readonly KnownSubscription[],
   trigger: SyncTrigger,
-  proof: { announced: readonly KnownSubscription[]; now: Date } | null,
+  proof: { announcements: readonly Announcement[]; now: Date } | null,
 ): Promise<void> {
   if (subscriptions.length === 0) return;
   const byMailbox = new Map(subscriptions.map((subscription) => [subscription.mailboxId, subscription]));
+  const { now, announcements } = proof ?? { now: new Date(0), announcements: [] };
+  const expected = new Map<string, number>();
+  for (const { subscription, count } of announcements) {
+    expected.set(subscription.mailboxId, (expected.get(subscription.mailboxId) ?? 0) + count);
+  }
   const hints = [...byMailbox.values()].map(({ organizationId, mailboxId }) => ({
     run_id: uuidv7(),
     organization_id: organizationId,
     mailbox_id: mailboxId,
+    expected: expected.get(mailboxId) ?? 0,
     spec: jobSpec(syncMailboxJob, { organizationId, mailboxId }),
   }));
-  const { now, announced } = proof ?? { now: new Date(0), announced: [] };
   const [stored] = await em.execute<{ is_complete: boolean; probed: string[] }[]>(
-    `with heard as (
+    `with known as (
+       select id, replaced_at is null and (missed_count > 0 or last_notification_at is null or last_notification_at < ?
+           or (probe_started_at > last_notification_at and probe_answered_at is null)) as changes_status
+         from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
+        order by id for no key update
+     ), heard as (
        update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0,
            unanswered_probes = 0, next_probe_at = ?,
            probe_answered_at = case when probe_removal_at is null then probe_answered_at
@@ -144,27 +162,34 @@ async function requestSyncs(
            -- By the first one only: a removal that was refused waits as long as it was told to.
            probe_removal_at = case when probe_removal_at is null or probe_answered_at is not null then probe_removal_at
              else least(probe_removal_at, ?) end
-        where id in (
-          select id from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
-           order by id for no key update)
-       returning mailbox_id, probe_removal_at is not null and probe_removal_at <= ? as has_due_draft
+         from known where push_subscription.id = known.id
+       returning organization_id, mailbox_id, known.changes_status,
+         probe_removal_at is not null and probe_removal_at <= ? as has_due_draft,
+         -- One of them was about the probe's draft, which no run brings.
+         probe_removal_at is not null and probe_answered_at = ? as has_answered_probe
      ), hint as (
-       select run_id, organization_id, mailbox_id, spec
-         from json_to_recordset(?::json) as hint(run_id uuid, organization_id uuid, mailbox_id uuid, spec json)
+       select run_id, organization_id, mailbox_id, spec, expected - (
+           select count(*) from heard where heard.mailbox_id = hint.mailbox_id and heard.has_answered_probe) as expected
+         from json_to_recordset(?::json)
+           as hint(run_id uuid, organization_id uuid, mailbox_id uuid, expected integer, spec json)
      ), queued as (
-       insert into sync_run (id, organization_id, mailbox_id, trigger, state, announced_at, created_at, updated_at)
-       select hint.run_id, mailbox.organization_id, mailbox.id, ?, 'QUEUED', ?::timestamptz, now(), now()
+       insert into sync_run (id, organization_id, mailbox_id, trigger, state, announced_at, expected, created_at, updated_at)
+       select hint.run_id, mailbox.organization_id, mailbox.id, ?, 'QUEUED', ?::timestamptz, greatest(hint.expected, 0), now(),
+           now()
          from hint join mailbox on mailbox.organization_id = hint.organization_id and mailbox.id = hint.mailbox_id
         where mailbox.incoming_enabled and (select count(*) from heard) >= 0
         order by mailbox.id
        on conflict (mailbox_id) where state = 'QUEUED' do update
          set trigger = case when sync_run.trigger = 'POLL' then excluded.trigger else sync_run.trigger end,
-           announced_at = coalesce(sync_run.announced_at, excluded.announced_at)
+           announced_at = coalesce(sync_run.announced_at, excluded.announced_at),
+           expected = sync_run.expected + excluded.expected
        returning id, mailbox_id
      ), told as (
        insert into event (organization_id, type, payload)
-       select hint.organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', hint.mailbox_id)
-         from queued join hint on hint.run_id = queued.id
+       select organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', mailbox_id) from (
+         select hint.organization_id, hint.mailbox_id from queued join hint on hint.run_id = queued.id
+         -- How mail is noticed has changed, also where a run waits that somebody was told of.
+         union select organization_id, mailbox_id from heard where changes_status) as changed
        returning pg_notify('${EVENT_CHANNEL}', '')
      ), wanting as (
        select array_agg(json_populate_record(null::graphile_worker.job_spec, hint.spec) order by hint.mailbox_id) as specs,
@@ -182,11 +207,13 @@ async function requestSyncs(
      select coalesce((select bool_and(is_complete) from again), true) as is_complete,
        (select coalesce(json_agg(distinct mailbox_id), '[]') from heard where has_due_draft) as probed`,
     [
+      new Date(now.getTime() - PROOF_LIFE),
+      idsOf(announcements.map(({ subscription }) => subscription)),
       now,
       new Date(now.getTime() + PROOF_LIFE),
       now,
       now,
-      idsOf(announced),
+      now,
       now,
       JSON.stringify(hints),
       trigger,

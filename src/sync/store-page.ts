@@ -2,9 +2,11 @@ import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { DeltaPage } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { EVENT_CHANNEL } from '../realtime/record.ts';
+import { planLook } from './announced-mail.ts';
 import type { StoredRound } from './round.ts';
 import { SupersededError } from './store-failure.ts';
 import { type MailOwner, storeAndFinish, storeUnreadable } from './store-mails.ts';
+import type { SyncTrigger } from './sync-run.entity.ts';
 
 /** The run that a page belongs to. */
 export interface PageOwner extends MailOwner {
@@ -37,6 +39,17 @@ export function storePage(owner: PageOwner, page: DeltaPage, move: CursorMove): 
   return storeAndFinish(owner, page, (em, mailbox) => finishPage(em, owner, mailbox, page, move));
 }
 
+interface MovedRow {
+  version: number;
+  looks: number;
+  /** Null unless the run ends. */
+  trigger: SyncTrigger | null;
+  expected: number | null;
+  brought: number | null;
+  is_fresh: boolean;
+  announced_at: string | null;
+}
+
 async function finishPage(
   em: EntityManager,
   owner: PageOwner,
@@ -48,11 +61,13 @@ async function finishPage(
   const { organizationId, mailboxId, runId, folderId, stateVersion } = owner;
   // The run ends in the transaction of its last page, which spares it one of its own; and in the statement that moves
   // the cursor, since new mail waits for each. The run's row first, then the state's, as everywhere.
-  const [moved] = await em.execute<{ version: number }[]>(
+  const [moved] = await em.execute<MovedRow[]>(
     `with place as (
        select ?::uuid as organization_id, ?::uuid as mailbox_id, ?::timestamptz as now, ?::integer as requests
      ), run as (
-       select sync_run.id from sync_run join place using (organization_id)
+       select sync_run.id, sync_run.trigger, sync_run.announced_at, sync_run.expected,
+           sync_run.created + sync_run.appended + sync_run.ignored + sync_run.failed as brought
+         from sync_run join place using (organization_id)
         where sync_run.id = ? and sync_run.state = 'RUNNING' and place.requests is not null
           for no key update of sync_run
      ), ended as (
@@ -69,9 +84,12 @@ async function finishPage(
          version = version + 1, updated_at = place.now
          from place where sync_state.organization_id = place.organization_id
           and sync_state.mailbox_id = place.mailbox_id and version = ? and (select count(*) from run) >= 0
-       returning version
+       returning version, looks, awaited_since
      )
-     select version, (select pg_notify('${EVENT_CHANNEL}', '') from place where requests is not null) from moved`,
+     select moved.version, moved.looks, run.trigger, run.expected, run.brought,
+       run.announced_at is distinct from moved.awaited_since as is_fresh, run.announced_at,
+       (select pg_notify('${EVENT_CHANNEL}', '') from place where requests is not null)
+       from moved left join run on true`,
     [
       organizationId,
       mailboxId,
@@ -86,5 +104,23 @@ async function finishPage(
     ],
   );
   if (!moved) throw new SupersededError();
+  if (moved.expected !== null && moved.brought !== null && moved.expected > moved.brought) {
+    await awaitMail(em, { organizationId, mailboxId }, moved);
+  }
   return { stateVersion: moved.version };
+}
+
+/** Not all of the mail that was announced was there. */
+async function awaitMail(
+  em: EntityManager,
+  ids: { organizationId: string; mailboxId: string },
+  { trigger, expected, brought, is_fresh, looks, announced_at }: MovedRow,
+): Promise<void> {
+  if (trigger === null || expected === null || brought === null) return;
+  const after = await planLook(em, ids, { trigger, expected, brought, isFresh: is_fresh, looks });
+  await em.execute(
+    `update sync_state set awaited = ?, looks = ?, awaited_since = ?::timestamptz
+      where organization_id = ? and mailbox_id = ?`,
+    [after.awaited, after.looks, announced_at, ids.organizationId, ids.mailboxId],
+  );
 }

@@ -32,8 +32,10 @@ export const SyncRunSchema = defineEntity({
     mailbox: () => p.manyToOne(Mailbox).ref(),
     trigger: p.string().$type<SyncTrigger>(),
     state: p.string().$type<SyncRunState>(),
-    /** When the first notification came that it answers. */
+    /** When the first notification came that it answers, or that an earlier run did not bring the mail of. */
     announcedAt: p.datetime().nullable(),
+    /** Mails that were announced, and that no earlier run has brought: see `announced-mail-plan.ts`. */
+    expected: p.integer().default(0),
     startedAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),
     /** Messages that Graph listed, those known before included. */

@@ -32,6 +32,12 @@ export const SyncStateSchema = defineEntity({
     problem: p.json<Problem>().nullable(),
     /** Until when Microsoft wants to be left alone: a run waits for it. Null when none does. */
     resumesAt: p.datetime().nullable(),
+    /** Mails that were announced, and that no run has brought: see `announced-mail-plan.ts`. */
+    awaited: p.integer().default(0),
+    /** When the first of them was announced; of no meaning while none is awaited. */
+    awaitedSince: p.datetime().nullable(),
+    /** How often it was looked again for them. */
+    looks: p.integer().default(0),
     /** Raised with every write of the cursor: of two runs that overlap after a lost connection only one can go on. */
     version: p.integer().version(),
   },

@@ -13,6 +13,13 @@ export const syncMailboxJob = defineJob({
   maxAttempts: 25,
 });
 
+/** Reads the folder again for mail that was announced and that a delta query did not show: `announced-mail-plan.ts`. */
+export const lookAgainJob = defineJob({
+  name: 'sync.look-again',
+  input: mailboxInput,
+  key: ({ mailboxId }) => mailboxId,
+});
+
 /** Moves a mailbox's processed mail to its archive folder. Apart from the sync, so that moving never delays tickets. */
 export const archiveMailJob = defineJob({
   name: 'sync.archive-mail',

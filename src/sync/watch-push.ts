@@ -85,7 +85,7 @@ export async function sweepPush({ database }: { database: Database }): Promise<v
 
 /**
  * A poll counts when it found something new although, since the last reading that went well, the subscription stood and
- * no notification came, not even late. A poll that does the work of a failed run is no proof of anything.
+ * no notification came, not even late. Mail that was announced and that no earlier run has brought is not counted. A poll that does the work of a failed run is no proof of anything.
  */
 const COUNT_MISSES = `
   update push_subscription
@@ -96,7 +96,7 @@ const COUNT_MISSES = `
         select from sync_run as poll
          where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
            and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
-           and poll.created + poll.appended + poll.ignored > 0
+           and poll.created + poll.appended + poll.ignored > poll.expected
            and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
            and exists (
              select from sync_run as before
