@@ -103,6 +103,7 @@ function ofMailbox(account: { status?: AccountStatus; grantedScopes?: string[] }
     displayName: '',
     grantedScopes: ['Mail.Send'],
     accessProvenAt: null,
+    problem: null,
   } as const;
   return remedyOf(
     whyMailboxCannotSend(
