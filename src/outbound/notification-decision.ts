@@ -98,8 +98,10 @@ function colleague(
   if (assignee.isDisabled) return skipped('NO_RECIPIENT', `${assignee.name} is disabled`);
   if (assignee.emailAddress === null) return skipped('NO_RECIPIENT', `${assignee.name} has no mail address`);
   if (kind === 'REPLIED') {
-    if (message?.isImported || ticket.isImported)
+    // Mail of today may well answer a ticket that was imported.
+    if (message === null ? ticket.isImported : message.isImported) {
       return skipped('IMPORTED', 'it is history that was imported');
+    }
     if (message?.automatic != null) {
       return skipped('AUTOMATIC', `a machine wrote the message (${message.automatic})`);
     }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OutboundMessage } from '../../src/outbound/outbound-message.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { daysAgo, importReaches, lastImportOf, leave } from '../sync/import-harness.ts';
 import {
@@ -9,6 +10,7 @@ import {
   decided,
   decisions,
   mutate,
+  newAgent,
   open,
   openStage,
   type Stage,
@@ -61,6 +63,23 @@ describe('history that was imported', () => {
       { outcome: 'SKIPPED', reason: 'IMPORTED', outboundMessage: null },
     ]);
     expect(await stage.fork().count(OutboundMessage, {})).toBe(0);
+  });
+
+  test('keeps nobody from being told what a customer writes in it today', async () => {
+    const { stage, ticketId } = await imported();
+    const agent = await newAgent(stage);
+    await update(stage.desk, ticketId, { assigneeId: agent.id });
+    const { node } = await stage.desk.request<{
+      node: { messages: { edges: { node: { internetMessageId: string } }[] } };
+    }>(
+      `query ($id: ID!) { node(id: $id) { ... on Ticket { messages(first: 1) { edges { node { internetMessageId } } } } } }`,
+      { id: ticketId },
+    );
+    const inReplyTo = node.messages.edges[0]?.node.internetMessageId ?? '';
+    const subject = 'Re: Before you came';
+    await deliver(app.emulator.url, { to: stage.address, from: address(), subject, inReplyTo });
+    await stage.desk.sync(stage.mailboxId);
+    expect(await decided(stage.desk, ticketId, 'REPLIED')).toMatchObject([{ outcome: 'QUEUED' }]);
   });
 });
 
