@@ -321,6 +321,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'Mutation.reconcileMailbox': mutation('reconcileMailbox', ({ Mailbox }) => ({ mailboxId: Mailbox }), [
     'Mailbox',
   ]),
+  'Mutation.retryAttachment': mutation(
+    'retryAttachment',
+    ({ Attachment }) => ({ attachmentId: Attachment }),
+    ['Attachment'],
+  ),
   'Mutation.retryInboundMessage': mutation(
     'retryInboundMessage',
     ({ InboundMessage }) => ({ inboundMessageId: InboundMessage }),
