@@ -20,8 +20,9 @@ import { personalNotAllowed, whyIdentityCannotSend } from './why-identity-cannot
 type SendingMailbox = Pick<Mailbox, 'emailAddress' | 'kind' | 'removedAt' | 'outgoingEnabled'>;
 type SendingAccount = Pick<
   Account,
-  'status' | 'kind' | 'emailAddress' | 'displayName' | 'grantedScopes' | 'accessProvenAt' | 'problem'
->;
+  'status' | 'kind' | 'emailAddress' | 'displayName' | 'grantedScopes' | 'accessProvenAt'
+> &
+  Partial<Pick<Account, 'problem'>>;
 
 /** Accounts that wait for a person, with what that one has to do. The others pass by themselves: mail waits for them. */
 const STUCK: Partial<

@@ -1,12 +1,12 @@
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { builder, enumType, errorType } from '../graphql/builder.ts';
 import { decodeId } from '../graphql/global-id.ts';
+import { microsoftErrorType } from '../graphql/microsoft-error.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { thumbprintOf } from './certificate.ts';
 import { type WarningDays, warningDaysOf } from './credential-expiry.ts';
 import { Integration } from './integration.entity.ts';
 import { IntegrationExistsError } from './integrations.ts';
-import { microsoftErrorType } from './microsoft-error.graphql.ts';
 import { RegistrationError } from './registration-error.ts';
 
 errorType(

@@ -1,13 +1,13 @@
 import { builder, enumType } from '../graphql/builder.ts';
 import { connectionType } from '../graphql/connection.ts';
 import { loadByIds } from '../graphql/load-by-ids.ts';
+import { microsoftErrorType } from '../graphql/microsoft-error.ts';
 import { ProblemType } from '../graphql/problem.graphql.ts';
 import { Account } from './account.entity.ts';
 import { AuthorizationModeEnum, CloudEnum } from './credentials.graphql.ts';
 import { GraphError } from './graph-error.ts';
 import { Integration } from './integration.entity.ts';
 import { listAccounts, listIntegrations } from './integration-lists.ts';
-import { microsoftErrorType } from './microsoft-error.graphql.ts';
 import { type IntegrationPermission, permissionsOfIntegration } from './setup.ts';
 
 microsoftErrorType(

@@ -1,5 +1,5 @@
 import type { ExpectedError } from '../errors.ts';
-import { builder, errorType } from '../graphql/builder.ts';
+import { builder, errorType } from './builder.ts';
 
 /** What Microsoft told with a refusal; null where it told nothing, or was not asked. */
 export interface ToldByMicrosoft {
@@ -14,16 +14,18 @@ export function microsoftErrorType<Refusal extends ExpectedError>(
   told: (error: Refusal) => ToldByMicrosoft,
 ): void {
   errorType(errorClass, description);
-  builder.objectFields(errorClass as new (...args: unknown[]) => Refusal, (t) => ({
+  const shown: new (...args: unknown[]) => ExpectedError = errorClass as new (...args: unknown[]) => Refusal;
+  const toldOf = told as (error: ExpectedError) => ToldByMicrosoft;
+  builder.objectFields(shown, (t) => ({
     microsoftCode: t.string({
       nullable: true,
       description: 'The code that Microsoft answered with, such as AADSTS50011 or ErrorAccessDenied.',
-      resolve: (error) => told(error).microsoftCode ?? null,
+      resolve: (error) => toldOf(error).microsoftCode ?? null,
     }),
     requestId: t.string({
       nullable: true,
       description: "Microsoft's id of the request (correlation id), for its support.",
-      resolve: (error) => told(error).requestId ?? null,
+      resolve: (error) => toldOf(error).requestId ?? null,
     }),
   }));
 }
