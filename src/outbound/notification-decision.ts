@@ -1,4 +1,5 @@
 import { DAY } from '../platform/clock.ts';
+import { isByPerson } from '../ticketing/automatic-mail.ts';
 import { isNoReplyAddress } from './no-reply-address.ts';
 import type { NotificationKind, SkipReason } from './notification.entity.ts';
 import type { NotificationSubject } from './notification-facts.ts';
@@ -102,7 +103,7 @@ function colleague(
     if (message === null ? ticket.isImported : message.isImported) {
       return skipped('IMPORTED', 'it is history that was imported');
     }
-    if (message?.automatic != null) {
+    if (message && !isByPerson(message.automatic)) {
       return skipped('AUTOMATIC', `a machine wrote the message (${message.automatic})`);
     }
     if (message?.from?.emailAddress === assignee.emailAddress) {

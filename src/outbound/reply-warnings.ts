@@ -1,5 +1,6 @@
 import type { ChosenIdentity } from '../mailboxes/choose-identity.ts';
 import type { Problem } from '../platform/problem.ts';
+import { isByPerson } from '../ticketing/automatic-mail.ts';
 import type { Quote } from './quote.ts';
 import type { ChosenRecipients } from './recipients.ts';
 import type { ReplyAddress } from './reply-address.ts';
@@ -82,7 +83,7 @@ function aboutThread({ mails, related }: WarnedReply['thread']): (ReplyWarning |
   const last = mails[0];
   return [
     last?.kind === 'INBOUND' &&
-      last.automatic !== null && {
+      !isByPerson(last.automatic) && {
         kind: 'LAST_MESSAGE_AUTOMATIC',
         message:
           'The last message of the ticket was written by a machine: perhaps nobody waits for an answer.',

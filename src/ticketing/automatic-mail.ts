@@ -23,6 +23,22 @@ const NAMES: Record<AutomaticKind, string> = {
 };
 
 /**
+ * A finding with what its thread says. What only a subject makes a robot's answer must answer something that is known here:
+ * else it is automatic mail as any other, which somebody may want. And what comes from one of our mailboxes in answer to a
+ * notification counts as automatic, whoever wrote it: if it led to the next notification, that would be a circle.
+ */
+export function findingInThread(
+  finding: MachineFinding,
+  ticket: CandidateTicket | null,
+  answersNotification: boolean,
+): MachineFinding {
+  const { kind, evidence, sentBy } = finding;
+  if (finding.isGuess && ticket === null) return { kind: 'AUTO_GENERATED', evidence, sentBy };
+  if (kind !== 'OWN_MAIL' || sentBy !== null || !answersNotification) return finding;
+  return { kind: 'AUTO_GENERATED', evidence: `${evidence}, which answers a notification`, sentBy };
+}
+
+/**
  * Whether a machine's mail is left alone, and why; null when it becomes a message.
  *
  * Machine mail that somebody wants stays: alerts, newsletters and lists become tickets as any other mail, since mail rules
@@ -62,10 +78,15 @@ export function automaticKind({ kind }: MachineFinding): AutomaticKind | null {
 
 /**
  * Whether a message leaves its ticket as it is: a closed ticket stays closed. An alert or a list's mail opens it again,
- * for nobody would see it otherwise.
+ * for nobody would see it otherwise; and with one of our mailboxes people write (what Deskgraph sent never gets here).
  */
 export function isQuiet(kind: AutomaticKind | null): boolean {
-  return kind !== null && kind !== 'LIST_MAIL' && kind !== 'AUTO_GENERATED';
+  return kind !== null && !isByPerson(kind) && kind !== 'LIST_MAIL' && kind !== 'AUTO_GENERATED';
+}
+
+/** Whether people write such mail. They are told of, and too much of it is a storm; but nothing answers it by itself. */
+export function isByPerson(kind: AutomaticKind | null): boolean {
+  return kind === null || kind === 'OWN_MAIL';
 }
 
 /** The explanation of a decision, with what is automatic about the mail and what a report says. */

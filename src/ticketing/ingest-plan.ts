@@ -1,6 +1,12 @@
 import { v7 as uuidv7 } from 'uuid';
 import { toError } from '../errors.ts';
-import { automaticKind, explainAutomatic, isQuiet, unwantedMachineMail } from './automatic-mail.ts';
+import {
+  automaticKind,
+  explainAutomatic,
+  findingInThread,
+  isQuiet,
+  unwantedMachineMail,
+} from './automatic-mail.ts';
 import { type CopyPolicy, explainCopy, explainNamesake, explainTwin } from './copies.ts';
 import type { InboundOutcome, InboundReason } from './inbound-message.entity.ts';
 import { type AutomaticKind, type MachineFinding, sentFromHere, withOwnSenders } from './machine-mail.ts';
@@ -160,9 +166,15 @@ function planOne(
 ): Decision {
   const { mail } = claimed;
   const own = { organizationId, addresses: memory.candidates.ownAddresses };
+  const choice = chooseThread(mail.thread, memory.candidates);
+  const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
   const machine = memory.isSentFromHere(mail)
     ? sentFromHere(organizationId)
-    : withOwnSenders(mail.machine, mail.thread.senderAddress, own);
+    : findingInThread(
+        withOwnSenders(mail.machine, mail.thread.senderAddress, own),
+        found,
+        memory.answersNotification(mail),
+      );
   const automatic = automaticKind(machine);
   const ignored = (reason: InboundReason, explanation: string, ticketId: string | null = null): Decision => ({
     mail: { ...claimed, outcome: 'IGNORED', reason, explanation, ticketId, messageId: null, automatic },
@@ -183,14 +195,12 @@ function planOne(
     };
     return { mail: restored, ticket: restoreTo };
   }
-  const choice = chooseThread(mail.thread, memory.candidates);
   const original = memory.originalOf(mail, mailboxId, copyPolicy);
   if (original !== null) {
     return ignored('DUPLICATE', explainCopy(original, mailboxId), original.ticket.id);
   }
   const tombstone = memory.tombstoneOf(mail, mailboxId, copyPolicy);
   if (tombstone !== null) return ignored('TICKET_DELETED', tombstone.explanation);
-  const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
   const unwanted = unwantedMachineMail(machine, found, organizationId);
   if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);
   const note = found && noteOfColleague(claimed, found, memory, machine);

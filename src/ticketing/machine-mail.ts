@@ -41,6 +41,8 @@ export interface MachineFinding {
   evidence: string;
   /** The organization that the mail says it was sent by, see {@link OWN_MAIL_HEADER}. */
   sentBy: string | null;
+  /** Given where only a subject tells the answers of robots from mail that is wanted: it must answer something here. */
+  isGuess?: true;
 }
 
 /** Who we are. */
@@ -50,7 +52,7 @@ export interface OwnSenders {
   addresses: ReadonlySet<string>;
 }
 
-type Found = Pick<MachineFinding, 'kind' | 'evidence'> | null;
+type Found = Pick<MachineFinding, 'kind' | 'evidence' | 'isGuess'> | null;
 
 /** The kind of a mail, as far as the mail itself tells. {@link withOwnSenders} adds who we are. Never throws. */
 export function classifyMachineMail(mail: MachineMail): MachineFinding {
@@ -67,8 +69,9 @@ export function classifyMachineMail(mail: MachineMail): MachineFinding {
 }
 
 /**
- * Recognises our own mail: what Deskgraph sent comes back, or somebody wrote with one of our mailboxes. A robot that
- * answers from one of our mailboxes stays a robot.
+ * Recognises our own mail: what Deskgraph sent comes back, or somebody wrote with one of our mailboxes. A robot that writes
+ * or answers from one of our mailboxes stays a robot, and another Deskgraph that uses it is one: two that told each other
+ * of everything would never end.
  */
 export function withOwnSenders(
   finding: MachineFinding,
@@ -78,14 +81,13 @@ export function withOwnSenders(
   if (finding.sentBy === organizationId) {
     return { ...finding, kind: 'OWN_MAIL', evidence: `its header ${OWN_MAIL_HEADER}: Deskgraph sent it` };
   }
-  const isOpen = ['NONE', 'LIST_MAIL', 'AUTO_GENERATED'].includes(finding.kind);
+  const isOpen = finding.kind === 'NONE' || finding.kind === 'LIST_MAIL';
   if (!isOpen || senderAddress === null || !addresses.has(senderAddress)) return finding;
-  return {
-    ...finding,
-    kind: 'OWN_MAIL',
-    evidence: `its sender ${senderAddress}, one of your own mailboxes`,
-    sentBy: null,
-  };
+  if (finding.sentBy !== null) {
+    const evidence = `its header ${OWN_MAIL_HEADER}: Deskgraph sent it for another organization, from one of your own mailboxes`;
+    return { ...finding, kind: 'AUTO_GENERATED', evidence };
+  }
+  return { ...finding, kind: 'OWN_MAIL', evidence: `its sender ${senderAddress}, one of your own mailboxes` };
 }
 
 /** What is found of a mail whose Message-ID is one that we sent, from an address of ours. */
@@ -161,9 +163,11 @@ function byCalendar(headers: Headers): Found {
 
 /** Robots that answer a mail. Their own mail (alerts, newsletters) must not be mistaken for it: people want that. */
 function byAutoReply({ subject }: MachineMail, headers: Headers): Found {
-  const isAbsence = ABSENCE_SUBJECT.test(subject);
-  const evidence = autoReplyEvidence(headers) ?? weakAutoReplyEvidence(subject, headers);
-  return evidence === null ? null : { kind: isAbsence ? 'OUT_OF_OFFICE' : 'AUTO_REPLY', evidence };
+  const kind = ABSENCE_SUBJECT.test(subject) ? 'OUT_OF_OFFICE' : 'AUTO_REPLY';
+  const evidence = autoReplyEvidence(headers);
+  if (evidence !== null) return { kind, evidence };
+  const weak = weakAutoReplyEvidence(subject, headers);
+  return weak && { kind, ...weak };
 }
 
 /** What only answering robots write. */
@@ -198,23 +202,31 @@ const AUTO_REPLY_HEADERS = [
  * Exchange's out-of-office replies call themselves `auto-generated`, as alerts do. What sets them apart is that they
  * answer something and are entitled by Exchange, or that its rules agent made them. A rule that *forwards* a customer's
  * mail leaves the same marks but a forward's subject.
+ *
+ * Programs write the same subjects ("Absence: leave request of Anna"), and put their mails into threads of their own: where
+ * a sign is missing, or the word is one that they use, it is a guess.
  */
-function weakAutoReplyEvidence(subject: string, headers: Headers): string | null {
+function weakAutoReplyEvidence(
+  subject: string,
+  headers: Headers,
+): Pick<MachineFinding, 'evidence' | 'isGuess'> | null {
   const isAutomatic =
     autoSubmitted(headers) !== null ||
     isNullReturnPath(headers) ||
     suppressed(headers) !== null ||
     BULK.test(headers.first('precedence') ?? '');
   const answers = headers.has('in-reply-to') || headers.has('references');
-  if (AUTO_REPLY_SUBJECT.test(subject) && (isAutomatic || answers)) {
+  const isSubject = AUTO_REPLY_SUBJECT.test(subject) && (isAutomatic || answers);
+  if (isSubject || (AMBIGUOUS_SUBJECT.test(subject) && isAutomatic && answers)) {
     const second = isAutomatic ? 'headers of an automatic mail' : 'header In-Reply-To';
-    return `the beginning of its subject and its ${second}`;
+    const evidence = `the beginning of its subject and its ${second}`;
+    return isSubject && isAutomatic && answers ? { evidence } : { evidence, isGuess: true };
   }
   const isOfRules =
     /mailbox rules agent/i.test(headers.first('x-ms-exchange-generated-message-source') ?? '') ||
     headers.has('x-ms-exchange-parent-message-id');
   if (isOfRules && isAutomatic && answers && !FORWARD_SUBJECT.test(subject)) {
-    return 'the headers of a reply by an Exchange rule';
+    return { evidence: 'the headers of a reply by an Exchange rule' };
   }
   return null;
 }
@@ -222,7 +234,9 @@ function weakAutoReplyEvidence(subject: string, headers: Headers): string | null
 const ABSENCE_SUBJECT =
   /out[- ]of[- ](the[- ])?office|automatic reply|vacation|holiday|abwesen|automatische antwort|absence|ausencia|assenza|afwezig|réponse automatique|respuesta automática|risposta automatica|automatisch antwoord|resposta automática|frånvaro|fravær|自动答复|自動回覆|自動応答|자동 회신/iu;
 const AUTO_REPLY_SUBJECT =
-  /^\s*(auto(matic|mated)?[- ]?(reply|response|answer)|auto|out[- ]of[- ](the[- ])?office|on vacation|abwesenheit(snotiz|sbenachrichtigung)?|automatische antwort|réponse automatique|absence|respuesta automática|fuera de (la )?oficina|risposta automatica|fuori sede|automatisch antwoord|afwezig|resposta automática|autosvar|automatiskt svar|automatisk svar|automaattinen vastaus|odpowiedź automatyczna|automatická odpověď|автоответ|автоматический ответ|otomatik yanıt|自动答复|自動回覆|自動応答|자동 회신)\s*[:：]/iu;
+  /^\s*(auto(matic|mated)?[- ]?(reply|response|answer)|out[- ]of[- ](the[- ])?office|on vacation|abwesenheits(notiz|benachrichtigung)|automatische antwort|réponse automatique|absence du bureau|respuesta automática|fuera de (la )?oficina|risposta automatica|fuori sede|automatisch antwoord|resposta automática|autosvar|automatiskt svar|automatisk svar|automaattinen vastaus|odpowiedź automatyczna|automatická odpověď|автоответ|автоматический ответ|otomatik yanıt|自动答复|自動回覆|自動応答|자동 회신)\s*[:：]/iu;
+/** Old programs entitle their answers so; others what is about cars and leave. */
+const AMBIGUOUS_SUBJECT = /^\s*(auto|absence|abwesenheit|afwezig)\s*[:：]/iu;
 const FORWARD_SUBJECT = /^\s*(fwd?|wg|tr|rv|i|enc|vs|vb|doorst|转发|轉寄|転送|전달)\s*[:：]/iu;
 
 /** RFC 2369 and 2919. Also what people write to a list or a group. */

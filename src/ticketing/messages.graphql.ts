@@ -33,7 +33,8 @@ const AutomaticKindEnum = enumType('AutomaticKind', 'What kind of machine wrote 
   READ_RECEIPT: 'A receipt: a message was delivered or read.',
   BOUNCE: 'A report that a message could not be delivered.',
   CALENDAR_RESPONSE: 'An answer to an invitation.',
-  OWN_MAIL: "Written with one of the organization's own mailboxes.",
+  OWN_MAIL:
+    "Written with one of the organization's own mailboxes, by a colleague: as mail of anybody else, but that nothing answers it by itself.",
   LIST_MAIL: 'A mailing list, a newsletter, or what people write to a list.',
   AUTO_GENERATED: 'A program, such as monitoring or a shop.',
   STORM: 'Too many messages of one sender within an hour.',
@@ -130,7 +131,7 @@ builder.node(Message, {
       type: AutomaticKindEnum,
       nullable: true,
       description:
-        'The kind of machine that wrote it; null for people. Such a message is never answered by itself, and only `LIST_MAIL` and `AUTO_GENERATED` open a closed ticket again.',
+        'The kind of machine that wrote it; null for people. Such a message is never answered by itself, and only `OWN_MAIL`, `LIST_MAIL` and `AUTO_GENERATED` open a closed ticket again.',
     }),
     bounce: t.field({
       type: BounceType,

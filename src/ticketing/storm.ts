@@ -1,3 +1,4 @@
+import { isByPerson } from './automatic-mail.ts';
 import type { Decision } from './ingest-plan.ts';
 import type { CandidateTicket } from './threading.ts';
 
@@ -88,7 +89,7 @@ export class StormWatch {
     const { mail, ticket } = decision;
     const { perTicket } = this.#limits;
     const same = this.#within(sender, receivedAt).filter((counted) => counted.ticket.id === ticket?.id);
-    if (mail.automatic !== null || perTicket === null || same.length < perTicket) return decision;
+    if (!isByPerson(mail.automatic) || perTicket === null || same.length < perTicket) return decision;
     const explanation = `${mail.explanation} ${sender} has sent ${perTicket} messages to this ticket within an hour: it does not reopen the ticket, and nothing answers it.`;
     return { ...decision, mail: { ...mail, explanation, automatic: 'STORM' } };
   }

@@ -24,6 +24,7 @@ export class ThreadMemory {
   readonly #followUps = new Map<string, CandidateTicket>();
   /** By Message-ID and address: the user whom that notification went to. */
   readonly #notified = new Map<string, string>();
+  readonly #notifications = new Set<string>();
   readonly #sent = new Set<string>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
@@ -59,7 +60,13 @@ export class ThreadMemory {
     user: { id: string; emailAddress: string } | null,
   ): void {
     this.addMessageId(messageId, ticket);
+    this.#notifications.add(messageId);
     if (user !== null) this.#notified.set(`${messageId} ${user.emailAddress}`, user.id);
+  }
+
+  /** Whether the mail answers a notification to people here, whoever got it. */
+  answersNotification({ thread }: PreparedMail): boolean {
+    return nearestReferences(thread).some((id) => this.#notifications.has(id));
   }
 
   /** The id of the user who answers a notification that was sent to them, from the address it went to; else null. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
-import { deliver, foldersOf } from '../support/mail.ts';
+import { deliver, foldersOf, type TestMail } from '../support/mail.ts';
 import { moveByHand } from '../support/outlook.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -35,7 +35,7 @@ async function stage() {
     if (edge === undefined) throw new Error('Nothing has come.');
     return edge.node;
   };
-  const arrived = async (mail: Record<string, unknown>) => {
+  const arrived = async (mail: Omit<TestMail, 'to'>) => {
     const delivered = await deliver(app.emulator.url, { to: address, ...mail });
     await desk.sync(mailboxId);
     return delivered;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   automaticKind,
   explainAutomatic,
+  findingInThread,
   isQuiet,
   unwantedMachineMail,
 } from '../../src/ticketing/automatic-mail.ts';
@@ -41,8 +42,26 @@ describe('what becomes of a machine’s mail', () => {
 
   test('only what people must see opens a closed ticket', () => {
     const loud = AUTOMATIC_KINDS.filter((kind) => !isQuiet(kind));
-    expect(loud).toEqual(['LIST_MAIL', 'AUTO_GENERATED']);
+    expect(loud).toEqual(['OWN_MAIL', 'LIST_MAIL', 'AUTO_GENERATED']);
     expect(isQuiet(automaticKind(finding('NONE')))).toBe(false);
+  });
+
+  test('a robot’s answer that only its subject shows is one where it answers something here', () => {
+    const guess = { ...finding('OUT_OF_OFFICE'), isGuess: true } as const;
+    expect(findingInThread(guess, ticket, false)).toEqual(guess);
+    expect(findingInThread(guess, null, false)).toEqual(finding('AUTO_GENERATED'));
+    expect(findingInThread(finding('OUT_OF_OFFICE'), null, false)).toEqual(finding('OUT_OF_OFFICE'));
+  });
+
+  test('what one of our mailboxes answers to a notification is told to nobody: the next notification would be a circle', () => {
+    expect(findingInThread(finding('OWN_MAIL'), ticket, true)).toMatchObject({
+      kind: 'AUTO_GENERATED',
+      evidence: 'its header X-Test, which answers a notification',
+    });
+    expect(findingInThread(finding('OWN_MAIL'), ticket, false).kind).toBe('OWN_MAIL');
+    // What Deskgraph sent stays what is ignored, and everybody else may answer.
+    expect(findingInThread(finding('OWN_MAIL', 'us'), ticket, true).kind).toBe('OWN_MAIL');
+    expect(findingInThread(finding('NONE'), ticket, true).kind).toBe('NONE');
   });
 
   test('every decision says what it was recognised by', () => {

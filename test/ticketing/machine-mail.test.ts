@@ -92,6 +92,30 @@ test.each([
   expect(withHeader(name, value).kind).toBe(kind);
 });
 
+describe('a subject that robots write', () => {
+  const answering = [{ name: 'In-Reply-To', value: '<x@y.example>' }];
+  const automatic = [{ name: 'Auto-Submitted', value: 'auto-generated' }];
+  const found = (subject: string, headers: MachineMail['headers']) => {
+    const { kind, isGuess = false } = classifyMachineMail({ ...plain, subject, headers });
+    return isGuess ? `perhaps ${kind}` : kind;
+  };
+
+  test.each([
+    ['Automatic reply: Help', [...answering, ...automatic], 'OUT_OF_OFFICE'],
+    ['Automatic reply: Help', automatic, 'perhaps OUT_OF_OFFICE'],
+    ['Automatic reply: Help', answering, 'perhaps OUT_OF_OFFICE'],
+    ['Automatic reply: Help', [], 'NONE'],
+    ['Absence du bureau : Help', [...answering, ...automatic], 'OUT_OF_OFFICE'],
+    ['Absence: leave request of Anna', [...answering, ...automatic], 'perhaps OUT_OF_OFFICE'],
+    ['Absence: leave request of Anna', automatic, 'AUTO_GENERATED'],
+    ['Abwesenheit: Antrag', answering, 'NONE'],
+    ['Auto: Schadenmeldung 4711', [{ name: 'Precedence', value: 'bulk' }], 'AUTO_GENERATED'],
+    ['Auto: Schadenmeldung 4711', [], 'NONE'],
+  ])('%s with %j is %s', (subject, headers, kind) => {
+    expect(found(subject, headers)).toBe(kind);
+  });
+});
+
 describe('our own mail', () => {
   test('is known by the header that Deskgraph sends, whatever else it looks like', () => {
     const sent = classifyMachineMail({
@@ -112,6 +136,9 @@ describe('our own mail', () => {
     expect(from(classifyMachineMail(plain))).toBe('OWN_MAIL');
     expect(from(withHeader('List-Id', '<all.contoso.example>'))).toBe('OWN_MAIL');
     expect(from(classifyMachineMail(machineMail('gmail-vacation')))).toBe('AUTO_REPLY');
+    // A robot that writes from there is no person, and nor is another Deskgraph that has the mailbox as well.
+    expect(from(withHeader('X-Auto-Response-Suppress', 'All'))).toBe('AUTO_GENERATED');
+    expect(from(withHeader(OWN_MAIL_HEADER, 'another-organization'))).toBe('AUTO_GENERATED');
     expect(withOwnSenders(classifyMachineMail(plain), null, us).kind).toBe('NONE');
   });
 });
