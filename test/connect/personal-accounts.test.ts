@@ -3,7 +3,12 @@ import { subjectsOf } from '../mailboxes/access-harness.ts';
 import { control, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
-import { type Administrator, newAdministrator, registerAtMicrosoft, startAdministrators } from './administrator.ts';
+import {
+  type Administrator,
+  newAdministrator,
+  registerAtMicrosoft,
+  startAdministrators,
+} from './administrator.ts';
 
 /* Personal Microsoft accounts, as outlook.com has them: of the tenant `consumers`, from outside. */
 
