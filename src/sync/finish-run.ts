@@ -3,7 +3,7 @@ import { enqueue } from '../jobs/define-job.ts';
 import { hurryQueues } from '../jobs/hurry-queues.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type Database, forkFor } from '../platform/database.ts';
+import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { attachmentQueues } from '../ticketing/attachments.jobs.ts';

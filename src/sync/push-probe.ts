@@ -85,7 +85,9 @@ async function apply(
     );
     const now = deps.clock.now();
     tx.assign(subscription, afterProbeEvent(subscription, event, now));
-    const tells = event.kind === 'NOT_MADE' || isProbeUnanswered(subscription, now);
+    const { kind } = event;
+    // That it is answered, the webhook tells; that it is made or removed, nobody sees.
+    const tells = kind === 'BEGUN' || kind === 'NOT_MADE' || isProbeUnanswered(subscription, now);
     if (!tells) return;
     await tx.flush();
     await recordEvents(tx, mailbox.organization.id, [{ type: 'sync-status.changed', mailboxId: mailbox.id }]);

@@ -4,6 +4,7 @@ import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { type Clock, SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
+import { recordEvents } from '../realtime/record.ts';
 import { managePushJob } from './push.jobs.ts';
 import { obstacleOf, type PushEnvironment } from './push-environment.ts';
 import { PushImpossibleError, PushNotActiveError, PushProbeTooSoonError } from './push-errors.ts';
@@ -74,6 +75,9 @@ export async function requestPushProbe(
       }
       tx.assign(current, { nextProbeAt: now });
       await tx.flush();
+      await recordEvents(tx, mailbox.organization.id, [
+        { type: 'sync-status.changed', mailboxId: mailbox.id },
+      ]);
     }
     await enqueue(tx, managePushJob, { organizationId: mailbox.organization.id, mailboxId: mailbox.id });
     return new PushProbe('QUEUED', current);

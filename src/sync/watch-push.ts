@@ -3,6 +3,7 @@ import { enqueueMany } from '../jobs/enqueue-many.ts';
 import { liveJobExists } from '../jobs/live-job.ts';
 import { type Clock, DAY } from '../platform/clock.ts';
 import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
+import { EVENT_CHANNEL } from '../realtime/record.ts';
 import { managePushJob, removePushOrphansJob } from './push.jobs.ts';
 import { type PushEnvironment, serverObstacle, webhookUrls } from './push-environment.ts';
 import { REPLACED_RETENTION } from './push-plan.ts';
@@ -85,30 +86,38 @@ export async function sweepPush({ database }: { database: Database }): Promise<v
 
 /**
  * A poll counts when it found something new although, since the last reading that went well, the subscription stood and
- * no notification came, not even late. Mail that was announced and that no earlier run has brought is not counted. A poll that does the work of a failed run is no proof of anything.
+ * no notification came, not even late. Mail that was announced and that no earlier run has brought is not counted. A poll
+ * that does the work of a failed run is no proof of anything.
  */
 const COUNT_MISSES = `
-  update push_subscription
-     set missed_count = missed_count + 1, last_missed_at = ?, updated_at = ?
-   where id in (
-     select subscription.id from push_subscription as subscription
-      where subscription.state = 'ACTIVE' and subscription.replaced_at is null and exists (
-        select from sync_run as poll
-         where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
-           and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
-           and poll.created + poll.appended + poll.ignored > poll.expected
-           and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
-           and exists (
-             select from sync_run as before
-              where before.organization_id = poll.organization_id and before.mailbox_id = poll.mailbox_id
-                and before.state = 'SUCCEEDED' and before.created_at < poll.created_at
-                and before.started_at > greatest(active_since, last_notification_at)
-           )
-      )
-      -- In the order in which the webhook locks them: two that meet wait for each other, never in a circle.
-      order by subscription.id for no key update
-   )
-  returning organization_id, mailbox_id`;
+  with missed as (
+    update push_subscription
+       set missed_count = missed_count + 1, last_missed_at = ?, updated_at = ?
+     where id in (
+       select subscription.id from push_subscription as subscription
+        where subscription.state = 'ACTIVE' and subscription.replaced_at is null and exists (
+          select from sync_run as poll
+           where poll.organization_id = subscription.organization_id and poll.mailbox_id = subscription.mailbox_id
+             and poll.trigger = 'POLL' and poll.state = 'SUCCEEDED' and poll.finished_at <= ?
+             and poll.created + poll.appended + poll.ignored > poll.expected
+             and poll.created_at > greatest(active_since, last_notification_at, last_missed_at)
+             and exists (
+               select from sync_run as before
+                where before.organization_id = poll.organization_id and before.mailbox_id = poll.mailbox_id
+                  and before.state = 'SUCCEEDED' and before.created_at < poll.created_at
+                  and before.started_at > greatest(active_since, last_notification_at)
+             )
+        )
+        -- In the order in which the webhook locks them: two that meet wait for each other, never in a circle.
+        order by subscription.id for no key update
+     )
+    returning organization_id, mailbox_id
+  ), told as (
+    insert into event (organization_id, type, payload)
+    select organization_id, 'sync-status.changed', jsonb_build_object('mailboxId', mailbox_id) from missed
+    returning pg_notify('${EVENT_CHANNEL}', '')
+  )
+  select organization_id, mailbox_id from missed`;
 
 /** What is due, as far as SQL can tell; the plan has the last word. What waits for its turn is not asked for again. */
 const DUE = `
