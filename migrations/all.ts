@@ -16,6 +16,7 @@ import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MailImports } from './2026-11-21-mail-imports.ts';
 import { MailRules } from './2026-11-21-mail-rules.ts';
 import { MailboxAccess } from './2026-11-21-mailbox-access.ts';
+import { Meetings } from './2026-11-21-meetings.ts';
 import { MessageDetails } from './2026-11-21-message-details.ts';
 import { Notifications } from './2026-11-21-notifications.ts';
 import { OrganizationSettings } from './2026-11-21-organization-settings.ts';
@@ -70,4 +71,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-shortened-messages', class: ShortenedMessages },
   { name: '2026-11-21-consent-permissions', class: ConsentPermissions },
   { name: '2026-11-21-announced-mail', class: AnnouncedMail },
+  { name: '2026-11-21-meetings', class: Meetings },
 ];

@@ -36,6 +36,8 @@ const mailSchema = z.strictObject({
   importance: z.enum(['low', 'normal', 'high']).default('normal'),
   isRead: z.boolean().default(false),
   headers: z.record(z.string().regex(/^[!-9;-~]+$/), z.string()).default({}),
+  /** `PidTagMessageClass`, as Exchange gives it to what it writes itself: headers do not always tell it. */
+  messageClass: z.string().min(1).max(255).default('IPM.Note'),
   receivedDateTime: z.iso.datetime({ offset: true }).optional(),
   /** Well-known name or id; the Inbox when left out. */
   folder: z.string().min(1).default('inbox'),
@@ -149,6 +151,7 @@ function mailOf(input: MailInput, now: number): MailContent {
       input.html === undefined
         ? { contentType: 'text', content: input.text ?? '' }
         : { contentType: 'html', content: input.html },
+    extendedProperties: new Map([['String 0x001A', input.messageClass]]),
     headers: threading.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }])),
     attachments: input.attachments.map(({ name, contentType, contentBytes, isInline, contentId, kind }) => ({
       id: newDefaultId(),

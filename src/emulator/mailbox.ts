@@ -1,4 +1,5 @@
 import type { FollowupFlag, InternetMessageHeader, ItemBody } from '@microsoft/microsoft-graph-types';
+import type { StoredMeeting } from './meeting.ts';
 
 /** An e-mail address with the name that stands beside it. */
 export interface MailAddress {
@@ -58,6 +59,8 @@ export interface StoredMessage {
   source: Buffer | null;
   /** By id, such as `String 0x001A`. */
   extendedProperties: Map<string, string>;
+  /** Of mail that Exchange has made a meeting of. */
+  meeting?: StoredMeeting | undefined;
 }
 
 /** One entry of a folder's change log, which delta queries read. */

@@ -1,6 +1,7 @@
 import type { Message, Recipient } from '@microsoft/microsoft-graph-types';
 import { graphDateTime } from './clock.ts';
 import type { MailAddress, StoredMessage } from './mailbox.ts';
+import { meetingJson } from './meeting.ts';
 import { bodyAs, previewOf, uniqueBodyOf, withoutActiveContent } from './message-body.ts';
 import type { Preferences } from './prefer.ts';
 
@@ -65,6 +66,7 @@ export function isMessageProperty(name: string): boolean {
 /** The message as Graph would send it: the id is of the wanted kind, only what was selected is there. */
 export function messageJson(message: StoredMessage, view: MessageView): MessageJson {
   const json: MessageJson = {
+    ...(message.meeting === undefined ? {} : { '@odata.type': message.meeting.odataType }),
     '@odata.etag': `W/"${message.changeKey}"`,
     id: shownId(message, view.preferences),
   };
@@ -72,9 +74,12 @@ export function messageJson(message: StoredMessage, view: MessageView): MessageJ
     const wanted = view.select === null ? !ONLY_WHEN_SELECTED.has(name) : view.select.has(name);
     if (wanted) json[name] = property(message, view);
   }
+  // Of a derived type, so that a `$select` cannot name them.
+  if (message.meeting !== undefined && view.select === null)
+    Object.assign(json, meetingJson(message.meeting));
   const extended = view.extendedProperties.flatMap((id) => {
     const value = extendedPropertyOf(message, id);
-    return value === undefined ? [] : [{ id, value }];
+    return value === undefined ? [] : [{ id: withoutZeros(id), value }];
   });
   if (extended.length > 0) json.singleValueExtendedProperties = extended;
   return json;
@@ -103,6 +108,11 @@ export function extendedPropertyOf(message: StoredMessage, id: string): string |
     default:
       return undefined;
   }
+}
+
+/** Graph writes a tag in its own way: `String 0x1a` for `String 0x001A`. */
+function withoutZeros(id: string): string {
+  return id.replace(/ 0x0*([0-9a-f]+)$/i, (_, tag: string) => ` 0x${tag.toLowerCase()}`);
 }
 
 /** GUIDs and types are written in either case. */

@@ -3,6 +3,7 @@ import { GraphFault } from './graph-fault.ts';
 import { newDefaultId, newInternetMessageId } from './ids.ts';
 import { blankMail, type MailContent } from './mail-content.ts';
 import type { MailAddress, StoredAttachment } from './mailbox.ts';
+import { findMeeting } from './meeting.ts';
 
 /**
  * Reads a `message/rfc822` source (RFC 5322, MIME) into a mail, as Exchange would on arrival.
@@ -14,6 +15,8 @@ export async function parseMime(source: Buffer, now: number): Promise<MailConten
   const [from] = flat([email.from]);
   if (from === undefined) throw malformed('There is no From header with an address.');
   const sentAt = Date.parse(email.date ?? '');
+  const found = findMeeting(email.attachments);
+  const files = email.attachments.filter((part) => part !== found?.part);
   return {
     ...blankMail(now),
     subject: email.subject ?? '',
@@ -29,13 +32,14 @@ export async function parseMime(source: Buffer, now: number): Promise<MailConten
     headers: email.headers.map(({ originalKey, value }) => ({ name: originalKey, value })),
     body:
       email.html === undefined
-        ? { contentType: 'text', content: email.text ?? '' }
+        ? { contentType: 'text', content: email.text ?? found?.meeting.description ?? '' }
         : { contentType: 'html', content: email.html },
     attachments:
       signedEntity(source, email, now) ??
-      (await Promise.all(email.attachments.map((part, index) => attachmentOf(part, index, now)))),
+      (await Promise.all(files.map((part, index) => attachmentOf(part, index, now)))),
     isReadReceiptRequested: headerIn(email, 'disposition-notification-to') !== undefined,
-    extendedProperties: new Map([['String 0x001A', messageClassOf(email)]]),
+    extendedProperties: new Map([['String 0x001A', found?.meeting.messageClass ?? messageClassOf(email)]]),
+    ...(found === undefined ? {} : { meeting: found.meeting }),
     source,
   };
 }
@@ -133,20 +137,38 @@ function importanceOf(email: Email): MailContent['importance'] {
   return priority === '4' || priority === '5' ? 'low' : 'normal';
 }
 
-/** `PidTagMessageClass` for the kinds of mail that a help desk must tell apart. */
+/** `PidTagMessageClass` (MS-OXCMAIL) for the kinds of mail that a help desk must tell apart. */
 function messageClassOf(email: Email): string {
   const contentType = headerIn(email, 'content-type') ?? '';
-  if (/multipart\/report/i.test(contentType) && /delivery-status/i.test(contentType))
-    return 'REPORT.IPM.Note.NDR';
+  if (/multipart\/report/i.test(contentType)) {
+    if (/delivery-status/i.test(contentType)) return reportClassOf(email);
+    if (/disposition-notification/i.test(contentType)) return 'REPORT.IPM.Note.IPNRN';
+  }
   if (/^auto-replied/i.test(headerIn(email, 'auto-submitted')?.trim() ?? '')) {
     return 'IPM.Note.Rules.OofTemplate.Microsoft';
   }
   if (isClearSigned(contentType)) return 'IPM.Note.SMIME.MultipartSigned';
   if (/^\s*application\/(?:x-)?pkcs7-mime\b/i.test(contentType)) return 'IPM.Note.SMIME';
-  const isMeeting = email.attachments.some(
-    ({ mimeType, method }) => mimeType === 'text/calendar' && method === 'REQUEST',
-  );
-  return isMeeting ? 'IPM.Schedule.Meeting.Request' : 'IPM.Note';
+  return 'IPM.Note';
+}
+
+/** By the action of the report's first recipient (RFC 3464, 2.3.3); what has no part for machines is a mail as any other. */
+function reportClassOf({ attachments }: Email): string {
+  const status = attachments.find(({ mimeType }) => /delivery-status$/.test(mimeType))?.content;
+  if (status === undefined) return 'IPM.Note';
+  const fields = typeof status === 'string' ? status : Buffer.from(new Uint8Array(status)).toString('latin1');
+  switch (/^Action:\s*([a-z]+)/im.exec(fields)?.[1]?.toLowerCase()) {
+    case 'delivered':
+      return 'REPORT.IPM.Note.DR';
+    case 'relayed':
+      return 'REPORT.IPM.Note.Relayed.DR';
+    case 'expanded':
+      return 'REPORT.IPM.Note.Expanded.DR';
+    case 'delayed':
+      return 'REPORT.IPM.Note.Delayed.DR';
+    default:
+      return 'REPORT.IPM.Note.NDR';
+  }
 }
 
 function headerIn(email: Email, name: string): string | undefined {

@@ -50,13 +50,18 @@ export function ianaTimeZone(name: string): string | null {
   }
 }
 
+/** What {@link shownAt} writes of other years, and of the day after the last, cannot be read as a date. */
+const FIRST_YEAR = 1_000;
+const LAST_YEAR = 9_998;
+
 /**
  * The instant at which clocks of `timeZone` show `local` (`2026-11-21T09:00:00`). Where they show it twice or never (the
- * hour of a change), one of the two nearest. Null for what is no date.
+ * hour of a change), one of the two nearest. Null for what is no date, or of years that nobody means: calendars write "none" so.
  */
 export function instantOf(local: string, timeZone: string): Date | null {
   const wanted = Date.parse(`${local}Z`);
-  if (Number.isNaN(wanted)) return null;
+  const year = new Date(wanted).getUTCFullYear();
+  if (!(year >= FIRST_YEAR && year <= LAST_YEAR)) return null;
   const first = wanted - offsetAt(wanted, timeZone);
   return new Date(wanted - offsetAt(first, timeZone));
 }

@@ -31,7 +31,8 @@ const InvitationType = builder.objectRef<ShownInvitation>('Invitation').implemen
     isAllDay: t.exposeBoolean('isAllDay', { description: 'Whether it takes whole days.' }),
     localStart: t.exposeString('localStart', {
       nullable: true,
-      description: 'Its beginning by the clock of whoever made it: `2026-11-21T09:00:00`, or `2026-11-21`.',
+      description:
+        'Its beginning by the clock of whoever made it: `2026-11-21T09:00:00`, or `2026-11-21`. In UTC where Exchange has read it.',
     }),
     timeZone: t.exposeString('timeZone', {
       nullable: true,
@@ -41,7 +42,8 @@ const InvitationType = builder.objectRef<ShownInvitation>('Invitation').implemen
     organizer: t.expose('organizer', {
       type: CorrespondentType,
       nullable: true,
-      description: 'Who invites, by the word of the invitation.',
+      description:
+        'Who invites, by the word of the invitation; null when it does not say, and for answers that Exchange has read.',
     }),
   }),
 });
@@ -51,9 +53,13 @@ builder.objectField(Message, 'invitation', (t) =>
     type: InvitationType,
     nullable: true,
     description:
-      'The calendar invitation that came with it as a file; null when there is none, or it is not stored yet.',
+      'The calendar invitation that it is, or that came with it as a file; null when there is none, or the file is not stored yet.',
     complexity: 5, // its file is read
-    resolve: async ({ id, mailbox }, _args, { em, services }) =>
-      invitationOf(em, services.storages, id, (await mailbox?.load())?.timeZone ?? 'UTC'),
+    resolve: async ({ id, organization, mailbox }, _args, { em, services }) =>
+      invitationOf(em, services.storages, {
+        organizationId: organization.id,
+        messageId: id,
+        timeZone: (await mailbox?.load())?.timeZone ?? 'UTC',
+      }),
   }),
 );

@@ -1,5 +1,6 @@
 import { batching } from '../platform/batching.ts';
 import type { EntityManager } from '../platform/database.ts';
+import type { Invitation } from './invitation.ts';
 import type { Correspondent } from './message.entity.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import type { Protection } from './protection.ts';
@@ -17,7 +18,7 @@ export interface MessageDetails {
 const MAX_REFERENCES = 60;
 
 /** What details are made of. */
-export type DetailedMail = Pick<PreparedMail, 'bodies' | 'protection' | 'replyTo'> & {
+export type DetailedMail = Pick<PreparedMail, 'bodies' | 'protection' | 'invitation' | 'replyTo'> & {
   thread: Pick<PreparedMail['thread'], 'references'>;
 };
 
@@ -64,13 +65,15 @@ export async function storeDetails(
   organizationId: string,
   stored: readonly { messageId: string; mail: DetailedMail }[],
 ): Promise<void> {
-  const rows = stored.flatMap(({ messageId, mail: { bodies, protection, replyTo, thread } }) => {
+  const rows = stored.flatMap(({ messageId, mail }) => {
+    const { bodies, protection, invitation, replyTo, thread } = mail;
     const { quotedText, signature, isShortened } = bodies;
     const row = {
       message_id: messageId,
       quoted_text: quotedText,
       signature,
       protection,
+      invitation,
       reply_to: replyTo.length === 0 ? null : replyTo,
       internet_references: thread.references.length === 0 ? null : thread.references.slice(-MAX_REFERENCES),
       is_shortened: isShortened || null,
@@ -80,12 +83,12 @@ export async function storeDetails(
   });
   if (rows.length === 0) return;
   await em.execute(
-    `insert into message_detail (organization_id, message_id, quoted_text, signature, protection,
+    `insert into message_detail (organization_id, message_id, quoted_text, signature, protection, invitation,
        reply_to_correspondents, internet_references, is_shortened)
-     select ?::uuid, message_id, quoted_text, signature, protection, reply_to, internet_references,
+     select ?::uuid, message_id, quoted_text, signature, protection, invitation, reply_to, internet_references,
        coalesce(is_shortened, false)
      from json_to_recordset(?::json) as row(message_id uuid, quoted_text text, signature text, protection text,
-       reply_to jsonb, internet_references text[], is_shortened boolean)
+       invitation jsonb, reply_to jsonb, internet_references text[], is_shortened boolean)
      on conflict (organization_id, message_id) do nothing`,
     [organizationId, JSON.stringify(rows)],
   );
@@ -111,3 +114,31 @@ const loadDetails = batching(async (em, keys: readonly string[]) => {
   );
   return new Map(rows.map(({ key, ...details }) => [key, details]));
 });
+
+/** The invitation that Exchange made of a message; null when it is none. For a page of messages it is one query. */
+export async function invitationByExchange(
+  em: EntityManager,
+  organizationId: string,
+  messageId: string,
+): Promise<Invitation | null> {
+  return (await loadInvitation(em, `${organizationId} ${messageId}`)) ?? null;
+}
+
+const loadInvitation = batching(async (em, keys: readonly string[]) => {
+  const asked = keys.map((key) => key.split(' '));
+  const rows = await em.execute<{ key: string; invitation: Stored<Invitation> }[]>(
+    `select organization_id || ' ' || message_id as key, invitation from message_detail
+     where organization_id in (?) and message_id in (?) and invitation is not null`,
+    [[...new Set(asked.map(([organizationId]) => organizationId))], asked.map(([, messageId]) => messageId)],
+  );
+  const instant = (time: string | null) => (time === null ? null : new Date(time));
+  return new Map(
+    rows.map(({ key, invitation: { startsAt, endsAt, ...stored } }) => [
+      key,
+      { ...stored, startsAt: instant(startsAt), endsAt: instant(endsAt) },
+    ]),
+  );
+});
+
+/** As JSON keeps it. */
+type Stored<Type> = { [Key in keyof Type]: Type[Key] extends Date | null ? string | null : Type[Key] };

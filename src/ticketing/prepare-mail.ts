@@ -5,7 +5,9 @@ import { bounded, cleanLine } from './clean-text.ts';
 import { type ContentDigests, contentDigestsOf } from './content-digest.ts';
 import { toCorrespondent, toCorrespondents, UNKNOWN_SENDER } from './correspondent.ts';
 import { readDeliveryReport } from './delivery-report.ts';
+import type { Invitation } from './invitation.ts';
 import { classifyMachineMail, type MachineFinding } from './machine-mail.ts';
+import { meetingInvitation } from './meeting-invitation.ts';
 import type { Correspondent } from './message.entity.ts';
 import { messageIdsIn } from './message-id.ts';
 import { type Protection, protectionOf } from './protection.ts';
@@ -37,6 +39,8 @@ export interface PreparedMail extends ContentDigests {
   bodies: Bodies;
   /** Signed or encrypted; null when neither. */
   protection: Protection | null;
+  /** Of a mail that Exchange has made a meeting of; null for all others, also with a calendar file. */
+  invitation: Invitation | null;
   sentAt: Date | null;
   isDraft: boolean;
   thread: ThreadMail;
@@ -99,6 +103,7 @@ export function prepareMail(mail: IncomingMail): PreparedMail {
     replyTo: replyToOf(mail, sender),
     bodies,
     protection: protectionOf(mail.headers, bodies.strippedText),
+    invitation: meetingInvitation(mail),
     sentAt: validDate(mail.sentAt),
     isDraft: mail.isDraft,
     thread: {

@@ -33,6 +33,11 @@ export function readCsdl(): Csdl {
   const propertiesOf = (name: string): Map<string, string> => {
     // `graph.entity` is not in the extract: it has an id and nothing else.
     if (name === 'entity') return new Map([['id', 'Edm.String']]);
+    // Nor are these; nothing that only they have is given.
+    if (name === 'eventMessageRequest' || name === 'eventMessageResponse')
+      return propertiesOf('eventMessage');
+    if (name === 'location')
+      return new Map(['displayName', 'locationType'].map((one) => [one, 'Edm.String']));
     const type = types.get(name);
     if (type === undefined) throw new Error(`The CSDL has no type ${name}.`);
     return new Map([...(type.base === null ? [] : propertiesOf(type.base)), ...type.properties]);

@@ -138,7 +138,7 @@ test('an automatic reply shows as such in PidTagMessageClass', async () => {
   const expand = "$expand=singleValueExtendedProperties($filter=id eq 'String 0x001A')";
   const { body } = await server.graph<Message>('GET', `${path}?$select=body&${expand}`);
   expect(body.singleValueExtendedProperties).toEqual([
-    { id: 'String 0x001A', value: 'IPM.Note.Rules.OofTemplate.Microsoft' },
+    { id: 'String 0x1a', value: 'IPM.Note.Rules.OofTemplate.Microsoft' },
   ]);
   expect(body.body?.content).toContain('nicht im Büro');
 });

@@ -31,3 +31,11 @@ test.each([
 test('what a clock shows becomes the instant again', () => {
   expect(instantOf('2026-11-22T08:05:00', 'Asia/Tokyo')).toEqual(new Date('2026-11-21T23:05:00Z'));
 });
+
+test.each(['0001-01-01T00:00:00', '0999-12-31T23:59:59', '9999-12-31T23:59:59', 'soon'])(
+  '%s is no instant in any zone, and breaks nothing',
+  (local) => {
+    expect(instantOf(local, 'Europe/Berlin')).toBeNull();
+    expect(instantOf(local, 'UTC')).toBeNull();
+  },
+);
