@@ -114,7 +114,9 @@ function propertyOf(lines: readonly string[], name: string): string | undefined 
 
 /** UTC, whole days, times that float (of the mailbox, which is in UTC here), and zones as IANA names them. */
 function timeOf(event: readonly string[], name: string): { at: number; isDay: boolean } | undefined {
-  const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?$/.exec(propertyOf(event, name)?.trim() ?? '');
+  const found = /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?$/.exec(
+    propertyOf(event, name)?.trim() ?? '',
+  );
   if (found === null) return undefined;
   const [, year, month, day, hour, minute = '00', second = '00'] = found;
   const local = Date.parse(`${year}-${month}-${day}T${hour ?? '00'}:${minute}:${second}Z`);
@@ -137,7 +139,9 @@ function offsetAt(instant: number, timeZone: string): number | undefined {
 }
 
 function durationOf(event: readonly string[], otherwise: number): number {
-  const found = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?$/.exec(propertyOf(event, 'DURATION')?.trim() ?? '');
+  const found = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?$/.exec(
+    propertyOf(event, 'DURATION')?.trim() ?? '',
+  );
   if (found === null) return otherwise;
   const [days = 0, hours = 0, minutes = 0] = found.slice(1).map((one) => Number(one ?? 0));
   return days * DAY + (hours * 60 + minutes) * 60 * 1_000;
