@@ -51,13 +51,12 @@ const REMEDIES = {
   FOREIGN_LINK: 'Report this: an answer pointed outside of Microsoft Graph and was not followed.',
   UNEXPECTED_ANSWER: 'Report this with the request id: Microsoft Graph answered in an unknown form.',
   PUSH_VALIDATION_FAILED:
-    'Make the webhook URLs of microsoft365Setup reachable from the internet: https with a certificate that is trusted everywhere, and no sign-in or firewall before them. Mail is polled meanwhile.',
+    'Make the webhook URLs of microsoft365Setup reachable from the internet: https with a certificate that is trusted everywhere, and no sign-in or firewall before them.',
   PUSH_REFUSED:
-    'Check that the account may read the mailbox (Mail.Read or Mail.ReadWrite) and that PUBLIC_URL is right. Mail is polled meanwhile.',
+    'Check that the account may read the mailbox (Mail.Read or Mail.ReadWrite) and that PUBLIC_URL is right.',
   PUSH_DUPLICATE:
-    'Another installation with the same app registration watches this folder: give each its own. Mail is polled meanwhile.',
-  PUSH_QUOTA:
-    'The mailbox has as many subscriptions as Microsoft allows, over all apps: end some of them. Mail is polled meanwhile.',
+    'Another installation with the same app registration watches this folder: give each its own.',
+  PUSH_QUOTA: 'The mailbox has as many subscriptions as Microsoft allows, over all apps: end some of them.',
   SUBSCRIPTION_NOT_FOUND: 'Nothing to do: a new subscription is made.',
 } as const;
 

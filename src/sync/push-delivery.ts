@@ -72,9 +72,15 @@ export function deliveryOf(
   if (!isProven(current, now)) return unproven(current, now, polling, timeOf);
   return {
     delivery: 'PUSH',
-    reason: `Microsoft announces new mail at once; besides, the folder is read ${every}.`,
+    reason: `Microsoft announces new mail at once; besides, the folder is read ${every}.${renewalTrouble()}`,
     remedy: problem?.remedy ?? null,
   };
+
+  /** Until it expires it works, whatever Microsoft said when it was to be renewed. */
+  function renewalTrouble(): string {
+    if (!problem) return '';
+    return ` The subscription could not be renewed so far, and ends at ${timeOf(current?.expiresAt)}: ${problem.message}`;
+  }
 }
 
 /** Microsoft has the subscription, and nothing has shown yet, or for long, that its notifications come. */

@@ -16,14 +16,19 @@ export async function syncAccount(em: EntityManager, account: Account): Promise<
     { account: account.id, incomingEnabled: true },
     { orderBy: { id: 'asc' } },
   );
-  // What was refused for want of a sign-in is asked again at once.
+  // What was refused for want of a sign-in is asked again at once: a creation, a renewal (the subscription itself is ACTIVE
+  // until it expires), a probe.
   await em.execute(
-    `update push_subscription set next_step_at = now() where id in (
+    `update push_subscription set
+         next_step_at = case when state = 'FAILED' or failures > 0 then now() else next_step_at end,
+         next_probe_at = case when probe_problem is null then next_probe_at else now() end
+      where id in (
        select push_subscription.id from push_subscription
          join mailbox on mailbox.organization_id = push_subscription.organization_id
            and mailbox.id = push_subscription.mailbox_id
         where push_subscription.organization_id = ? and mailbox.account_id = ? and mailbox.incoming_enabled
-          and push_subscription.state = 'FAILED'
+          and push_subscription.replaced_at is null and (push_subscription.state = 'FAILED'
+            or push_subscription.failures > 0 or push_subscription.probe_problem is not null)
         order by push_subscription.id for no key update of push_subscription)`,
     [account.organization.id, account.id],
   );

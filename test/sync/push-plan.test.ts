@@ -386,6 +386,15 @@ test.each<
     null,
   ],
   [
+    'a renewal that was refused: until it expires it works, and nobody is told that mail is polled',
+    PUBLIC,
+    {},
+    row({ failures: 1, problem }),
+    'PUSH',
+    /at once.*could not be renewed so far, and ends at 2026-11-27 12:00 UTC: Refused\.$/,
+    /^Grant it\.$/,
+  ],
+  [
     'the process was away for days',
     PUBLIC,
     {},
