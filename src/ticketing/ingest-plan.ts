@@ -68,6 +68,8 @@ export interface PlannedTicket extends CandidateTicket {
   followUpOfId?: string | null;
   /** The ticket of the same mail in another mailbox. */
   copyOfId?: string | null;
+  /** What stands in it beside the mail. */
+  note?: string | null;
   /** Where it goes; nowhere in particular when left out. */
   routing?: Routing | null;
 }
@@ -112,13 +114,14 @@ export function planIngest(
       const receivedAt = one.mail.summary.receivedAt ?? now;
       const { ticket } = planned;
       if (planned.mail.outcome === 'TICKET_CREATED') {
-        const { followUpOfId = null, copyOfId = null, routing = null } = planned;
+        const { followUpOfId = null, copyOfId = null, note = null, routing = null } = planned;
         const opened = {
           ...ticket,
           mail: one.mail,
           lastMessageAt: receivedAt,
           followUpOfId,
           copyOfId,
+          note,
           routing,
         };
         newTickets.set(ticket.id, opened);
@@ -146,6 +149,7 @@ export interface Decision {
   ticket: CandidateTicket | null;
   followUpOfId?: string | null;
   copyOfId?: string | null;
+  note?: string | null;
   routing?: Routing | null;
 }
 
@@ -260,6 +264,8 @@ function planOne(
     ticket,
     followUpOfId: follows?.id ?? null,
     copyOfId: twin?.ticket.id ?? null,
+    // Numbers in history may be of another system.
+    note: isHistory ? null : choice.note,
     routing: routed.routing,
   };
 }

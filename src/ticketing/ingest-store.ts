@@ -4,8 +4,8 @@ import { markBounced } from './bounced-messages.ts';
 import { findOrCreateContacts } from './contacts.ts';
 import { closedWithHistory, openedState } from './imported-mail.ts';
 import type { IngestPlan, PlannedMail } from './ingest-plan.ts';
-import { storeStormNotes } from './load-storm.ts';
 import { storeDetails } from './message-details.ts';
+import { storeOpeningNotes } from './opening-notes.ts';
 import type { TicketStatus } from './ticket.entity.ts';
 import { afterReply } from './ticket-state.ts';
 
@@ -44,7 +44,7 @@ export async function storePlan(
   await storeDetails(em, place.organizationId, stored);
   await touchTickets(em, place, plan);
   await markBounced(em, place.organizationId, plan.mails, place.now);
-  const notes = await storeStormNotes(em, place.organizationId, stored, place.now);
+  const notes = await storeOpeningNotes(em, place.organizationId, plan, place.now);
   return [...eventsOf(stored, plan.newTickets), ...notes];
 }
 

@@ -1,7 +1,4 @@
-import { v7 as uuidv7 } from 'uuid';
 import type { EntityManager } from '../platform/database.ts';
-import type { DomainEvent } from '../realtime/catalogue.ts';
-import type { PlannedMail } from './ingest-plan.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { STORM_WINDOW, type StormLimits, StormWatch } from './storm.ts';
 
@@ -70,27 +67,4 @@ export async function loadStorm(
     });
   }
   return watch;
-}
-
-/** Puts a warning into each storm ticket that this page opens: one statement, and none in calm weather. */
-export async function storeStormNotes(
-  em: EntityManager,
-  organizationId: string,
-  stored: readonly PlannedMail[],
-  now: Date,
-): Promise<DomainEvent[]> {
-  const notes = stored.flatMap(({ outcome, reason, ticketId, explanation }) =>
-    outcome === 'TICKET_CREATED' && reason === 'STORM' && ticketId !== null
-      ? [{ id: uuidv7(), ticket_id: ticketId, text: explanation }]
-      : [],
-  );
-  if (notes.length === 0) return [];
-  await em.execute(
-    `insert into message (id, organization_id, ticket_id, kind, to_correspondents, cc_correspondents, subject, text,
-       stripped_text, automatic, created_at, updated_at)
-     select id, ?::uuid, ticket_id, 'NOTE', '[]', '[]', '', text, text, 'STORM', ?::timestamptz, ?::timestamptz
-     from json_to_recordset(?::json) as row(id uuid, ticket_id uuid, text text)`,
-    [organizationId, now, now, JSON.stringify(notes)],
-  );
-  return notes.map(({ id, ticket_id }) => ({ type: 'message.added', ticketId: ticket_id, messageId: id }));
 }

@@ -25,7 +25,7 @@ export interface MovedMessage {
  * Puts one message into another ticket, or into a new one. Its Message-ID and its rows of the ledger go with it, so that
  * later replies to it follow, and so do later copies of it. Both tickets get a note that says so; the states of existing
  * tickets stay as they are. A message that is there already, or that is asked to get a ticket of its own and is the only
- * one of its ticket, stays, and nobody is told. Throws NotFoundError.
+ * one of its ticket, stays, and nobody is told. One that was too many is none any more. Throws NotFoundError.
  */
 export async function moveMessageToTicket(
   em: EntityManager,
@@ -51,7 +51,9 @@ export async function moveMessageToTicket(
       'select from outbound_message where organization_id = ? and message_id = ? for update',
       [organizationId, message.id],
     );
-    inside.assign(message, { ticket: target });
+    // Taken out of a storm, it is one mail as any other: it takes no warning along.
+    const automatic = message.automatic === 'STORM' ? null : (message.automatic ?? null);
+    inside.assign(message, { ticket: target, automatic });
     if (target.lastMessageAt < at) target.lastMessageAt = at;
     source.updatedAt = now;
     target.updatedAt = now;
@@ -119,12 +121,12 @@ async function moveLedgerRows(
   now: Date,
 ): Promise<void> {
   const moved = await em.execute<{ internet_message_id: string | null; content_digest: string | null }[]>(
-    `update inbound_message set ticket_id = ?, outcome = ?, reason = 'MOVED', explanation = ?, updated_at = ?
+    `update inbound_message set ticket_id = ?, outcome = ?, reason = 'MOVED', explanation = explanation || ?, updated_at = ?
      where organization_id = ? and message_id = ? returning internet_message_id, content_digest`,
     [
       target.id,
       isNew ? 'TICKET_CREATED' : 'REPLY_ADDED',
-      `Moved by a person from ticket #${source.number} to ticket #${target.number}.`,
+      ` A person moved it from ticket #${source.number} to ticket #${target.number} later.`,
       now,
       organizationId,
       messageId,

@@ -52,6 +52,8 @@ export interface ThreadChoice {
   reason: Extract<InboundReason, 'NEW_CONVERSATION' | 'REFERENCES' | 'TICKET_TOKEN' | 'CONVERSATION'>;
   /** The decision in a sentence that an administrator can read. */
   explanation: string;
+  /** What who works on a new ticket should know of the choice; null when that is nothing. */
+  note: string | null;
 }
 
 /**
@@ -72,6 +74,7 @@ export function chooseThread(mail: ThreadMail, candidates: ThreadCandidates): Th
       ticketId: null,
       reason: 'NEW_CONVERSATION',
       explanation: explainNew(mail, candidates),
+      note: noteOfNew(mail, candidates),
     }
   );
 }
@@ -99,6 +102,7 @@ function byReferences(mail: ThreadMail, candidates: ThreadCandidates): ThreadCho
       ticketId: ticket.id,
       reason: 'REFERENCES',
       explanation: `${names}${rivals.length === 0 ? '' : explainRivals(mail, ticket === known)}.`,
+      note: null,
     };
   }
   return null;
@@ -119,6 +123,7 @@ function byToken(mail: ThreadMail, candidates: ThreadCandidates): ThreadChoice |
       ticketId: ticket.id,
       reason: 'TICKET_TOKEN',
       explanation: `A reply: its subject names ticket #${number}, and ${mail.senderAddress} takes part in it.`,
+      note: null,
     };
   }
   return null;
@@ -136,6 +141,7 @@ function byConversation(mail: ThreadMail, candidates: ThreadCandidates): ThreadC
       explanation:
         `A reply: the same Outlook conversation and subject as ticket #${ticket.number}, ` +
         `and ${mail.senderAddress} takes part in it.`,
+      note: null,
     };
   }
   return null;
@@ -148,6 +154,14 @@ function takesPart(
 ): boolean {
   if (address === null || ownAddresses.has(address)) return false;
   return participants.get(ticket.id)?.has(address) ?? false;
+}
+
+/** A token of a ticket in a ticket that is another: whoever reads it asks why. */
+function noteOfNew(mail: ThreadMail, { ticketByNumber }: ThreadCandidates): string | null {
+  const named = ticketNumbersIn(mail.subject)[0];
+  if (named === undefined || !ticketByNumber.has(named)) return null;
+  const sender = mail.senderAddress ?? 'a sender without an address';
+  return `The subject names ticket #${named}, but ${sender} takes no part in that ticket and may have guessed the number: so this is a ticket of its own. If it belongs there, merge the two.`;
 }
 
 /** Why nothing fitted: what came nearest is what an administrator will ask about. */
