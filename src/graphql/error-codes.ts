@@ -131,6 +131,7 @@ const MAILBOX_CODES = {
   IMPORT_FAILED: 'An import was stopped by a fault in Deskgraph or its database.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
+  RECONCILIATION_FAILED: 'A reconciliation was stopped by a fault in Deskgraph or its database.',
   MESSAGE_MISSING: 'A message went missing here; it is read from the mailbox again.',
   NOT_SYNCED_YET: 'There is nothing to reconcile before the watched folder has been read to its end once.',
   PROCESSING_FAILED: 'A message could not be made part of a ticket; it is tried again.',

@@ -63,6 +63,38 @@ export async function putOff(
   if (isOver) await finishReconciliation(deps, reconciliation, problem);
 }
 
+/**
+ * Ends it because of a fault of ours. Without its sums: to count may be what fails. Nothing when it has ended already, or
+ * another worker has gone on with it.
+ */
+export async function breakOff(
+  { database, clock }: SyncDependencies,
+  { id, organization, mailbox, version }: Reconciliation,
+): Promise<void> {
+  const now = clock.now();
+  await forkFor(database, organization.id).transactional(async (em) => {
+    const ended = await em.nativeUpdate(
+      Reconciliation,
+      { id, state: 'RUNNING', version },
+      { state: 'FAILED', finishedAt: now, updatedAt: now, problem: brokenOff(now) },
+    );
+    if (ended === 0) return;
+    await recordEvents(em, organization.id, [{ type: 'sync-status.changed', mailboxId: mailbox.id }]);
+  });
+}
+
+/** Our own fault, in words that quote nothing of it. */
+function brokenOff(now: Date): Problem {
+  return {
+    code: 'RECONCILIATION_FAILED',
+    message:
+      'The folders could not be compared to their end because of a fault in Deskgraph or its database.',
+    remedy:
+      'The coming night reconciles again, and `reconcileMailbox` does it now. If it lasts, look for the id of the mailbox in the log.',
+    since: now.toISOString(),
+  };
+}
+
 /** There is nothing to compare with, or no longer. */
 export function unsyncedProblem(now: Date): Problem {
   return {

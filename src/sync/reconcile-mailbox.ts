@@ -6,7 +6,7 @@ import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import type { ListingPage, MailApi, RequestCounter } from '../microsoft365/mail.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
-import { finishReconciliation, putOff, unsyncedProblem } from './finish-reconciliation.ts';
+import { breakOff, finishReconciliation, putOff, unsyncedProblem } from './finish-reconciliation.ts';
 import { reconcileMailboxJob } from './reconcile.jobs.ts';
 import {
   type Counting,
@@ -38,6 +38,9 @@ import { takeReconciliation } from './take-reconciliation.ts';
 /** Differences repaired before that is written down: one `$batch` request. */
 const DIFFERENCES_PER_STEP = 20;
 
+/** The tries of a job at which an unexpected error ends the reconciliation; until then it is only logged. */
+const ATTEMPTS_IN_SILENCE = 3;
+
 /** A reconciliation under way, as each of its steps needs it. */
 interface Work {
   deps: SyncDependencies;
@@ -56,14 +59,15 @@ type Following = 'GO_ON' | 'DONE' | { waitMilliseconds: number };
  * Compares the watched folder, and the archive folder if there is one, with the ledger, and repairs what differs.
  *
  * Each step is stored with its results in one transaction, so that a crash or a stop costs a page at most and the
- * successor goes on from there. What Microsoft refuses is tried again later, a few hours long.
+ * successor goes on from there. What Microsoft refuses is tried again later, a few hours long. An unexpected error is
+ * thrown, and when it keeps coming back it also ends the reconciliation: an open one stands in the way of every other.
  */
 export async function reconcileMailbox(
   deps: SyncDependencies,
   { organizationId, mailboxId }: { organizationId: string; mailboxId: string },
-  context: Pick<JobContext, 'signal' | 'logger'>,
+  context: Pick<JobContext, 'signal' | 'logger' | 'attempt'>,
 ): Promise<void> {
-  const { signal, logger } = context;
+  const { signal, logger, attempt } = context;
   const em = forkFor(deps.database, organizationId, signal);
   const taken = await takeReconciliation(em, mailboxId, deps.clock);
   if (!taken) return;
@@ -84,7 +88,11 @@ export async function reconcileMailbox(
     }
   } catch (thrown) {
     if (thrown instanceof SupersededError) return;
-    if (signal.aborted || !(thrown instanceof GraphError)) throw toError(thrown);
+    if (signal.aborted) throw toError(thrown);
+    if (!(thrown instanceof GraphError)) {
+      if (attempt >= ATTEMPTS_IN_SILENCE) await breakOff(deps, work.reconciliation);
+      throw toError(thrown);
+    }
     logger.warn(
       { err: thrown, mailboxId, microsoftCode: thrown.microsoftCode },
       'a reconciliation was refused',

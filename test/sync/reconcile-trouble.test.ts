@@ -244,6 +244,46 @@ test('one whose job has used up its tries gets another', async () => {
   });
 });
 
+test('a fault of ours that keeps coming back ends it with the reason after a few tries, and the next one is free', async () => {
+  const mailbox = await reconciledMailbox(app);
+  await receive(app, mailbox, [{ subject: 'One' }]);
+  await query(
+    app,
+    `create function break_reconciliation() returns trigger language plpgsql as $$
+       begin raise exception 'broken on purpose'; end $$`,
+  );
+  await query(
+    app,
+    `create trigger broken before insert on reconciliation_day for each row
+       when (new.reconciliation_id is not null) execute function break_reconciliation()`,
+  );
+  const tries = () =>
+    query(
+      app,
+      `select 1 from graphile_worker._private_jobs where key = ? and attempts > 0 and last_error is not null`,
+      [`sync.reconcile-mailbox:${mailbox.uuid}`],
+    );
+  try {
+    const id = await askToReconcile(mailbox);
+    await eventually('a try has failed', async () => (await tries()).length > 0);
+    expect(await reconciliationOf(mailbox.desk, id)).toMatchObject({ state: 'RUNNING', problem: null });
+    await eventually('it ends', async () => {
+      await hurry();
+      return (await reconciliationOf(mailbox.desk, id)).state === 'FAILED';
+    });
+    expect(await reconciliationOf(mailbox.desk, id)).toMatchObject({
+      problem: { code: 'RECONCILIATION_FAILED' },
+    });
+  } finally {
+    await query(app, 'drop function break_reconciliation() cascade');
+  }
+  await eventually('its job finds nothing to do', async () => {
+    await hurry();
+    return (await tries()).length === 0;
+  });
+  expect(await reconcile(mailbox)).toMatchObject({ state: 'SUCCEEDED', listed: 1, stored: 1, problem: null });
+});
+
 test('killed in the middle, it goes on from the page where it was, and counts every mail once', async () => {
   await using db = await cloneDatabase();
   const port = await freePort();
