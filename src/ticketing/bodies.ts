@@ -47,9 +47,12 @@ export interface Bodies {
   isShortened: boolean;
 }
 
+/** Sanitised HTML is read as text up to here, in characters: escaping makes up to six of one. */
+const MAX_SAFE_HTML_LENGTH = 2 * MAX_HTML_LENGTH;
+
 const htmlToText = compile({
   wordwrap: false,
-  limits: { maxInputLength: 2 * MAX_HTML_LENGTH, maxDepth: 250 },
+  limits: { maxInputLength: MAX_SAFE_HTML_LENGTH, maxDepth: 250 },
   selectors: [
     { selector: 'a', options: { hideLinkHrefIfSameAsText: true, ignoreHref: false } },
     ...['img', 'title', ...NON_TEXT_TAGS].map((selector) => ({ selector, format: 'skip' })),
@@ -127,10 +130,11 @@ function readBody({ contentType, content }: MailBody): ReadBody {
       const marked = images.nameLeftOut(safeHtml(images.html));
       const html = images.putBack(withoutMarks(marked).trim());
       const text = images.putBack(textOf(marked));
+      const isTextCut = text.length > MAX_TEXT_LENGTH || marked.length > MAX_SAFE_HTML_LENGTH;
       return {
         html: html === '' ? null : html,
-        marked: boundedText(text),
-        isShortened: isCut || images.leftOut > 0 || text.length > MAX_TEXT_LENGTH,
+        marked: boundedText(text, isTextCut),
+        isShortened: isCut || images.leftOut > 0 || isTextCut,
       };
     });
   } catch {
@@ -168,9 +172,9 @@ function textOf(safe: string): string {
   return htmlToText(safe).replaceAll('\u00A0', ' ').trim();
 }
 
-function boundedText(content: string): string {
+function boundedText(content: string, isCut = content.length > MAX_TEXT_LENGTH): string {
   const text = cleanText(content.slice(0, MAX_TEXT_LENGTH)).replaceAll('\r\n', '\n').trim();
-  return content.length > MAX_TEXT_LENGTH ? `${text}\n\n[${CUT_NOTE}]` : text;
+  return isCut ? `${text}\n\n[${CUT_NOTE}]` : text;
 }
 
 /**

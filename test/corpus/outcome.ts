@@ -1,7 +1,7 @@
 import type { Desk } from '../support/app.ts';
 
 const PERSON = '{ name emailAddress }';
-const MESSAGE = `id kind subject from ${PERSON} to ${PERSON} cc ${PERSON} text strippedText quotedText hasQuotedText
+const MESSAGE = `id kind subject from ${PERSON} to ${PERSON} cc ${PERSON} text strippedText quotedText hasQuotedText isShortened
   signature html automatic protection sentAt receivedAt internetMessageId
   bounce { action recipient status reason } forwardedFrom ${PERSON}
   invitation { method summary location startsAt endsAt localStart timeZone isAllDay organizer ${PERSON} }

@@ -142,6 +142,7 @@ describe('the text', () => {
       strippedText: 'a <b> c\n& d',
       quotedText: null,
       signature: null,
+      isShortened: false,
     });
   });
 });

@@ -66,7 +66,8 @@ test('a message moves into an existing ticket, replies to it follow, and the led
     subject: 'Scanner',
     outcome: 'REPLY_ADDED',
     reason: 'MOVED',
-    explanation: 'Moved by a person from ticket #2 to ticket #1.',
+    explanation:
+      'A new conversation: it refers to no other message. A person moved it from ticket #2 to ticket #1 later.',
     ticket: { number: 1 },
   });
 });

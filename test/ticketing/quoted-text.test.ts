@@ -200,6 +200,7 @@ test('nothing is cut to nothing, and then nothing is called quoted', () => {
       strippedText: whole.trim(),
       quotedText: null,
       signature: null,
+      isShortened: false,
     });
   }
 });
