@@ -13,8 +13,8 @@ import {
 import { isAboutExpiry } from './push-failure.ts';
 import { makeProbe, removeProbe } from './push-probe.ts';
 
-/** Microsoft allows no more for a mailbox over all apps; more is not read. */
-const MOST_SUBSCRIPTIONS = 1_000;
+/** An application's list is that of the whole tenant, one for each mailbox that is watched; more is not read. */
+const MOST_SUBSCRIPTIONS = 20_000;
 
 const subscriptionSchema = z.object({
   id: z.string().min(1).max(500),

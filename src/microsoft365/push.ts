@@ -54,7 +54,7 @@ export interface PushApi {
   ): Promise<GraphSubscription>;
   /** Ends it; one that is gone already is no error. */
   remove(mailbox: MailboxAccess, subscriptionId: string, signal: AbortSignal): Promise<void>;
-  /** The subscriptions that the app has in the account's context, whoever made them; at most 1,000. */
+  /** The subscriptions that the app has in the account's context (a tenant's: all of them), whoever made them; at most 20,000. */
   list(mailbox: MailboxAccess, signal: AbortSignal): Promise<GraphSubscription[]>;
   /**
    * Makes a draft in a folder that nobody is told of but subscribers, and gives its id. Asked once: who does not get an

@@ -94,6 +94,8 @@ function newSubscription({ em, mailbox, deps }: Job, wish: PushWish): PushSubscr
 async function create(job: Job, subscription: PushSubscription, wish: PushWish): Promise<void> {
   const { deps, em, mailbox, signal } = job;
   const clientState = randomToken();
+  // What was never asked for has left nothing behind. Should there be something all the same, Microsoft says so.
+  const wasAskedFor = subscription.sealedClientState !== '';
   em.assign(subscription, { state: 'CREATING' });
   // The id is made when the row is: it is part of what the secret is sealed for.
   await em.flush();
@@ -101,8 +103,8 @@ async function create(job: Job, subscription: PushSubscription, wish: PushWish):
     sealedClientState: deps.secretBox.seal(clientState, clientStateContext(subscription.id)),
   });
   await em.flush();
-  const ask = async () => {
-    await removeOrphans(deps, mailbox, wish.notificationUrl, signal);
+  const ask = async (looksFirst: boolean) => {
+    if (looksFirst) await removeOrphans(deps, mailbox, wish.notificationUrl, signal);
     const input = {
       folderId: wish.folderId,
       ...webhookUrls(deps.environment.publicUrl ?? ''),
@@ -114,7 +116,9 @@ async function create(job: Job, subscription: PushSubscription, wish: PushWish):
   const event = await outcomeOf(deps, async () => {
     // An answer that got lost leaves a subscription whose id we do not know: it is ended, and asked for once more. To
     // take it over would be one request less, and a guess: its secret, its second URL and its kind of ids cannot be read.
-    const made = await ask().catch((error) => (isDuplicate(error) ? ask() : Promise.reject(error)));
+    const made = await ask(wasAskedFor).catch((error) =>
+      isDuplicate(error) ? ask(true) : Promise.reject(error),
+    );
     return { kind: 'CREATED', graphSubscriptionId: made.id, expiresAt: made.expiresAt };
   });
   await apply(job, subscription.id, event);
@@ -136,10 +140,11 @@ async function end(
   subscription: PushSubscription,
   successor: { wish: PushWish; isSilent: boolean } | null,
 ): Promise<void> {
-  const { graphSubscriptionId, state, notificationUrl } = subscription;
+  const { graphSubscriptionId, sealedClientState, notificationUrl } = subscription;
   try {
     if (graphSubscriptionId) await deps.push.remove(accessOf(mailbox), graphSubscriptionId, signal);
-    else if (state === 'CREATING') await removeOrphans(deps, mailbox, notificationUrl, signal);
+    // Asked for, and without an answer that we know of: also one that counts as refused may have been made.
+    else if (sealedClientState !== '') await removeOrphans(deps, mailbox, notificationUrl, signal);
   } catch (error) {
     // What Microsoft does not let us end, expires within a week; until then its notifications find nobody.
     if (!(error instanceof GraphError) || error.isTransient) throw error;

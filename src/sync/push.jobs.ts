@@ -25,12 +25,12 @@ export const wakePushJob = defineJob({
   maxAttempts: 25,
 });
 
-/** Ends subscriptions that Microsoft has and we do not know. In the same line: one that is being made is none of them. */
+/** Ends the subscriptions that Microsoft has through an account and that nobody here knows. */
 export const removePushOrphansJob = defineJob({
   name: 'sync.remove-push-orphans',
-  input: z.object({ organizationId: z.uuid(), mailboxId: z.uuid() }),
-  queue: ({ mailboxId }) => `push:${mailboxId}`,
-  key: ({ mailboxId }) => mailboxId,
+  input: z.object({ organizationId: z.uuid(), accountId: z.uuid() }),
+  queue: ({ accountId }) => `push-orphans:${accountId}`,
+  key: ({ accountId }) => accountId,
   maxAttempts: 3,
 });
 
@@ -42,7 +42,7 @@ export const watchPushJob = defineJob({
   maxAttempts: 1,
 });
 
-/** Asks for {@link removePushOrphansJob} for every mailbox that has a subscription. */
+/** Asks for {@link removePushOrphansJob} for every account that is connected. */
 export const sweepPushJob = defineJob({
   name: 'sync.sweep-push',
   input: z.object({}) as z.ZodType<Record<string, never>>,

@@ -4,7 +4,7 @@ import { liveJobExists } from '../jobs/live-job.ts';
 import { type Clock, DAY } from '../platform/clock.ts';
 import { type Database, forkAcrossOrganizations } from '../platform/database.ts';
 import { EVENT_CHANNEL } from '../realtime/record.ts';
-import { managePushJob, removePushOrphansJob } from './push.jobs.ts';
+import { managePushJob } from './push.jobs.ts';
 import { type PushEnvironment, serverObstacle, webhookUrls } from './push-environment.ts';
 import { REPLACED_RETENTION } from './push-plan.ts';
 import { ANNOUNCEMENT_GRACE } from './push-probe-plan.ts';
@@ -58,30 +58,6 @@ export async function watchPush(
     'delete from push_subscription where replaced_at < ? and (probe_removal_at is null or replaced_at < ?)',
     [new Date(now.getTime() - REPLACED_RETENTION), new Date(now.getTime() - DRAFT_RETENTION)],
   );
-}
-
-/** Looks for orphans of every mailbox that has a subscription: once a day is enough, they cost Microsoft, not us. */
-export async function sweepPush({ database }: { database: Database }): Promise<void> {
-  // Across organizations, as above.
-  const em = forkAcrossOrganizations(database);
-  for (let after: string | null = null; ; ) {
-    const rows: Due[] = await em.execute<Due[]>(
-      `select organization_id, mailbox_id from push_subscription
-        where state = 'ACTIVE' and replaced_at is null and (?::uuid is null or mailbox_id > ?::uuid)
-        order by mailbox_id limit ${MAILBOXES_PER_TICK}`,
-      [after, after],
-    );
-    await enqueueMany(
-      em,
-      removePushOrphansJob,
-      rows.map(({ organization_id, mailbox_id }) => ({
-        organizationId: organization_id,
-        mailboxId: mailbox_id,
-      })),
-    );
-    after = rows.at(-1)?.mailbox_id ?? null;
-    if (rows.length < MAILBOXES_PER_TICK) return;
-  }
 }
 
 /**

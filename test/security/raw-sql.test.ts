@@ -63,6 +63,8 @@ const ACROSS: Readonly<Record<string, string>> = {
     'locks rows that were found by their secret',
   'sync/push-notifications.ts update push_subscription set':
     'by the ids of rows that were found by their secret',
+  'sync/push-orphans.ts select ( select coalesce':
+    'what Microsoft lists for an account may be known to another organization that connected the same tenant',
   'sync/push-orphans.ts select coalesce':
     'which subscriptions at Microsoft are anybody’s; nothing of it is shown',
   'sync/reconcile-due-mailboxes.ts delete from reconciliation': 'housekeeping by age, of every organization',
