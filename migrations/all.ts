@@ -34,6 +34,7 @@ import { SignIns } from './2026-11-21-sign-ins.ts';
 import { StoredContents } from './2026-11-21-stored-content.ts';
 import { Storms } from './2026-11-21-storms.ts';
 import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
+import { WantedMail } from './2026-11-21-wanted-mail.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
 export const migrations: MigrationObject[] = [
@@ -72,4 +73,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-consent-permissions', class: ConsentPermissions },
   { name: '2026-11-21-announced-mail', class: AnnouncedMail },
   { name: '2026-11-21-meetings', class: Meetings },
+  { name: '2026-11-21-wanted-mail', class: WantedMail },
 ];

@@ -127,9 +127,11 @@ const MAILBOX_CODES = {
   IMPORT_ENDED: 'The import has ended: there is nothing to cancel or to resume.',
   IMPORT_FOLDER_CHANGED: 'The import belongs to a folder that is no longer watched.',
   IMPORT_SETTINGS_CHANGED:
-    'Incoming mail was switched off, the mailbox was removed, or another folder is watched now: an import has stopped.',
+    'Incoming mail or its tickets were switched off, the mailbox was removed, or another folder is watched now: an import has stopped.',
   IMPORT_FAILED: 'An import was stopped by a fault in Deskgraph or its database.',
   INBOUND_MESSAGE_NOT_FAILED: 'The message did not fail, so there is nothing to try again.',
+  TICKET_NOT_OPENED: 'The message was ignored for a reason that nobody can overrule; the message says which.',
+  CREATE_TICKETS_OFF: 'The mailbox opens no tickets, so importing its existing mail would only ignore it.',
   SYNC_FAILED: 'A folder could not be read to its end because of a fault in Deskgraph or its database.',
   RECONCILIATION_FAILED: 'A reconciliation was stopped by a fault in Deskgraph or its database.',
   MESSAGE_MISSING: 'A message went missing here; it is read from the mailbox again.',

@@ -8,6 +8,7 @@ import { Account } from '../microsoft365/account.entity.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
 import { Integration } from '../microsoft365/integration.entity.ts';
 import type { MailFolder } from '../microsoft365/mail.ts';
+import { CreateTicketsOffError } from '../sync/sync-errors.ts';
 import { updateMailbox } from '../sync/update-mailbox.ts';
 import { Group } from '../ticketing/group.entity.ts';
 import { GroupNotAvailableError } from '../ticketing/group-errors.ts';
@@ -287,6 +288,7 @@ mutation('updateIncomingSettings', {
     CopyFolderIsArchiveFolderError,
     UnknownTimeZoneError,
     GroupNotAvailableError,
+    CreateTicketsOffError,
     InvalidInputError,
     GraphError,
   ],

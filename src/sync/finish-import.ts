@@ -127,14 +127,14 @@ export function importFailed(now: Date): Problem {
   };
 }
 
-/** The mailbox takes no mail in any more, was removed, or watches another folder. */
+/** The mailbox takes no mail in or opens no tickets any more, was removed, or watches another folder. */
 export function settingsChanged(now: Date): Problem {
   return {
     code: 'IMPORT_SETTINGS_CHANGED',
     message:
-      'Incoming mail was switched off, the mailbox was removed, or another folder is watched now: the import has stopped.',
+      'Incoming mail or its tickets (`createTickets`) were switched off, the mailbox was removed, or another folder is watched now: the import has stopped.',
     remedy:
-      'With the same folder it goes on with `resumeImport`; for another one ask for a new import with `importExistingMail`.',
+      'With the same folder, and tickets on, it goes on with `resumeImport`; for another one ask for a new import with `importExistingMail`.',
     since: now.toISOString(),
   };
 }

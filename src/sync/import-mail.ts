@@ -41,7 +41,8 @@ export async function importMail(
   const work: ImportWork = { deps, context, ...taken, counter };
   const { mailbox, mailImport } = taken;
   try {
-    if (!mailbox.incomingEnabled || mailbox.folder?.id !== mailImport.folderId) return await outdated();
+    const { incomingEnabled, createTickets, folder } = mailbox;
+    if (!incomingEnabled || !createTickets || folder?.id !== mailImport.folderId) return await outdated();
     const end = await importPages(work);
     if (end === 'TURN_OVER') await enqueue(em, importMailJob, input);
     else if (end === 'OUTDATED') await outdated();

@@ -11,10 +11,14 @@ import { ImportEndedError, ImportFolderChangedError, ImportRunningError } from '
 import { type ImportEvent, importEvents, lastImport } from './import-progress.ts';
 import { MailImport } from './mail-import.entity.ts';
 import { cancelImport, requestImport, resumeImport } from './request-import.ts';
-import { IncomingDisabledError } from './sync-errors.ts';
+import { CreateTicketsOffError, IncomingDisabledError } from './sync-errors.ts';
 
 errorType(ImportRunningError, 'The mailbox imports its existing mail already, in another way.');
 errorType(ImportEndedError, 'The import has ended: there is nothing to cancel or to resume.');
+errorType(
+  CreateTicketsOffError,
+  'The mailbox opens no tickets, so importing its existing mail would only ignore it.',
+);
 errorType(ImportFolderChangedError, 'The import belongs to a folder that is no longer watched.');
 
 const ImportModeEnum = enumType('ImportMode', 'As what existing mail is imported.', {
@@ -110,7 +114,7 @@ builder.objectFields(Mailbox, (t) => ({
 
 mutation('importExistingMail', {
   description:
-    'Imports the mail that lay in the watched folder before incoming mail was enabled. Gives back the import, which goes on in the background: follow it live with `importProgressed`, or with `node(id:)`. Asked for the same again while it is not over, it gives back that import.',
+    'Imports the mail that lay in the watched folder before incoming mail was enabled. Gives back the import, which goes on in the background: follow it live with `importProgressed`, or with `node(id:)`. Asked for the same again while it is not over, it gives back that import. Refused while the mailbox opens no tickets: its mail would be ignored for good.',
   permission: 'sync:run',
   input: (t) => ({
     mailboxId: t.id({ required: true, description: 'Which mailbox; its incoming mail must be enabled.' }),
@@ -126,7 +130,13 @@ mutation('importExistingMail', {
     }),
   }),
   payload: { mailImport: { type: MailImport, description: 'The import.' } },
-  errors: [NotFoundError, IncomingDisabledError, ImportRunningError, InvalidInputError],
+  errors: [
+    NotFoundError,
+    IncomingDisabledError,
+    CreateTicketsOffError,
+    ImportRunningError,
+    InvalidInputError,
+  ],
   resolve: async ({ mailboxId, mode, since, cutoff, targetStatus }, { em, services }) => ({
     mailImport: await requestImport(
       em,
@@ -157,6 +167,7 @@ mutation('resumeImport', {
   errors: [
     NotFoundError,
     IncomingDisabledError,
+    CreateTicketsOffError,
     ImportEndedError,
     ImportFolderChangedError,
     ImportRunningError,

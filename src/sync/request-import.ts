@@ -11,12 +11,12 @@ import { importMailJob } from './import.jobs.ts';
 import { ImportEndedError, ImportFolderChangedError, ImportRunningError } from './import-errors.ts';
 import { resumedPlace } from './import-plan.ts';
 import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
-import { IncomingDisabledError } from './sync-errors.ts';
+import { CreateTicketsOffError, IncomingDisabledError } from './sync-errors.ts';
 
 /**
  * Asks for an import of the mail that was there before incoming mail was enabled, and gives it back. Asked for the same
  * again while it is not over, it gives back that one, unless incoming mail was off meanwhile: then a new one takes its place. Throws `NotFoundError`, {@link IncomingDisabledError},
- * {@link ImportRunningError}, and what {@link checkWish} throws.
+ * {@link CreateTicketsOffError}, {@link ImportRunningError}, and what {@link checkWish} throws.
  */
 export async function requestImport(
   em: EntityManager,
@@ -42,8 +42,9 @@ export async function startImport(
   wish: ImportWish,
   clock: Clock,
 ): Promise<MailImport> {
-  const { folder, receiveFrom, incomingEnabled, organization } = mailbox;
+  const { folder, receiveFrom, incomingEnabled, createTickets, organization } = mailbox;
   if (!incomingEnabled || !folder || !receiveFrom) throw new IncomingDisabledError();
+  if (!createTickets) throw new CreateTicketsOffError();
   const open = await openImport(em, mailbox.id);
   const isOfNow = open?.folderId === folder.id && open.until.getTime() === receiveFrom.getTime();
   if (open && isOfNow && isSameWish(open, wish)) {
@@ -110,14 +111,15 @@ export async function cancelImport(em: EntityManager, id: string, clock: Clock):
 
 /**
  * Lets an import that was cancelled or has failed go on from where it was. One that is not over is given back as it is.
- * Throws `NotFoundError`, {@link ImportEndedError}, {@link IncomingDisabledError}, {@link ImportFolderChangedError},
- * {@link ImportRunningError}.
+ * Throws `NotFoundError`, {@link ImportEndedError}, {@link IncomingDisabledError}, {@link CreateTicketsOffError},
+ * {@link ImportFolderChangedError}, {@link ImportRunningError}.
  */
 export async function resumeImport(em: EntityManager, id: string, clock: Clock): Promise<MailImport> {
   return em.transactional(async (tx) => {
     const { mailImport, mailbox } = await lockImport(tx, id);
     if (mailImport.state === 'SUCCEEDED') throw new ImportEndedError();
     if (!mailbox.incomingEnabled) throw new IncomingDisabledError();
+    if (!mailbox.createTickets) throw new CreateTicketsOffError();
     if (mailbox.folder?.id !== mailImport.folderId) throw new ImportFolderChangedError();
     if (!isOpen(mailImport)) {
       if (await openImport(tx, mailbox.id)) throw new ImportRunningError();

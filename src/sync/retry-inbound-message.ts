@@ -12,31 +12,71 @@ import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { ingestOneAgain } from '../ticketing/ingest.ts';
 import { readMails } from '../ticketing/read-mails.ts';
 import { fetchFilesAgain } from '../ticketing/retry-attachment.ts';
+import { isOverrulable, OVERRULABLE_REASONS } from '../ticketing/wanted-mail.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { isFaultOfData } from './store-failure.ts';
 import { archiveMailJob, retryInboundMessageJob } from './sync.jobs.ts';
-import { InboundMessageNotFailedError } from './sync-errors.ts';
+import { InboundMessageNotFailedError, TicketNotOpenedError } from './sync-errors.ts';
 import { MESSAGE_ATTEMPTS, messageRetryDelay } from './sync-plan.ts';
 
+/** What a person asks for. */
+export interface RetryRequest {
+  inboundMessageId: string;
+  /** Whether a message that was ignored is to be in a ticket all the same. */
+  openTicket: boolean;
+}
+
 /**
- * Asks for another try of a message that failed, now. Throws `NotFoundError` and {@link InboundMessageNotFailedError}.
+ * Asks for another try of a message that failed, now; with `openTicket` also of one that was ignored, which then becomes part
+ * of a ticket whatever had left it out. One that is part of a ticket already is given back as it is. Throws `NotFoundError`,
+ * {@link InboundMessageNotFailedError}, {@link TicketNotOpenedError}.
  */
 export async function requestRetry(
   em: EntityManager,
-  inboundMessageId: string,
+  { inboundMessageId, openTicket }: RetryRequest,
   now: Date,
 ): Promise<InboundMessage> {
   const row = await em.findOne(InboundMessage, { id: inboundMessageId }, { populate: ['mailbox'] });
   if (!row) throw new NotFoundError('The inbound message');
   // Of a removed mailbox nothing is asked any more.
   await getMailbox(em, row.mailbox.id);
-  const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
+  const input = { organizationId: row.organization.id, mailboxId: row.mailbox.id, inboundMessageId };
+  if (openTicket) return em.transactional((tx) => overrule(tx, input));
   if (row.outcome !== 'FAILED') {
     await fileAgain(em, row, now);
     return row;
   }
-  await enqueue(em, retryInboundMessageJob, { organizationId, mailboxId, inboundMessageId });
+  await enqueue(em, retryInboundMessageJob, input);
   return row;
+}
+
+/** The row is locked: a try of it may be ending at this moment. */
+async function overrule(
+  em: EntityManager,
+  input: { organizationId: string; mailboxId: string; inboundMessageId: string },
+): Promise<InboundMessage> {
+  const row = await em.findOneOrFail(
+    InboundMessage,
+    { id: input.inboundMessageId },
+    { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true },
+  );
+  if (row.outcome === 'TICKET_CREATED' || row.outcome === 'REPLY_ADDED') return row;
+  if (row.outcome === 'IGNORED' && !isOverrulable(row)) throw new TicketNotOpenedError(row.reason);
+  em.assign(row, { isWanted: true });
+  await em.flush();
+  await enqueue(em, retryInboundMessageJob, input);
+  return row;
+}
+
+/** Rows that are to be tried: what failed, and what was ignored and is wanted all the same. */
+function dueRow(inboundMessageId: string) {
+  return {
+    id: inboundMessageId,
+    $or: [
+      { outcome: 'FAILED' as const },
+      { outcome: 'IGNORED' as const, reason: { $in: [...OVERRULABLE_REASONS] }, isWanted: true },
+    ],
+  };
 }
 
 /**
@@ -60,7 +100,7 @@ async function fileAgain(em: EntityManager, row: InboundMessage, now: Date): Pro
 }
 
 /**
- * Reads a message that failed from the mailbox again and processes it. When it fails once more, the next try waits four
+ * Reads a message that failed, or that a person wants, from the mailbox again and processes it. When it fails once more, the next try waits four
  * times as long; after eight tries a person has to ask for it.
  */
 export async function retryInboundMessage(
@@ -69,8 +109,8 @@ export async function retryInboundMessage(
   { signal, logger }: Pick<JobContext, 'signal' | 'logger'>,
 ): Promise<void> {
   const em = forkFor(database, input.organizationId, signal);
-  const row = await em.findOne(InboundMessage, { id: input.inboundMessageId }, { populate: ['mailbox'] });
-  if (row?.outcome !== 'FAILED' || (await row.mailbox.loadOrFail()).removedAt) return;
+  const row = await em.findOne(InboundMessage, dueRow(input.inboundMessageId), { populate: ['mailbox'] });
+  if (!row || (await row.mailbox.loadOrFail()).removedAt) return;
   let problem: Problem | null = null;
   try {
     const found = await mail.getMail(accessOf(await row.mailbox.loadOrFail()), row.graphMessageId, signal);
@@ -104,11 +144,9 @@ export async function retryInboundMessage(
       );
       if (!mailbox || mailbox.removedAt) return;
       // Locked: the schedule and a person may try the same message at the same time.
-      const again = await tx.findOne(
-        InboundMessage,
-        { id: input.inboundMessageId, outcome: 'FAILED' },
-        { lockMode: LockMode.PESSIMISTIC_WRITE },
-      );
+      const again = await tx.findOne(InboundMessage, dueRow(input.inboundMessageId), {
+        lockMode: LockMode.PESSIMISTIC_WRITE,
+      });
       if (!again) return;
       const { archiveDue, failures } = await ingestOneAgain(tx, again, found, clock.now(), read);
       for (const err of failures) logger.warn({ err, inboundMessageId: again.id }, 'a message failed again');
@@ -123,11 +161,9 @@ export async function retryInboundMessage(
   async function tryLater(failure: Problem | null): Promise<void> {
     await forkFor(database, input.organizationId).transactional(async (tx) => {
       // Locked: of two tries at the same time both count.
-      const failed = await tx.findOne(
-        InboundMessage,
-        { id: input.inboundMessageId, outcome: 'FAILED' },
-        { lockMode: LockMode.PESSIMISTIC_WRITE },
-      );
+      const failed = await tx.findOne(InboundMessage, dueRow(input.inboundMessageId), {
+        lockMode: LockMode.PESSIMISTIC_WRITE,
+      });
       if (!failed) return;
       if (failure) tx.assign(failed, { attempts: failed.attempts + 1, problem: failure });
       await tx.flush();

@@ -137,6 +137,8 @@ async function inTransaction<T>(
       { lockMode: LockMode.PESSIMISTIC_READ },
     );
     if (!mailbox?.incomingEnabled || mailbox.folder?.id !== owner.folderId) return null;
+    // What an import ignores now no later one would bring.
+    if (owner.imported && !mailbox.createTickets) return null;
     return work(em, mailbox, committed);
   });
   for (const mails of committed) owner.onStored?.({ ...mails, committedAt: owner.clock.now() });

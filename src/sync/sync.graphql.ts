@@ -10,7 +10,7 @@ import { getAnyMailbox, getMailbox } from '../mailboxes/mailboxes.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { requestSync } from './request-sync.ts';
 import { requestRetry } from './retry-inbound-message.ts';
-import { InboundMessageNotFailedError, IncomingDisabledError } from './sync-errors.ts';
+import { InboundMessageNotFailedError, IncomingDisabledError, TicketNotOpenedError } from './sync-errors.ts';
 import { SyncRun } from './sync-run.entity.ts';
 import { listSyncRuns } from './sync-run-list.ts';
 import { readSyncStatus, SyncStatus } from './sync-status.ts';
@@ -18,6 +18,7 @@ import { type SyncStatusEvent, syncStatusEvents } from './sync-status-stream.ts'
 
 errorType(IncomingDisabledError, 'Incoming mail is switched off for the mailbox.');
 errorType(InboundMessageNotFailedError, 'The message has not failed.');
+errorType(TicketNotOpenedError, 'The message was ignored for a reason that nobody can overrule.');
 
 const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', {
   PUSH: 'Microsoft announced new mail.',
@@ -169,15 +170,21 @@ mutation('runSyncNow', {
 
 mutation('retryInboundMessage', {
   description:
-    'Tries a message that failed again, now: to process it, to copy it, to archive or delete it. The files that kept it from being deleted are fetched again as well. It goes on in the background.',
+    'Tries a message that failed again, now: to process it, to copy it, to archive or delete it. The files that kept it from being deleted are fetched again as well. With `openTicket` also one that was ignored. It goes on in the background; asked for again, nothing is doubled.',
   permission: 'inbound-message:retry',
-  input: (t) => ({ inboundMessageId: t.id({ required: true, description: 'Which message.' }) }),
+  input: (t) => ({
+    inboundMessageId: t.id({ required: true, description: 'Which message.' }),
+    openTicket: t.boolean({
+      description:
+        'True: a message that was ignored becomes part of a ticket all the same, of the one that it answers, else of a new one, whatever mail rules, the recognition of machines or `createTickets` say. Refused for copies, drafts, and mail whose ticket was deleted. One that is part of a ticket already stays as it is.',
+    }),
+  }),
   payload: { inboundMessage: { type: InboundMessage, description: 'The message, as it is before the try.' } },
-  errors: [NotFoundError, InboundMessageNotFailedError],
-  resolve: async ({ inboundMessageId }, { em, services }) => ({
+  errors: [NotFoundError, InboundMessageNotFailedError, TicketNotOpenedError],
+  resolve: async ({ inboundMessageId, openTicket }, { em, services }) => ({
     inboundMessage: await requestRetry(
       em,
-      decodeId('InboundMessage', inboundMessageId),
+      { inboundMessageId: decodeId('InboundMessage', inboundMessageId), openTicket: openTicket ?? false },
       services.clock.now(),
     ),
   }),

@@ -68,6 +68,8 @@ export const InboundMessageSchema = defineEntity({
     contentDigest: p.string().nullable(),
     /** Of history: the status of the tickets that it opens. Null for all other mail. */
     importedAs: p.string().$type<TicketStatus>().nullable(),
+    /** Whether a person wants it in a ticket, though it was ignored: see wanted-mail.ts. */
+    isWanted: p.boolean().default(false),
     /** How often processing was tried. */
     attempts: p.integer().default(1),
     archiveState: p.string().$type<ArchiveState>().default('NOT_WANTED'),

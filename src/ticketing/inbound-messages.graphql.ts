@@ -15,7 +15,8 @@ export const InboundOutcomeEnum = enumType(
   {
     TICKET_CREATED: 'It opened a ticket.',
     REPLY_ADDED: 'It joined a ticket.',
-    IGNORED: 'It was left alone; `reason` says why.',
+    IGNORED:
+      'It was left alone; `reason` says why. `retryInboundMessage` with `openTicket` overrules that, unless it is a copy, a draft, or of a deleted ticket.',
     FAILED: 'It could not be processed; `problem` says why. It is tried again.',
   },
 );
@@ -104,7 +105,8 @@ builder.node(InboundMessage, {
     problem: t.field({
       type: ProblemType,
       nullable: true,
-      description: 'Why it failed, or why it could not be archived, deleted or copied.',
+      description:
+        'Why it failed, why it could not be archived, deleted or copied, or why it was not opened when a person asked for it.',
       resolve: ({ problem }) => problem ?? null,
     }),
     attempts: t.exposeInt('attempts', { description: 'How often processing it was tried.' }),

@@ -18,6 +18,7 @@ import { fateOfReply } from './reopening.ts';
 import { isForgedSender } from './sender-proof.ts';
 import type { ThreadMemory } from './thread-memory.ts';
 import { type CandidateTicket, chooseThread } from './threading.ts';
+import { explainWanted, type WantedMail } from './wanted-mail.ts';
 
 /** What of a mailbox's settings decides. */
 export interface IngestSettings {
@@ -42,6 +43,8 @@ export interface ClaimedMail {
   mail: PreparedMail;
   /** The ticket that lost this mail's message: it goes back there, and nothing else about the ticket changes. */
   restoreTo?: CandidateTicket;
+  /** Given when a person wants it in a ticket, though it was ignored: only copies and what was deleted stay out. */
+  wanted?: WantedMail;
 }
 
 /** What becomes of one mail. */
@@ -108,7 +111,7 @@ export function planIngest(
   for (const one of claimed.toSorted(byReceivedAt)) {
     try {
       const decided = planOne(one, memory, settings, firstNumber + newTickets.size, now);
-      const planned = settings.storm?.calm(decided, now) ?? decided;
+      const planned = (one.wanted ? null : settings.storm?.calm(decided, now)) ?? decided;
       plan.mails.push(planned.mail);
       if (planned.ticket === null) continue; // ignored
       const receivedAt = one.mail.summary.receivedAt ?? now;
@@ -130,7 +133,7 @@ export function planIngest(
         const inPage = newTickets.get(ticket.id);
         if (inPage !== undefined) inPage.lastMessageAt = later(inPage.lastMessageAt, receivedAt);
         else plan.appended.set(ticket.id, later(plan.appended.get(ticket.id), receivedAt));
-        const isQuietly = isQuiet(planned.mail.automatic) || planned.mail.authorId != null;
+        const isQuietly = (isQuiet(planned.mail.automatic) && !one.wanted) || planned.mail.authorId != null;
         if (!isQuietly && !settings.isHistory) plan.reopening.add(ticket.id);
       }
       memory.remember(one.mail, ticket);
@@ -168,7 +171,8 @@ function planOne(
   nextNumber: number,
   now: Date,
 ): Decision {
-  const { mail } = claimed;
+  const { mail, wanted } = claimed;
+  const opensTickets = createTickets || wanted !== undefined;
   const own = { organizationId, addresses: memory.candidates.ownAddresses };
   const choice = chooseThread(mail.thread, memory.candidates);
   const found = choice.ticketId === null ? null : memory.ticket(choice.ticketId);
@@ -205,7 +209,7 @@ function planOne(
   }
   const tombstone = memory.tombstoneOf(mail, mailboxId, copyPolicy);
   if (tombstone !== null) return ignored('TICKET_DELETED', tombstone.explanation);
-  const unwanted = unwantedMachineMail(machine, found, organizationId);
+  const unwanted = wanted ? null : unwantedMachineMail(machine, found, organizationId);
   if (unwanted !== null) return ignored(unwanted.reason, unwanted.explanation, found?.id ?? null);
   const note = found && noteOfColleague(claimed, found, memory, machine);
   if (note !== null) return note;
@@ -213,9 +217,9 @@ function planOne(
   const at = mail.summary.receivedAt ?? now;
   const newest = found === null ? null : memory.lastFollowUpOf(found.id);
   const fate =
-    found === null || isQuiet(automatic) || isHistory
+    found === null || (isQuiet(automatic) && !wanted) || isHistory
       ? null
-      : fateOfReply(found, newest, { at, createTickets, reopenWithinDays });
+      : fateOfReply(found, newest, { at, createTickets: opensTickets, reopenWithinDays });
   const follows = fate !== null && 'followsUp' in fate ? fate.followsUp : null;
   const chosen = fate === null ? found : 'joins' in fate ? fate.joins : null;
   // Where copies get tickets of their own, a reply may still belong to one that has it from another mailbox.
@@ -224,7 +228,8 @@ function planOne(
   const namesake = memory.namesakeOf(mail);
   const twin = chosen === null && copyPolicy === 'LINKED' ? memory.twinOf(mail) : null;
   const explained = [
-    explainAutomatic(choice.explanation, machine, mail.bounce),
+    wanted ? choice.explanation : explainAutomatic(choice.explanation, machine, mail.bounce),
+    wanted && explainWanted(wanted, automatic),
     fate?.because,
     namesake && explainNamesake(namesake),
     twin && explainTwin(twin.ticket),
@@ -245,10 +250,11 @@ function planOne(
       ticket: chosen,
     };
   }
-  if (!createTickets) {
+  if (!opensTickets) {
     return ignored('TICKETS_OFF', 'Ignored: no reply, and this mailbox does not open tickets.');
   }
-  const routed = routeMail(factsOf(mail), routing, { isReply: follows !== null });
+  const keptBecause = wanted ? 'A_PERSON_ASKED' : follows === null ? null : 'A_REPLY';
+  const routed = routeMail(factsOf(mail), routing, { keptBecause });
   if (routed.ignoredBy !== null) return ignored('MAIL_RULE', routed.explanation);
   const ticket = { id: uuidv7(), number: nextNumber };
   return {
@@ -284,7 +290,7 @@ function noteOfColleague(
   const authorId = memory.notifiedSender(claimed.mail);
   if (authorId === null || isForgedSender(claimed.mail.headers)) return null;
   const sender = claimed.mail.thread.senderAddress;
-  if (kind === 'OUT_OF_OFFICE' || kind === 'AUTO_REPLY') {
+  if ((kind === 'OUT_OF_OFFICE' || kind === 'AUTO_REPLY') && !claimed.wanted) {
     const explanation = `Ignored: a robot of ${sender} answered a notification about ticket #${ticket.number}, recognised by ${evidence}.`;
     const fate = {
       outcome: 'IGNORED',

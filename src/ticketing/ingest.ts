@@ -134,8 +134,8 @@ export async function recordFailedMail(em: EntityManager, failed: FailedMail): P
 }
 
 /**
- * Tries a `FAILED` ledger row again with the mail as it is now; `attempts` counts it. A row that is no longer `FAILED`
- * (somebody else retried it) is left alone and counted as `known`. Call it inside `em.transactional`, and refresh the
+ * Tries a ledger row again that is `FAILED`, or ignored and wanted by a person, with the mail as it is now; `attempts`
+ * counts it. A row that is neither any more (somebody else retried it) is left alone and counted as `known`. Call it inside `em.transactional`, and refresh the
  * entity afterwards: the row is written past it. `read` is what `readMails` made of the mail before the transaction.
  */
 export async function ingestOneAgain(
@@ -153,7 +153,7 @@ export async function ingestOneAgain(
   const locked = await em.execute<{ id: string }[]>(
     `update inbound_message set attempts = attempts + 1, subject = ?, from_address = ?, internet_message_id = ?,
        received_at = ?
-     where organization_id = ? and id = ? and outcome = 'FAILED' returning id`,
+     where organization_id = ? and id = ? and (outcome = 'FAILED' or outcome = 'IGNORED' and is_wanted) returning id`,
     [subject, fromAddress, internetMessageId, receivedAt, organizationId, inboundMessageId],
   );
   if (locked.length === 0) return { ...nothing(), known: 1 };
@@ -172,8 +172,10 @@ export async function ingestOneAgain(
     );
   }
   const claimed: ClaimedMail = { inboundMessageId, mail: read.prepared };
-  // A failed mail has no ticket, unless its message went missing there.
-  const lostBy = await inboundMessage.ticket?.load();
+  const { isWanted, outcome, explanation } = inboundMessage;
+  if (isWanted) claimed.wanted = { before: outcome === 'IGNORED' ? explanation : null };
+  // A failed mail has no ticket, unless its message went missing there; one that was ignored may have been about one.
+  const lostBy = outcome === 'FAILED' ? await inboundMessage.ticket?.load() : null;
   if (lostBy) claimed.restoreTo = { id: lostBy.id, number: lostBy.number };
   return settle(em, organizationId, mailbox, [claimed], [], firstNumber, now, imported);
 }

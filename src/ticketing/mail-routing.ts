@@ -3,6 +3,7 @@ import { Group } from './group.entity.ts';
 import { MailRule } from './mail-rule.entity.ts';
 import {
   applyMailRules,
+  type KeptBecause,
   type MailRuleDecision,
   type Routing,
   type RuleResult,
@@ -25,11 +26,11 @@ export interface MailRouting<Rule extends MailRuleDecision = StoredMailRule> {
 export function routeMail<Rule extends MailRuleDecision>(
   facts: MailFacts,
   { rules, destination }: MailRouting<Rule>,
-  { isReply }: { isReply: boolean },
+  { keptBecause }: { keptBecause: KeptBecause | null },
 ): RuleResult<Rule> {
   const group = destination === null || destination.isArchived ? null : destination;
   const start: Routing = { group, priority: null, tags: [], assignee: null };
-  const result = applyMailRules(rules, facts, { start, mayIgnore: !isReply });
+  const result = applyMailRules(rules, facts, { start, keptBecause });
   if (!destination?.isArchived || result.ignoredBy !== null) return result;
   const note = `The group "${destination.name}" of this mailbox is archived and was passed over.`;
   return { ...result, explanation: [result.explanation, note].filter(Boolean).join(' ') };

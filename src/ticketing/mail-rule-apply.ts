@@ -50,6 +50,14 @@ export const MAIL_RULE_VERDICTS = [
 /** What a rule did about a mail. */
 export type MailRuleVerdict = (typeof MAIL_RULE_VERDICTS)[number];
 
+/** Why no rule ignores a mail: it continues a ticket, or a person wants it in one. */
+export type KeptBecause = 'A_REPLY' | 'A_PERSON_ASKED';
+
+const WHY_KEPT: Record<KeptBecause, string> = {
+  A_REPLY: 'a reply is never ignored by a rule',
+  A_PERSON_ASKED: 'a person asked for it',
+};
+
 /** What one rule said about a mail. */
 export interface RuleStep<Rule extends MailRuleDecision> {
   rule: Rule;
@@ -70,13 +78,13 @@ export interface RuleResult<Rule extends MailRuleDecision> {
 
 /**
  * Asks the rules in their order, until one that matches stops or ignores. Of single values the last rule wins, over
- * `start` as well; tags accumulate. Broken rules do nothing, and say so when they match. Without `mayIgnore` the mail is a
- * reply, which no rule ignores.
+ * `start` as well; tags accumulate. Broken rules do nothing, and say so when they match. With `keptBecause` no rule ignores
+ * the mail.
  */
 export function applyMailRules<Rule extends MailRuleDecision>(
   rules: readonly Rule[],
   facts: MailFacts,
-  { start, mayIgnore }: { start: Routing; mayIgnore: boolean },
+  { start, keptBecause }: { start: Routing; keptBecause: KeptBecause | null },
 ): RuleResult<Rule> {
   const reading = new MailReading(facts);
   const steps: RuleStep<Rule>[] = [];
@@ -89,14 +97,14 @@ export function applyMailRules<Rule extends MailRuleDecision>(
       continue;
     }
     const holds = rule.conditions.map((condition) => reading.holds(condition));
-    const verdict = verdictOf(rule, holds, mayIgnore);
+    const verdict = verdictOf(rule, holds, keptBecause === null);
     steps.push({ rule, verdict, holds });
     if (verdict === 'NOT_MATCHED' || verdict === 'BROKEN') continue;
     if (verdict === 'APPLIED' && rule.ignore) ignoredBy = rule;
     else routing = routed(routing, rule);
     isOver = rule.stop || ignoredBy !== null;
   }
-  return { ignoredBy, routing, steps, explanation: explain(steps, ignoredBy) };
+  return { ignoredBy, routing, steps, explanation: explain(steps, ignoredBy, keptBecause ?? 'A_REPLY') };
 }
 
 function verdictOf(rule: MailRuleDecision, holds: readonly boolean[], mayIgnore: boolean): MailRuleVerdict {
@@ -119,6 +127,7 @@ function routed(before: Routing, { group, priority, tags, assignee }: MailRuleDe
 function explain<Rule extends MailRuleDecision>(
   steps: readonly RuleStep<Rule>[],
   ignoredBy: Rule | null,
+  keptBecause: KeptBecause,
 ): string {
   const named = (verdict: MailRuleVerdict) =>
     steps.filter((step) => step.verdict === verdict).map(({ rule }) => rule.name);
@@ -126,7 +135,7 @@ function explain<Rule extends MailRuleDecision>(
   const sentences = [
     ignoredBy !== null && `Ignored by the mail rule "${ignoredBy.name}".`,
     ignoredBy === null && applied.length > 0 && `By the mail ${rules(applied)}.`,
-    kept.length > 0 && `The mail ${rules(kept)} would ignore it, but a reply is never ignored by a rule.`,
+    kept.length > 0 && `The mail ${rules(kept)} would ignore it, but ${WHY_KEPT[keptBecause]}.`,
     broken.length > 0 &&
       `Passed over: the mail ${rules(broken)}, because of an archived group or a disabled user.`,
   ];

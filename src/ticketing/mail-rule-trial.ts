@@ -90,7 +90,14 @@ export async function testMailRules(
       : await ledgerMail(em, inboundMessageId, dependencies);
   const { rules, destination } = await loadMailRouting(em, mailbox?.groupId);
   const tried = draft == null ? rules : await withDraft(em, rules, draft);
-  return { ...routeMail<TriedRule>(facts, { rules: tried, destination }, { isReply: isFollowUp }), wasReply };
+  return {
+    ...routeMail<TriedRule>(
+      facts,
+      { rules: tried, destination },
+      { keptBecause: isFollowUp ? 'A_REPLY' : null },
+    ),
+    wasReply,
+  };
 }
 
 async function sampleMail(em: EntityManager, given: MailSample): Promise<TrialMail> {

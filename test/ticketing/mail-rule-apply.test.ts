@@ -38,7 +38,7 @@ const rule = (name: string, parts: Partial<MailRuleDecision> = {}): MailRuleDeci
 const target = (id: string) => ({ id, name: id });
 const START: Routing = { group: target('of the mailbox'), priority: null, tags: [], assignee: null };
 const apply = (rules: MailRuleDecision[], mayIgnore = true) =>
-  applyMailRules(rules, FACTS, { start: START, mayIgnore });
+  applyMailRules(rules, FACTS, { start: START, keptBecause: mayIgnore ? null : 'A_REPLY' });
 const verdicts = (rules: MailRuleDecision[]) => apply(rules).steps.map(({ verdict }) => verdict);
 
 describe('rules', () => {
