@@ -172,6 +172,20 @@ test('listing reads every page once, whatever the links say', async () => {
   expect(asked).toHaveLength(2);
 });
 
+test('the list of a tenant with more than a thousand mailboxes is read to its end', async () => {
+  const pages = Array.from({ length: 15 }, (_page, page): [number, object] => [
+    200,
+    {
+      value: Array.from({ length: 100 }, (_item, item) => subscription(`${page}-${item}`)),
+      ...(page < 14
+        ? { '@odata.nextLink': `https://graph.microsoft.com/v1.0/subscriptions?$skiptoken=${page}` }
+        : {}),
+    },
+  ]);
+  const { push } = await startGraph(...pages);
+  expect(await push.list({ ...MAILBOX, kind: 'TENANT' }, signal)).toHaveLength(1_500);
+});
+
 test('an answer in an unknown form is an error of its own', async () => {
   const { push } = await startGraph([201, { id: 7 }], [200, {}]);
   await expect(push.create(MAILBOX, WANTED, signal)).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });

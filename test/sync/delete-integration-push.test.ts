@@ -39,6 +39,25 @@ test('deleting an integration ends its subscriptions at Microsoft and here', asy
   });
 });
 
+test('disconnecting an account ends its subscriptions at Microsoft, while there are tokens to do it with, and here', async () => {
+  const { address, mailboxId } = await connected();
+  await statusBecomes(stage.desk, mailboxId, 'push stands', ({ delivery }) => delivery === 'PUSH');
+  const [before] = await sql<{ id: string }>(
+    'select graph_subscription_id as id from push_subscription where replaced_at is null',
+  );
+  expect(await subscriptionsAtMicrosoft(stage.app)).toEqual([before?.id]);
+  const accountId = (await stage.mailboxes()).find(({ emailAddress }) => emailAddress === address)?.account
+    .id;
+  await stage.desk.request(
+    'mutation ($id: ID!) { disconnectAccount(input: { accountId: $id }) { __typename } }',
+    { id: accountId },
+  );
+  expect(await subscriptionsAtMicrosoft(stage.app)).toEqual([]);
+  await eventually('no subscription is current here', async () => {
+    return (await sql('select from push_subscription where replaced_at is null')).length === 0;
+  });
+});
+
 test('a file that was not fetched before the integration was deleted says so', async () => {
   const { address, mailboxId, integrationId } = await connected();
   await deliver(stage.app.emulator.url, {
