@@ -21,7 +21,7 @@ export const InboundOutcomeEnum = enumType(
   },
 );
 
-const InboundReasonEnum = enumType('InboundReason', 'Why a message became what it became.', {
+export const InboundReasonEnum = enumType('InboundReason', 'Why a message became what it became.', {
   NEW_CONVERSATION: 'It belongs to nothing that is known.',
   REFERENCES: 'Its In-Reply-To or References header names a message of the ticket.',
   TICKET_TOKEN: 'Its subject names the ticket, and its sender takes part in it.',

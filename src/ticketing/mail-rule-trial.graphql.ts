@@ -2,7 +2,7 @@ import { User } from '../access/user.entity.ts';
 import { builder, enumType } from '../graphql/builder.ts';
 import { decodeId } from '../graphql/global-id.ts';
 import { Group } from './group.entity.ts';
-import { InboundOutcomeEnum } from './inbound-messages.graphql.ts';
+import { InboundOutcomeEnum, InboundReasonEnum } from './inbound-messages.graphql.ts';
 import { MailRule } from './mail-rule.entity.ts';
 import type { Routing, RuleStep } from './mail-rule-apply.ts';
 import type { MailRuleCondition } from './mail-rule-match.ts';
@@ -97,8 +97,22 @@ const MailRuleTestType = builder.objectRef<MailRuleTestResult>('MailRuleTest').i
   fields: (t) => ({
     outcome: t.field({
       type: InboundOutcomeEnum,
-      description: 'TICKET_CREATED, or IGNORED when a rule ignores it.',
+      description:
+        'What the rules alone make of it: TICKET_CREATED, or IGNORED when a rule ignores it. What became of a message of the ledger is `actualOutcome`.',
       resolve: ({ ignoredBy }) => (ignoredBy === null ? 'TICKET_CREATED' : 'IGNORED'),
+    }),
+    actualOutcome: t.field({
+      type: InboundOutcomeEnum,
+      nullable: true,
+      description:
+        'What became of the message of the ledger. Copies, mail of machines, replies, and mail to a mailbox that opens no tickets are decided about before any rule is asked. Null for a sample.',
+      resolve: ({ actual }) => actual?.outcome ?? null,
+    }),
+    actualReason: t.field({
+      type: InboundReasonEnum,
+      nullable: true,
+      description: 'Why that became of it; `MAIL_RULE`: a rule. Null for a sample.',
+      resolve: ({ actual }) => actual?.reason ?? null,
     }),
     routing: t.field({
       type: RoutingType,

@@ -56,13 +56,18 @@ export type TriedRule = MailRuleDecision & { id: string | null };
 export interface MailRuleTestResult extends RuleResult<TriedRule> {
   /** Whether the message was a reply, which rules are not asked about; they were asked as if it were none. */
   wasReply: boolean;
+  /** What became of the message of the ledger, of which rules may never have been asked; null for a sample. */
+  actual: ActualOutcome | null;
 }
+
+/** What the ledger says of a message. */
+export type ActualOutcome = Pick<InboundMessage, 'outcome' | 'reason'>;
 
 /** A mail that rules are tried with. */
 interface TrialMail {
   facts: MailFacts;
   mailbox: Mailbox | null;
-  wasReply: boolean;
+  actual: ActualOutcome | null;
   /** Whether it opened a ticket that goes on from a closed one: no rule ignores those. */
   isFollowUp: boolean;
 }
@@ -84,7 +89,7 @@ export async function testMailRules(
       'Give either "inboundMessageId" or "sample".',
     );
   }
-  const { facts, mailbox, wasReply, isFollowUp } =
+  const { facts, mailbox, actual, isFollowUp } =
     inboundMessageId == null
       ? await sampleMail(em, given ?? {})
       : await ledgerMail(em, inboundMessageId, dependencies);
@@ -96,7 +101,8 @@ export async function testMailRules(
       { rules: tried, destination },
       { keptBecause: isFollowUp ? 'A_REPLY' : null },
     ),
-    wasReply,
+    wasReply: actual?.outcome === 'REPLY_ADDED',
+    actual,
   };
 }
 
@@ -113,7 +119,7 @@ async function sampleMail(em: EntityManager, given: MailSample): Promise<TrialMa
       hasAttachments: read.hasAttachments ?? false,
     },
     mailbox: read.mailboxId == null ? null : await getMailbox(em, read.mailboxId),
-    wasReply: false,
+    actual: null,
     isFollowUp: false,
   };
 }
@@ -134,7 +140,7 @@ async function ledgerMail(
   return {
     facts: factsOf(read.prepared),
     mailbox,
-    wasReply: row.outcome === 'REPLY_ADDED',
+    actual: { outcome: row.outcome, reason: row.reason },
     isFollowUp: row.reason === 'FOLLOW_UP',
   };
 }
