@@ -34,6 +34,8 @@ import { ObjectMissingError } from '../platform/object-storage.ts';
 import type { SendingCode } from './error-codes.ts';
 
 const NEVER = new Date(0);
+/** The remedy is the same for each part of a template. */
+const ANY_PART = 'TEXT';
 
 /** What Microsoft says of mail that is sent; the rest of its codes is about the mailbox as a whole. */
 export const SENDING_GRAPH_CODES = [
@@ -75,7 +77,7 @@ export const SENDING_REMEDIES: Readonly<Record<SendingCode, string>> = {
   ATTACHMENT_NOT_STORED: new FileNotStoredError('').remedy,
   IDEMPOTENCY_KEY_REUSED: new IdempotencyKeyReusedError().remedy,
   NO_RECIPIENT: new NoRecipientError([]).remedy,
-  TEMPLATE_INVALID: new TemplateError('TEXT', '', null).remedy,
+  TEMPLATE_INVALID: new TemplateError(ANY_PART, '', null).remedy,
   TOO_MANY_RECIPIENTS: new TooManyRecipientsError(0, 0).remedy,
   TOO_MANY_UPLOADS: new TooManyUploadsError('user').remedy,
   UPLOAD_INCOMPLETE: new UploadIncompleteError('').remedy,
