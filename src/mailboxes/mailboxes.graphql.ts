@@ -153,7 +153,8 @@ const IncomingSettingsType = builder.objectRef<Mailbox>('IncomingSettings').impl
     receiveFrom: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'Mail received before this instant is left alone: when incoming mail was last enabled.',
+      description:
+        'Mail received before this instant is left alone, also when somebody moves it into the watched folder later: when incoming mail was last enabled. `importExistingMail` takes it in.',
       resolve: ({ receiveFrom }) => receiveFrom ?? null,
     }),
   }),
