@@ -5,10 +5,10 @@ import { DEFAULT_BUDGET, type RetryBudget } from './graph-retry.ts';
 import type { IncomingMail } from './mail.ts';
 import { mailboxPath } from './mail-folders.ts';
 
-/** What people see in the folder for a moment. Of the past as well: a mail of that name may still be listed. */
+/** What people see in the folder, for a second or for minutes. Of the past as well: a mail of that name may still be listed. */
 export const PROBE_SUBJECT = 'Deskgraph checks whether new mail is announced';
 const TEXT =
-  'Deskgraph made this draft to see whether Microsoft 365 announces what is new in this folder, and removes it at once. Should you read this, you may delete it.';
+  'Deskgraph made this draft to see whether Microsoft 365 announces what is new in this folder, and removes it within minutes. Should you read this, you may delete it.';
 /** By which our drafts are told from everybody else's, even by a process that knows nothing of them. The id is our own. */
 const MARK = { id: 'String {8f2d4a52-6c0e-4f3b-9a57-2b1d6f0c7e91} Name DeskgraphPushProbe', value: 'draft' };
 /** One process at a time leaves one draft behind, and each begins by removing it. */

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import type { ClaimedNotification } from '../sync/push-intake.ts';
 import { LIFECYCLE_EVENTS } from '../sync/push-notifications.ts';
 
-/** More items of one request are not looked at: a delta query finds what they were about. */
+/**
+ * More items of one request are not looked at, and count as malformed: what they were about waits for the next poll. A body
+ * of the allowed size has no room for half as many of Microsoft's.
+ */
 export const MOST_ITEMS = 5_000;
 
 /** Microsoft's ids are GUIDs; whatever they become, they are no longer than this and hold no space or control character. */

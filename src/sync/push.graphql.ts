@@ -43,7 +43,7 @@ const PushProbeStateEnum = enumType('PushProbeState', 'How far a probe of push h
 builder.objectType(PushProbe, {
   name: 'PushProbe',
   description:
-    'A test of push, end to end: a draft that is put into the watched folder, that Microsoft announces as it announces mail, and that is removed for good at once. Nobody is disturbed by it.',
+    'A test of push, end to end: a draft that is put into the watched folder, that Microsoft announces as it announces mail, and that is removed for good as soon as it is announced, or after four minutes. Nobody is notified of it.',
   authScopes: { permission: 'mailbox:read' },
   fields: (t) => ({
     state: t.expose('state', { type: PushProbeStateEnum, description: 'How far it has come.' }),
@@ -137,7 +137,7 @@ function deliveryNow(status: SyncStatus, { pushEnvironment, clock }: Services): 
 
 mutation('probePush', {
   description:
-    'Makes Microsoft announce something now: a draft in the watched folder that disturbs nobody and is removed at once. Gives back the probe, which goes on in the background: follow it in `syncStatus { pushSubscription { lastProbe } }`, live with `syncStatusChanged`. Asked for again while one is under way, it gives back that one.',
+    'Makes Microsoft announce something now: a draft in the watched folder that nobody is notified of, and that is removed as soon as it is announced, or after four minutes. Gives back the probe, which goes on in the background: follow it in `syncStatus { pushSubscription { lastProbe } }`, live with `syncStatusChanged`. Asked for again while one is under way, it gives back that one.',
   permission: 'sync:run',
   input: (t) => ({ mailboxId: t.id({ required: true, description: 'Which mailbox.' }) }),
   payload: { pushProbe: { type: PushProbe, description: 'The probe.' } },

@@ -21,12 +21,13 @@ errorType(InboundMessageNotFailedError, 'The message has not failed.');
 errorType(TicketNotOpenedError, 'The message was ignored for a reason that nobody can overrule.');
 
 const SyncTriggerEnum = enumType('SyncTrigger', 'What made a sync run happen.', {
-  PUSH: 'Microsoft announced new mail.',
+  PUSH: 'Microsoft announced new mail, now or some seconds ago: mail that is announced and not shown yet is looked for again.',
   POLL: 'The polling interval had passed.',
   MANUAL: 'A person asked for it, by `runSyncNow` or by a change of the settings.',
   IMPORT:
     'An import of the mail that was already there has ended: see `importExistingMail`. Its figures are those of the whole import.',
-  RECOVERY: 'An earlier run was cut off, the watched folder was changed, or the account signed in again.',
+  RECOVERY:
+    'A gap is closed: an earlier run was cut off, the server started or its database came back, a subscription for notifications was made, Microsoft ended one or told that it had not announced everything, a reconciliation met mail that is unknown here, the watched folder was changed, or the account can be used again.',
 });
 
 const SyncRunStateEnum = enumType('SyncRunState', 'Where a sync run stands.', {

@@ -11,8 +11,10 @@ import { rows, runsOf } from './harness.ts';
 import { collectTickets, pushedMailbox, TICKET_CREATED, told } from './push-fleet.ts';
 
 const ADMIN_KEY = 'dg_outside-admin-key-0123456789abcdefghi';
-/** Far from the hour after which the folder is polled; how fast it really is, `npm run bench` measures. */
+/** For one of them: far from the hour after which the folder is polled. */
 const DEADLINE_MILLISECONDS = 10_000;
+/** What is promised, for the usual one: a machine that is busy with other tests makes single ones slow. */
+const MOST_MEDIAN_MILLISECONDS = 1_000;
 
 let db: TestDatabase;
 let emulator: EmulatorProcess;
@@ -41,7 +43,7 @@ afterAll(async () => {
   await db?.[Symbol.asyncDispose]();
 });
 
-test('an emulator and a server, each a process of its own: a delivered mail is a ticketCreated event at a WebSocket client, although the folder is polled once an hour', async () => {
+test('an emulator and a server, each a process of its own: a delivered mail is a ticketCreated event at a WebSocket client in under a second, although the folder is polled once an hour', async () => {
   const { mailboxId, address } = await pushedMailbox(db, desk, { intervalMinutes: 'MINUTES_60' });
   const [stream = []] = await collectTickets(desk, [
     subscribeOverSocket(server.url, desk.apiKey, TICKET_CREATED),
@@ -59,6 +61,7 @@ test('an emulator and a server, each a process of its own: a delivered mail is a
   expect(new Set(runs.map(({ trigger }) => trigger))).toEqual(new Set(['PUSH']));
   const milliseconds = elapsed.map(Math.round).sort((a, b) => a - b);
   process.stdout.write(`delivered → ticketCreated, ms: ${milliseconds.join(' ')}\n`);
+  expect(milliseconds[Math.floor(milliseconds.length / 2)]).toBeLessThan(MOST_MEDIAN_MILLISECONDS);
 
   const status = await statusOf(desk, mailboxId);
   expect(status).toMatchObject({

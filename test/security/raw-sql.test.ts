@@ -59,6 +59,7 @@ const ACROSS: Readonly<Record<string, string>> = {
   'realtime/event-log.ts select pg_snapshot_xmin': 'no row',
   'realtime/event-log.ts select pid': 'connections of the server, no row of ours',
   'server/health.ts select 1': 'no row',
+  'sync/push-metrics.ts select state, count(*)': 'figures of the server, which say nothing of whose they are',
   'sync/push-notifications.ts select from push_subscription where id in':
     'locks rows that were found by their secret',
   'sync/push-notifications.ts update push_subscription set':
