@@ -114,6 +114,8 @@ export type PushEvent =
   | { kind: 'RENEWED'; expiresAt: Date }
   /** A creation or a renewal was refused, or could not be asked for. */
   | { kind: 'FAILED'; problem: Problem; isTransient: boolean; retryAfterMilliseconds: number | null }
+  /** Microsoft asked us to slow down: nothing is wrong with the subscription. */
+  | { kind: 'THROTTLED'; problem: Problem; milliseconds: number }
   /** Microsoft does not know it any more. */
   | { kind: 'GONE' };
 
@@ -146,19 +148,29 @@ export function afterPushEvent(
       };
     case 'GONE':
       return { state: 'REMOVED', nextStepAt: now };
+    case 'THROTTLED':
+      return {
+        // What was being made is not there yet, and `problem` says why; a renewal has time.
+        ...(current.state === 'ACTIVE'
+          ? {}
+          : { state: 'FAILED' as const, problem: sinceThen(event.problem) }),
+        nextStepAt: new Date(now.getTime() + event.milliseconds),
+      };
     case 'FAILED': {
       const failures = current.failures + 1;
-      const since =
-        current.problem?.code === event.problem.code ? current.problem.since : event.problem.since;
       const wait = Math.max(failureDelay(event, failures), event.retryAfterMilliseconds ?? 0);
       return {
         // A renewal that fails ends nothing: until it expires it works.
         ...(current.state === 'ACTIVE' ? {} : { state: 'FAILED' as const }),
         failures,
-        problem: { ...event.problem, since },
+        problem: sinceThen(event.problem),
         nextStepAt: new Date(now.getTime() + wait),
       };
     }
+  }
+
+  function sinceThen(problem: Problem): Problem {
+    return current.problem?.code === problem.code ? { ...problem, since: current.problem.since } : problem;
   }
 }
 

@@ -3,6 +3,7 @@ import { enqueue, type JobContext } from '../jobs/define-job.ts';
 import { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import { accessOf } from '../mailboxes/mailboxes.ts';
 import { GraphError } from '../microsoft365/graph-error.ts';
+import { isThrottling, postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { PushApi } from '../microsoft365/push.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, type EntityManager, forkFor } from '../platform/database.ts';
@@ -184,9 +185,12 @@ async function outcomeOf(deps: PushDependencies, ask: () => Promise<PushEvent>):
     if (!(error instanceof GraphError)) throw error;
     if (error.code === 'SUBSCRIPTION_NOT_FOUND') return { kind: 'GONE' };
     const { isTransient, retryAfterMilliseconds } = error;
+    const problem = error.toProblem(deps.clock.now());
+    const pause = isThrottling(error) ? postponementOf(error) : null;
+    if (pause !== null) return { kind: 'THROTTLED', problem, milliseconds: pause };
     return {
       kind: 'FAILED',
-      problem: error.toProblem(deps.clock.now()),
+      problem,
       isTransient,
       retryAfterMilliseconds,
     };

@@ -257,10 +257,26 @@ describe('events', () => {
     ['a refusal', failed('PUSH_REFUSED'), 0, 15 * MINUTE],
     ['a refusal, for long', failed('PUSH_REFUSED'), 40, 6 * HOUR],
     ['a Graph that is away', failed('GRAPH_UNAVAILABLE', true), 0, 30_000],
-    ['a Graph that says when', failed('THROTTLED', true, 20 * MINUTE), 0, 20 * MINUTE],
+    ['a Graph that says when', failed('GRAPH_UNAVAILABLE', true, 20 * MINUTE), 0, 20 * MINUTE],
   ])('%s is asked again later', (_name, event, failures, wait) => {
     const change = afterPushEvent(row({ state: 'CREATING', failures }), event, now, 0);
     expect(change).toMatchObject({ state: 'FAILED', failures: failures + 1, nextStepAt: at(wait) });
+  });
+
+  test('throttling is no failure: a creation waits for as long as it was told, with the reason, and a renewal without a word', () => {
+    const throttled: PushEvent = {
+      kind: 'THROTTLED',
+      problem: { ...problem, code: 'THROTTLED' },
+      milliseconds: 20 * MINUTE,
+    };
+    const creation = afterPushEvent(row({ state: 'CREATING', failures: 3 }), throttled, now, 0);
+    expect(creation).toMatchObject({
+      state: 'FAILED',
+      problem: { code: 'THROTTLED' },
+      nextStepAt: at(20 * MINUTE),
+    });
+    expect(creation).not.toHaveProperty('failures');
+    expect(afterPushEvent(ACTIVE, throttled, now, 0)).toEqual({ nextStepAt: at(20 * MINUTE) });
   });
 
   test('the same problem keeps the moment when it began', () => {
