@@ -84,6 +84,12 @@ export function mayAskForToken(state: AccountState, now: Date): boolean {
   return status !== 'NEEDS_SIGN_IN' || (problem !== null && mayPassByItself(problem.code));
 }
 
+/** Until when the sign-in service wants to be left alone; null when it did not say so. It may be over. */
+export function loginQuietUntil({ status, problem }: AccountState): Date | null {
+  const isAsked = status === 'UNREACHABLE' && problem?.code === 'LOGIN_UNAVAILABLE';
+  return isAsked && problem.retryAt !== undefined ? new Date(problem.retryAt) : null;
+}
+
 /**
  * When to try again an account whose fresh token Graph refused: Entra has nothing against it, so its sign-in may be as good
  * as ever and Graph be mistaken. After a quarter of an hour at first, then after as long as it has lasted, once a day in

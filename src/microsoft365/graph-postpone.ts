@@ -28,9 +28,14 @@ const ACCOUNT_CODES: ReadonlySet<GraphErrorCode> = new Set<GraphErrorCode>([
   'CREDENTIAL_REFUSED',
 ]);
 
-/** Whether Microsoft asked us to slow down, or we did so ourselves: no failure of anything. */
+/** Whether Microsoft asked us to slow down, Graph or the sign-in service, or we did so ourselves: no failure of anything. */
 export function isThrottling(error: unknown): boolean {
-  return error instanceof GraphError && error.code === 'THROTTLED';
+  if (!(error instanceof GraphError)) return false;
+  return error.code === 'THROTTLED' || (error.code === 'LOGIN_UNAVAILABLE' && isTold(error));
+}
+
+function isTold({ retryAfterMilliseconds }: GraphError): boolean {
+  return retryAfterMilliseconds !== null;
 }
 
 /**
@@ -40,8 +45,8 @@ export function isThrottling(error: unknown): boolean {
 export function postponementOf(error: unknown): number | null {
   if (!(error instanceof GraphError)) return null;
   if (ACCOUNT_CODES.has(error.code)) return ACCOUNT_MILLISECONDS;
-  if (error.code === 'LOGIN_UNAVAILABLE') return LOGIN_MILLISECONDS;
-  if (error.code !== 'THROTTLED') return null;
+  if (error.code === 'LOGIN_UNAVAILABLE' && !isTold(error)) return LOGIN_MILLISECONDS;
+  if (error.code !== 'THROTTLED' && error.code !== 'LOGIN_UNAVAILABLE') return null;
   const told = error.retryAfterMilliseconds ?? THROTTLED_MILLISECONDS;
   return Math.max(Math.min(told, LONGEST_MILLISECONDS), SHORTEST_MILLISECONDS) + MARGIN_MILLISECONDS;
 }

@@ -7,7 +7,7 @@ import type { AccessToken, AccessTokens, AccountReference } from './access-token
 import { Account, type AccountKind, type AccountStatus } from './account.entity.ts';
 import { ACCOUNT_REFUSALS, mayPassByItself, TENANT_REMEDIES } from './account-refusals.ts';
 import { setAccountStatus, stateOf } from './account-status.ts';
-import { mayAskForToken, needsPerson, retryAfterRefusal } from './account-status-plan.ts';
+import { loginQuietUntil, mayAskForToken, needsPerson, retryAfterRefusal } from './account-status-plan.ts';
 import { isNotInTenant, notInTenantProblem, takeRoles } from './application-account.ts';
 import type { EndpointOverrides } from './endpoints.ts';
 import { refreshRefusal } from './entra-error.ts';
@@ -184,7 +184,8 @@ async function visitAccount(
       const registration = openRegistration(secretBox, integration);
       // Never by its domain, which may belong to another tenant by now.
       const tenantId = account.kind === 'TENANT' ? account.microsoftTenantId : registration.tenantId;
-      const msal = createMsal({ ...registration, tenantId }, deps.overrides);
+      const quietUntil = isForced ? null : loginQuietUntil(stateOf(account));
+      const msal = createMsal({ ...registration, tenantId }, deps.overrides, quietUntil);
       const info = await openTokenCache(secretBox, account, msal);
       try {
         if (info === null && account.kind === 'USER') {
@@ -203,7 +204,7 @@ async function visitAccount(
         else if (!result.fromCache) await setAccountStatus(em, account, 'ACTIVE', null);
         return { token: toToken(result, integration, account, clock) };
       } catch (error) {
-        const { outcome, microsoftCode, correlationId } = readMsalFailure(error);
+        const { outcome, microsoftCode, correlationId, throttledUntil } = readMsalFailure(error);
         const mayDoWithFewer = outcome === 'CONSENT_REQUIRED' && account.kind === 'USER';
         fewerChoices ??= fewerPermissions(granted);
         const fewer = mayDoWithFewer ? fewerChoices.shift() : undefined;
@@ -226,19 +227,32 @@ async function visitAccount(
           { organizationId, accountId, integrationId: id, status, microsoftCode, correlationId },
           'no access token for an account',
         );
+        if (throttledUntil) return await refuse(status, throttled(throttledUntil, error), throttledUntil);
         const details = { microsoftCode, requestId: correlationId, cause: error };
         return await refuse(status, failure(account.kind, code, details));
       }
     }
 
-    async function refuse(status: Account['status'], error: GraphError): Promise<Visit> {
+    /** Leaves the time for everybody who asks for the account's token, in whatever process. */
+    async function refuse(
+      status: Account['status'],
+      error: GraphError,
+      retryAt: Date | null = null,
+    ): Promise<Visit> {
       if (!account) return { error };
       const isUnknown = account.kind === 'TENANT' && isNotInTenant(error.microsoftCode);
       const problem = isUnknown
         ? notInTenantProblem(error.microsoftCode, error.requestId, clock.now())
         : error.toProblem(clock.now());
-      await setAccountStatus(em, account, status, problem);
+      const told = retryAt ? { ...problem, retryAt: retryAt.toISOString() } : problem;
+      await setAccountStatus(em, account, status, told);
       return { error };
+    }
+
+    function throttled(until: Date, cause: unknown): GraphError {
+      const message = 'The sign-in service of Microsoft asked us to slow down.';
+      const retryAfterMilliseconds = Math.max(until.getTime() - clock.now().getTime(), 0);
+      return new GraphError('LOGIN_UNAVAILABLE', message, { retryAfterMilliseconds, cause });
     }
   });
 }

@@ -141,6 +141,7 @@ describe('what does not count as an attempt', () => {
     ['an account that must sign in', error('SIGN_IN_REQUIRED'), 300_000],
     ['one whose sign-in was revoked', error('TOKEN_REVOKED'), 300_000],
     ['a sign-in service that is away', error('LOGIN_UNAVAILABLE'), 15_000],
+    ['one that says when to come back', error('LOGIN_UNAVAILABLE', 90_000), 90_050],
     ['but a fault of Graph does', error('GRAPH_UNAVAILABLE', 7_000), null],
     ['and one of ours', new Error('no'), null],
   ])('%s', (_name, thrown, milliseconds) => {

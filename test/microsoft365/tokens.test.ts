@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../../src/microsoft365/create-microsoft365.ts';
+import { isThrottling, postponementOf } from '../../src/microsoft365/graph-postpone.ts';
 import { Integration } from '../../src/microsoft365/integration.entity.ts';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
-import { HOUR } from '../../src/platform/clock.ts';
+import { HOUR, systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { eventually } from '../support/wait.ts';
 import { type Stage, startStage } from './harness.ts';
@@ -246,6 +247,34 @@ describe('does not ask for a person', () => {
     expect(await accountOf(access)).toMatchObject({ status: 'ACTIVE', problem: null });
     expect(await statusEvents(access)).toBe(events + 2);
   });
+});
+
+test('the sign-in service that asks for a pause is left alone until it is over, by every process, and that is no failure', async () => {
+  const access = await mailboxInNeedOfRefresh();
+  await stage.control('POST', '/faults', {
+    status: 429,
+    retryAfterSeconds: 3,
+    pathPattern: '/oauth2/v2.0/token',
+    count: 1,
+  });
+  const startedAt = performance.now();
+  const refusal = await read(stage.microsoft365, access).catch((error: unknown) => error);
+  expect(refusal).toMatchObject({ code: 'LOGIN_UNAVAILABLE', message: expect.stringMatching(/slow down/) });
+  expect(isThrottling(refusal)).toBe(true);
+  expect(postponementOf(refusal)).toBeGreaterThan(2_000);
+  const { status, problem } = await accountOf(access);
+  expect(status).toBe('UNREACHABLE');
+  const waits = Date.parse(problem?.retryAt ?? '') - systemClock.now().getTime();
+  expect(waits).toBeLessThanOrEqual(3_000);
+  // The fault is gone: whoever asked would get a token.
+  for (const microsoft365 of [stage.microsoft365, stage.anotherProcess()]) {
+    if (performance.now() - startedAt > 2_000) break;
+    await expect(read(microsoft365, access)).rejects.toMatchObject({ code: 'LOGIN_UNAVAILABLE' });
+  }
+  expect((await accountOf(access)).problem?.retryAt).toBe(problem?.retryAt);
+  await eventually('the pause is over', () => performance.now() - startedAt > 3_200);
+  await read(stage.microsoft365, access);
+  expect(await accountOf(access)).toMatchObject({ status: 'ACTIVE', problem: null });
 });
 
 test('an account of another organization has no token to give, from the database or from memory', async () => {
