@@ -12,6 +12,7 @@ import { GraphBudget } from './2026-11-21-graph-budget.ts';
 import { Groups } from './2026-11-21-groups.ts';
 import { IdentityDiscovery } from './2026-11-21-identity-discovery.ts';
 import { KeptMailboxes } from './2026-11-21-kept-mailboxes.ts';
+import { LedgerIndexes } from './2026-11-21-ledger-indexes.ts';
 import { MachineMail } from './2026-11-21-machine-mail.ts';
 import { MailImports } from './2026-11-21-mail-imports.ts';
 import { MailRules } from './2026-11-21-mail-rules.ts';
@@ -74,4 +75,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-announced-mail', class: AnnouncedMail },
   { name: '2026-11-21-meetings', class: Meetings },
   { name: '2026-11-21-wanted-mail', class: WantedMail },
+  { name: '2026-11-21-ledger-indexes', class: LedgerIndexes },
 ];

@@ -146,7 +146,16 @@ const InboundMessageFilterInput = builder.inputType('InboundMessageFilter', {
       type: [ArchiveStateEnum],
       description: 'Copied or not: `FAILED` lists what could not be copied, each with its problem.',
     }),
+    reason: t.field({ type: [InboundReasonEnum], description: 'For one of these reasons.' }),
+    ticketId: t.id({ description: 'Of this ticket, or copies of its mail.' }),
+    fromAddress: t.string({ description: 'From this address, in upper or lower case.' }),
     internetMessageId: t.string({ description: 'With this Message-ID, angle brackets included.' }),
+    receivedFrom: t.field({
+      type: 'DateTime',
+      description:
+        'Received by Exchange at this time or later. With `receivedFrom` or `receivedUntil` the list is in the order of receipt.',
+    }),
+    receivedUntil: t.field({ type: 'DateTime', description: 'Received by Exchange before this time.' }),
   }),
 });
 
@@ -154,7 +163,8 @@ builder.queryField('inboundMessages', (t) =>
   t.connection(
     {
       type: InboundMessage,
-      description: 'The ledger: every message that was seen in a mailbox, the newest first.',
+      description:
+        'The ledger: every message that was seen in a mailbox, the last seen first; with a time of receipt in the filter, the last received.',
       authScopes: { permission: 'inbound-message:read' },
       args: { filter: t.arg({ type: InboundMessageFilterInput, description: 'Only these.' }) },
       resolve: (_root, { filter, ...page }, { em }) =>
@@ -165,5 +175,9 @@ builder.queryField('inboundMessages', (t) =>
 );
 
 function inboundMessageFilter(input: typeof InboundMessageFilterInput.$inferInput): InboundMessageFilter {
-  return { ...input, mailboxId: input.mailboxId ? decodeId('Mailbox', input.mailboxId) : null };
+  return {
+    ...input,
+    mailboxId: input.mailboxId ? decodeId('Mailbox', input.mailboxId) : null,
+    ticketId: input.ticketId ? decodeId('Ticket', input.ticketId) : null,
+  };
 }
