@@ -126,6 +126,18 @@ test('one that is not even a mail stops no page', async () => {
   expect(read.get(good)).toHaveProperty('prepared');
 });
 
+test('a mail that cannot be read in a thread is kept as its beginning, and counts as shortened, its files unknown', async () => {
+  // What no thread takes: nothing that Microsoft sends.
+  const odd = { ...mailOf(text('x'.repeat(9_000))), odd: () => undefined };
+  const read = (await readMails([odd])).get(odd);
+  expect(read).toMatchObject({
+    prepared: { bodies: { isShortened: true, html: null }, mayHaveAttachments: true },
+  });
+  expect(read && 'prepared' in read && read.prepared.bodies.text).toMatch(
+    /^x{4000}\n\n\[This message could not/,
+  );
+});
+
 test('a long report is read in a thread, as a long body is', () => {
   expect(isHeavyMail(mailOf({ report: '\n'.repeat(100_000) }))).toBe(true);
   expect(bareMail(mailOf({ report: 'x'.repeat(200_000) })).report?.length).toBeLessThan(50_000);
