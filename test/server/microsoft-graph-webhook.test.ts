@@ -62,12 +62,14 @@ async function counter(outcome: string): Promise<number> {
 
 const runsOf = async () => [await triggersOf(app, one.uuid), await triggersOf(app, two.uuid)];
 
-/** Waits until nothing waits or runs any more. */
-const settled = () =>
-  eventually('all runs have ended', async () => {
+/** Waits until nothing waits or runs any more. What was announced here is no mail: it is not looked for again. */
+async function settled(): Promise<void> {
+  await eventually('all runs have ended', async () => {
     const open = await query(app, `select 1 from sync_run where state in ('QUEUED', 'RUNNING')`);
     return open.length === 0;
   });
+  await query(app, 'update sync_state set awaited = 0');
+}
 
 test.each(PATHS)(
   '%s answers the handshake with the decoded token, as plain text, and nothing else',
