@@ -52,6 +52,7 @@ import { createImportJobs } from './sync/create-import.ts';
 import { createPushJobs, pushSchedule } from './sync/create-push.ts';
 import { createReconcileJobs, reconcileSchedule } from './sync/create-reconcile.ts';
 import { createSyncJobs, syncSchedule } from './sync/create-sync.ts';
+import { createFilingMetrics } from './sync/filing-metrics.ts';
 import { createPushMetrics } from './sync/push-metrics.ts';
 import { syncAccount } from './sync/sync-account.ts';
 import { createSyncMetrics } from './sync/sync-metrics.ts';
@@ -166,6 +167,7 @@ async function build(
       logger,
       registry: metrics.registry,
     });
+    createFilingMetrics(metrics.registry, database);
     const worker = new JobWorker({
       databaseUrl,
       logger,

@@ -22,6 +22,7 @@ import '../outbound/reply-preview.graphql.ts';
 import '../outbound/sending-usage.graphql.ts';
 import '../outbound/test-email.graphql.ts';
 import '../outbound/uploads.graphql.ts';
+import '../sync/filing-failures.graphql.ts';
 import '../sync/mail-import.graphql.ts';
 import '../microsoft365/sign-in.graphql.ts';
 import '../microsoft365/sign-in-attempt.graphql.ts';

@@ -8,6 +8,7 @@ import type { Problem } from '../platform/problem.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { copyMail } from './copy-mail.ts';
 import { type DeletionOutcome, deleteMail } from './delete-mail.ts';
+import { saveFiling } from './filing-failures.ts';
 import { type MoveOutcome, moveMail } from './move-mail.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { archiveMailJob } from './sync.jobs.ts';
@@ -76,6 +77,7 @@ export async function archiveMail(
       return await later(thrown);
     }
     let moved = 0;
+    let hasFailures = false;
     for (const row of due) {
       const outcome = outcomes === null ? null : (outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME);
       if (outcome === null || outcome === 'ELSEWHERE') {
@@ -84,18 +86,20 @@ export async function archiveMail(
         isHeld = true;
       } else if (outcome === 'INCOMPLETE' || outcome === 'SHORTENED') {
         em.assign(row, { archiveState: 'FAILED', problem: keptProblem(outcome, clock.now()) });
+        hasFailures = true;
       } else if (!(outcome instanceof GraphError)) {
         em.assign(row, { archiveState: 'DONE', archivedAt: clock.now() });
         moved += 1;
       } else if (postponementOf(outcome) === null && (!outcome.isTransient || isLastAttempt)) {
         em.assign(row, { archiveState: 'FAILED', problem: outcome.toProblem(clock.now()) });
+        hasFailures = true;
         logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be archived or deleted');
       } else {
         // Throttling tells when to come back; it goes first.
         postponed = isThrottling(postponed) ? postponed : outcome;
       }
     }
-    await em.flush();
+    await saveFiling(em, input, hasFailures);
     // Nothing of a whole step: then it is the mailbox that has to wait, and not a mail.
     if (postponed && outcomes && (moved === 0 || isThrottling(postponed))) return await later(postponed);
   }

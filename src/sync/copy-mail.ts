@@ -7,6 +7,7 @@ import type { MailApi, MailboxAccess } from '../microsoft365/mail.ts';
 import { delay, SECOND } from '../platform/clock.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
+import { saveFiling } from './filing-failures.ts';
 import type { SyncDependencies } from './run-sync.ts';
 
 /** Messages copied before the result is written down: five `$batch` requests. */
@@ -71,11 +72,13 @@ export async function copyMail(
       signal,
     );
     let done = 0;
+    let hasFailures = false;
     for (const row of missing) {
       const outcome = outcomes.get(row.graphMessageId) ?? UNKNOWN_OUTCOME;
       if (outcome instanceof GraphError) {
         if (postponementOf(outcome) === null && (!outcome.isTransient || isLastAttempt)) {
           em.assign(row, { copyState: 'FAILED', problem: outcome.toProblem(clock.now()) });
+          hasFailures = true;
           logger.warn({ err: outcome, inboundMessageId: row.id }, 'a message could not be copied');
         } else postponed = isThrottling(postponed) ? postponed : outcome;
         continue;
@@ -85,7 +88,7 @@ export async function copyMail(
       em.assign(row, { copyState: outcome === 'GONE' ? 'NOT_WANTED' : 'DONE' });
       if (outcome !== 'GONE') em.assign(row, { copiedAt: clock.now(), copyGraphMessageId: outcome.copyId });
     }
-    await em.flush();
+    await saveFiling(em, { organizationId, mailboxId }, hasFailures);
     if (postponed && (done === 0 || isThrottling(postponed))) return postponed;
   }
 

@@ -8,6 +8,7 @@ import { postponementOf } from '../microsoft365/graph-postpone.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import { type EntityManager, forkFor } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
+import { recordEvents } from '../realtime/record.ts';
 import { InboundMessage } from '../ticketing/inbound-message.entity.ts';
 import { ingestOneAgain } from '../ticketing/ingest.ts';
 import { readMails } from '../ticketing/read-mails.ts';
@@ -95,7 +96,9 @@ async function fileAgain(em: EntityManager, row: InboundMessage, now: Date): Pro
     });
     await tx.flush();
     if (lacksFiles) await fetchFilesAgain(tx, row, now);
-    await enqueue(tx, archiveMailJob, { organizationId: row.organization.id, mailboxId: row.mailbox.id });
+    const [organizationId, mailboxId] = [row.organization.id, row.mailbox.id];
+    await enqueue(tx, archiveMailJob, { organizationId, mailboxId });
+    await recordEvents(tx, organizationId, [{ type: 'sync-status.changed', mailboxId }]);
   });
 }
 

@@ -1,4 +1,5 @@
 import { readableTime } from '../platform/zoned-time.ts';
+import type { FilingFailures } from './filing-failures.ts';
 import type { SyncStatus } from './sync-status.ts';
 
 /** What an explanation looks at. */
@@ -34,4 +35,11 @@ export function explainSync({
     case 'IDLE':
       return `${last}${nextPollAt ? ` It is read next at ${at(nextPollAt)} at the latest.` : ''}`;
   }
+}
+
+/** What of a mailbox's mail could not be filed, in a sentence; empty when nothing is wrong. */
+export function explainFiling({ count, problem }: FilingFailures): string {
+  if (count === 0) return '';
+  const messages = count === 1 ? '1 message' : `${count} messages`;
+  return `${messages} could not be archived, deleted or copied${problem === null ? '.' : `: ${problem.message}`}`;
 }

@@ -16,6 +16,7 @@ export type SyncStateName = (typeof SYNC_STATES)[number];
 /** The sync of a mailbox at a glance. */
 export class SyncStatus {
   readonly mailboxId: string;
+  readonly organizationId: string;
   /** IANA's name of the zone in which people read its times. */
   readonly timeZone: string;
   readonly state: SyncStateName;
@@ -37,6 +38,7 @@ export class SyncStatus {
   ) {
     this.#mailbox = mailbox;
     this.mailboxId = mailbox.id;
+    this.organizationId = mailbox.organization.id;
     this.timeZone = mailbox.timeZone;
     this.state = nameOf(mailbox, state, open);
     this.pushSubscription = pushSubscription;

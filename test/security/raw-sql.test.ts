@@ -33,6 +33,7 @@ const ACROSS: Readonly<Record<string, string>> = {
   'outbound/send-limits.ts select pg_advisory_xact_lock': 'a lock, no row',
   'outbound/sweep-uploads.ts delete from upload': 'housekeeping by age, of every organization',
   'outbound/uploads.ts select pg_advisory_xact_lock': 'a lock, no row',
+  'sync/filing-metrics.ts select count(*)': 'a figure of the installation',
   'platform/database-storage.ts delete from object_chunk':
     'by the id of a content that was found in its organization',
   'platform/database-storage.ts insert into object_chunk':

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type ExplainedStatus, explainSync } from '../../src/sync/sync-explanation.ts';
+import { type ExplainedStatus, explainFiling, explainSync } from '../../src/sync/sync-explanation.ts';
 
 const status: ExplainedStatus = {
   state: 'IDLE',
@@ -25,4 +25,15 @@ test.each([
   ],
 ] as const)('a sync that is %o says so by the clock of the mailbox', (change, expected) => {
   expect(explainSync({ ...status, ...change })).toMatch(expected);
+});
+
+test('what could not be filed is told with how many and why, and nothing where nothing is wrong', () => {
+  const problem = { code: 'X', message: 'The folder does not exist.', remedy: '', since: '' };
+  expect(explainFiling({ count: 0, problem: null })).toBe('');
+  expect(explainFiling({ count: 1, problem })).toBe(
+    '1 message could not be archived, deleted or copied: The folder does not exist.',
+  );
+  expect(explainFiling({ count: 2, problem: null })).toBe(
+    '2 messages could not be archived, deleted or copied.',
+  );
 });
