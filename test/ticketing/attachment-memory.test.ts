@@ -63,7 +63,7 @@ test.each([
           const piece = Buffer.alloc(MEGABYTE / 16, sent); // as small as a network gives them
           hash.update(piece);
           yield piece;
-          if (sent % 160 === 0) look();
+          if (sent % 320 === 0) look();
         }
       };
       await storage.put(key, content());
@@ -76,7 +76,7 @@ test.each([
       for await (const chunk of storage.open(key, { start: 0, end: FILE_MEGABYTES * MEGABYTE - 1 })) {
         read.update(chunk);
         bytes += chunk.length;
-        if (bytes < 15 * MEGABYTE * (looks + 1)) continue;
+        if (bytes < 30 * MEGABYTE * (looks + 1)) continue;
         looks += 1;
         look();
       }
