@@ -3,11 +3,11 @@ import { configDefaults, defineConfig } from 'vitest/config';
 import SlowFirst from './test/support/slow-first.ts';
 
 /**
- * Files that share a process per worker: they keep to what their own app says. Whoever builds a schema of its own with the
+ * Folders whose files share a process per worker: they keep to what their own app says. Whoever builds a schema of its own with the
  * product's builder, measures memory, threads or processor time, changes what belongs to the whole process, or ends it,
  * does not belong here.
  */
-const SHARED = ['test/mailboxes/**/*.test.ts', 'test/sync/**/*.test.ts', 'test/ticketing/**/*.test.ts'];
+const FOLDERS = ['connect', 'mailboxes', 'outbound', 'send', 'sync', 'ticketing'];
 const OF_THEIR_OWN = ['attachment-memory', 'mail-rule-heavy', 'read-mails'];
 
 // graphql 16 has two entries: Node takes index.js for Pothos and yoga, Vite would take index.mjs for our files, and two
@@ -40,7 +40,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'shared',
-          include: SHARED,
+          include: [`test/{${FOLDERS.join(',')}}/**/*.test.ts`],
           exclude: [...configDefaults.exclude, `test/ticketing/{${OF_THEIR_OWN.join(',')}}.test.ts`],
           isolate: false,
         },
@@ -53,7 +53,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [
             ...configDefaults.exclude,
-            'test/{mailboxes,sync}/**',
+            `test/{${FOLDERS.filter((folder) => folder !== 'ticketing').join(',')}}/**`,
             `test/ticketing/!(${OF_THEIR_OWN.join('|')}).test.ts`,
           ],
         },
