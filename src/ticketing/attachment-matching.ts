@@ -1,8 +1,12 @@
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
-import type { AttachmentState } from './attachment.entity.ts';
 import { refuseContent } from './attachment-content.ts';
-import { type AttachmentRow, type PutRows, putAttachmentRows } from './attachment-rows.ts';
+import {
+  type AttachmentRow,
+  lockAttachmentRows,
+  type PutRows,
+  putAttachmentRows,
+} from './attachment-rows.ts';
 
 /**
  * As `putAttachmentRows`, for files that are fetched again, which may be long after: what is stored stays, also when
@@ -16,17 +20,7 @@ export async function matchAttachmentRows(
   rows: readonly AttachmentRow[],
   now: Date,
 ): Promise<PutRows> {
-  await em.execute('select from message where organization_id = ? and id = ? for no key update', [
-    organizationId,
-    messageId,
-  ]);
-  const existing = await em.execute<
-    { id: string; name: string; state: AttachmentState; size_bytes: number }[]
-  >(
-    `select id, name, state, size_bytes from attachment where organization_id = ? and message_id = ?
-     order by position`,
-    [organizationId, messageId],
-  );
+  const existing = await lockAttachmentRows(em, organizationId, messageId);
   const hasNothing = existing.every(({ state }) => state !== 'STORED');
   if (hasNothing && rows.length > 0) return putAttachmentRows(em, organizationId, messageId, rows, now);
   const pending: AttachmentRow[] = [];

@@ -131,6 +131,34 @@ export interface PutRows {
   storedBytes: number;
 }
 
+/** A file of a message as it is stored. */
+export interface ExistingRow {
+  id: string;
+  name: string;
+  state: AttachmentState;
+  size_bytes: number;
+}
+
+/**
+ * The rows that a message has, in their order. Two attempts of one job at once (the first one's worker was taken for dead)
+ * wait for each other here: call it inside `em.transactional`.
+ */
+export async function lockAttachmentRows(
+  em: EntityManager,
+  organizationId: string,
+  messageId: string,
+): Promise<ExistingRow[]> {
+  await em.execute('select from message where organization_id = ? and id = ? for no key update', [
+    organizationId,
+    messageId,
+  ]);
+  return em.execute<ExistingRow[]>(
+    `select id, name, state, size_bytes from attachment where organization_id = ? and message_id = ?
+     order by position`,
+    [organizationId, messageId],
+  );
+}
+
 /**
  * Makes the rows of a message, once: an attempt that finds them goes on with them. When the listing no longer fits what
  * is stored, everything begins anew. Call it inside `em.transactional`.
@@ -142,18 +170,7 @@ export async function putAttachmentRows(
   rows: readonly AttachmentRow[],
   now: Date,
 ): Promise<PutRows> {
-  // Two attempts of one job at once (the first one's worker was taken for dead) wait for each other here.
-  await em.execute('select from message where organization_id = ? and id = ? for no key update', [
-    organizationId,
-    messageId,
-  ]);
-  const existing = await em.execute<
-    { id: string; name: string; state: AttachmentState; size_bytes: number }[]
-  >(
-    `select id, name, state, size_bytes from attachment where organization_id = ? and message_id = ?
-     order by position`,
-    [organizationId, messageId],
-  );
+  const existing = await lockAttachmentRows(em, organizationId, messageId);
   const isSame = existing.length === rows.length && existing.every(({ name }, i) => name === rows[i]?.name);
   if (isSame) {
     return {
