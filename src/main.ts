@@ -1,5 +1,3 @@
-import { createApp } from './app.ts';
-import { createOrganizationCommand, migrateCommand } from './commands.ts';
 import { type Config, readConfig } from './config.ts';
 import { ExpectedError, toError } from './errors.ts';
 import { adoptConsole, createLogger, type Logger } from './platform/logger.ts';
@@ -16,8 +14,14 @@ async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger(config.logLevel);
   if (command === undefined) return serve(config, logger);
-  if (command === 'migrate') return migrateCommand(config, logger);
+  // Imported where they are needed: a mistake in the settings or the command is told at once, and not after seconds of
+  // reading what is not going to run.
+  if (command === 'migrate') {
+    const { migrateCommand } = await import('./commands.ts');
+    return migrateCommand(config, logger);
+  }
   if (command === 'organization' && rest[0] === 'create' && rest[1]) {
+    const { createOrganizationCommand } = await import('./commands.ts');
     return createOrganizationCommand(config, logger, rest.slice(1).join(' '));
   }
   process.stderr.write(USAGE);
@@ -28,7 +32,7 @@ async function main(): Promise<void> {
 async function serve(config: Config, logger: Logger): Promise<void> {
   adoptConsole(logger);
   // Signals are heard from the beginning: one that comes during the start waits for it, and leaves no database behind.
-  const starting = createApp(config, logger);
+  const starting = import('./app.ts').then(({ createApp }) => createApp(config, logger));
   let isStopping = false;
   const stop = (reason: string, exitCode: number) => {
     if (isStopping) return;
