@@ -48,6 +48,7 @@ import '../ticketing/mail-rules.graphql.ts';
 import '../ticketing/message-parts.graphql.ts';
 import '../ticketing/messages.graphql.ts';
 import '../ticketing/threads.graphql.ts';
+import '../ticketing/ticket-mailboxes.graphql.ts';
 import '../ticketing/ticket-requester.graphql.ts';
 import '../ticketing/tickets.graphql.ts';
 import '../ticketing/tickets.subscriptions.graphql.ts';
