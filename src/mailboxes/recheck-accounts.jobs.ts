@@ -1,3 +1,4 @@
+import type { Loaded } from '@mikro-orm/core';
 import { z } from 'zod';
 import { defineJob, handleJob, type JobHandler } from '../jobs/define-job.ts';
 import type { ScheduleEntry } from '../jobs/schedule.ts';
@@ -15,8 +16,8 @@ import {
 } from '../platform/database.ts';
 import { reachTenant } from './refresh-account.ts';
 
-/** The most accounts that are looked at in one round; the others have their turn in a later one. */
-const MOST_ACCOUNTS = 1_000;
+/** Accounts that are read at a time. */
+const ACCOUNTS_PER_PAGE = 1_000;
 /** As many at a time: a check takes half a minute at most, and other jobs want tokens too. */
 const AT_A_TIME = 4;
 
@@ -42,26 +43,16 @@ export function createRecheckAccounts(deps: {
   database: Database;
   microsoft365: Microsoft365;
   clock: Clock;
+  accountsPerPage?: number;
 }): JobHandler {
-  const { database, microsoft365, clock } = deps;
+  const { database, microsoft365, clock, accountsPerPage = ACCOUNTS_PER_PAGE } = deps;
   return handleJob(recheckAccountsJob, async (_input, { signal, logger }) => {
-    const now = clock.now();
-    // The clock ticks for every organization; each account is then looked at within its own.
-    const ailing = await forkAcrossOrganizations(database).find(
-      Account,
-      { status: { $nin: ['ACTIVE', 'DISCONNECTED'] } },
-      {
-        ...acrossOrganizations,
-        fields: ['organization', 'status', 'problem'],
-        orderBy: { id: 'asc' },
-        limit: MOST_ACCOUNTS,
-      },
-    );
-    const due = ailing.filter(({ status, problem }) => isRecheckDue(stateOf({ status, problem }), now));
     const until = AbortSignal.any([signal, AbortSignal.timeout(RECHECK_MILLISECONDS)]);
+    const due = dueAccounts(database, clock, accountsPerPage);
+    // They share one iterator: whoever is free takes the next account. One that ends early does not end it for the others.
     const workers = Array.from({ length: AT_A_TIME }, async () => {
-      for (let next = due.pop(); next !== undefined && !until.aborted; next = due.pop()) {
-        const reference = { organizationId: next.organization.id, accountId: next.id };
+      for (let next = await due.next(); !next.done && !until.aborted; next = await due.next()) {
+        const reference = { organizationId: next.value.organization.id, accountId: next.value.id };
         try {
           const { account } = await microsoft365.checkAccount(reference);
           await reachTenant(forkFor(database, reference.organizationId), microsoft365, account);
@@ -76,4 +67,29 @@ export function createRecheckAccounts(deps: {
     });
     await Promise.all(workers);
   });
+}
+
+/**
+ * Page by page, since of many that are not well few are due. What is not reached before the next round begins is due then
+ * as well, and those that were looked at are not.
+ */
+async function* dueAccounts(database: Database, clock: Clock, perPage: number) {
+  for (let last: string | null = null; ; ) {
+    // The clock ticks for every organization; each account is then looked at within its own.
+    const ailing: Loaded<Account, never, 'organization' | 'status' | 'problem'>[] =
+      await forkAcrossOrganizations(database).find(
+        Account,
+        { status: { $nin: ['ACTIVE', 'DISCONNECTED'] }, ...(last !== null && { id: { $gt: last } }) },
+        {
+          ...acrossOrganizations,
+          fields: ['organization', 'status', 'problem'],
+          orderBy: { id: 'asc' },
+          limit: perPage,
+        },
+      );
+    const now = clock.now();
+    yield* ailing.filter(({ status, problem }) => isRecheckDue(stateOf({ status, problem }), now));
+    last = ailing.at(-1)?.id ?? null;
+    if (last === null || ailing.length < perPage) return;
+  }
 }

@@ -28,19 +28,21 @@ const statusBecomes = (id: string, status: string) =>
     return account.status === status && account;
   });
 
-/** Graph had trouble with the account ten minutes ago, and its wait is over. */
-async function note(accountId: string, kind: 'THROTTLED' | 'NOT_REACHED'): Promise<void> {
+/** Graph had trouble with the account ten minutes ago, and its wait is over unless it is a longer one. */
+async function note(accountId: string, kind: 'THROTTLED' | 'NOT_REACHED', waitMinutes = 5): Promise<void> {
   const then = new Date(systemClock.now().getTime() - 10 * MINUTE);
   const code = kind === 'THROTTLED' ? 'THROTTLED' : 'GRAPH_UNAVAILABLE';
   const problem = { code, message: 'M.', remedy: 'R.', since: then.toISOString() };
   const signal =
-    kind === 'THROTTLED' ? { kind, problem, milliseconds: 5 * MINUTE } : { kind, problem, failures: 3 };
+    kind === 'THROTTLED'
+      ? { kind, problem, milliseconds: waitMinutes * MINUTE }
+      : { kind, problem, failures: 3 };
   const reference = { organizationId: stage.desk.organizationId, accountId: rowId(accountId) };
   await noteAccountSignal(stage.app.database, reference, signal, then);
 }
 
 /** Another process looks at all accounts that are due, by a clock that is so many minutes ahead. */
-async function recheck(minutesAhead: number): Promise<void> {
+async function recheck(minutesAhead: number, accountsPerPage = 1_000): Promise<void> {
   const { database, emulator } = stage.app;
   const clock: Clock = { now: () => new Date(systemClock.now().getTime() + minutesAhead * MINUTE) };
   const logger = createLogger('silent');
@@ -55,7 +57,7 @@ async function recheck(minutesAhead: number): Promise<void> {
     onConnected: async () => undefined,
   });
   const context = { signal: AbortSignal.timeout(30_000), logger, attempt: 1, isLastAttempt: true };
-  await createRecheckAccounts({ database, microsoft365, clock }).handle({}, context);
+  await createRecheckAccounts({ database, microsoft365, clock, accountsPerPage }).handle({}, context);
 }
 
 /** Everything about an account that takes mail in. */
@@ -170,6 +172,16 @@ describe('Account health', () => {
     expect((await stage.account(id)).status).toBe('UNREACHABLE');
     await recheck(0);
     expect(await stage.account(id)).toMatchObject({ status: 'ACTIVE', problem: null });
+  });
+
+  test('however many accounts are not due yet, the one behind them has its turn', async () => {
+    const waiting = await stage.connect(await stage.person());
+    const due = await stage.connect(await stage.person());
+    await note(waiting.id, 'THROTTLED', 60);
+    await note(due.id, 'NOT_REACHED');
+    await recheck(0, 1);
+    expect((await stage.account(waiting.id)).status).toBe('THROTTLED');
+    expect(await stage.account(due.id)).toMatchObject({ status: 'ACTIVE', problem: null });
   });
 
   test('Graph refuses a fresh token: tried again after a while, and well with the first good answer', async () => {
