@@ -34,7 +34,7 @@ mutation('setTicketRequester', {
         contactId: contactId == null ? null : decodeId('Contact', contactId),
         forwardedMessageId: forwardedMessageId == null ? null : decodeId('Message', forwardedMessageId),
       },
-      { actor, now: services.clock.now() },
+      { actor, now: services.clock.now(), storages: services.storages },
     ),
   }),
 });

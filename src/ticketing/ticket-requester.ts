@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { EntityManager } from '../platform/database.ts';
+import type { ObjectStorages } from '../platform/object-storage.ts';
 import { parseInput } from '../platform/parse-input.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { cleanLine } from './clean-text.ts';
 import { Contact } from './contact.entity.ts';
 import { findOrCreateContacts } from './contacts.ts';
-import { FORWARD_LOOK, forwardedFrom } from './forwarded.ts';
+import { FORWARD_LOOK } from './forwarded.ts';
 import type { Correspondent } from './message.entity.ts';
+import { forwardedSender } from './message-forwarded.ts';
 import type { Ticket } from './ticket.entity.ts';
 import { TicketChangedError } from './ticketing-errors.ts';
 import { lockTicket, type TicketActor, writeNote } from './tickets.ts';
@@ -42,7 +44,7 @@ const person = z.object({
 export async function setTicketRequester(
   em: EntityManager,
   choice: RequesterChoice,
-  { actor, now }: TicketActor,
+  { actor, now, storages }: TicketActor & { storages: ObjectStorages },
 ): Promise<Ticket> {
   const { organizationId } = actor;
   const ways = [choice.contactId, choice.emailAddress, choice.forwardedMessageId];
@@ -53,9 +55,11 @@ export async function setTicketRequester(
       'Give one of "contactId", "emailAddress" and "forwardedMessageId".',
     );
   }
+  // Before the transaction: a file may have to be read for it.
+  const named = choice.contactId == null ? await namedPerson(em, storages, organizationId, choice) : null;
   return em.transactional(async (inside) => {
     // The contact before the ticket, as mail that is taken in at this moment takes them.
-    const contact = await findRequester(inside, organizationId, choice, now);
+    const contact = await findRequester(inside, organizationId, named ?? choice.contactId ?? '', now);
     const ticket = await lockTicket(inside, choice.ticketId);
     if (choice.expectedVersion != null && choice.expectedVersion !== ticket.version) {
       throw new TicketChangedError(ticket.number);
@@ -74,19 +78,27 @@ export async function setTicketRequester(
   });
 }
 
+/** Whom an address or a forwarded mail names. */
+async function namedPerson(
+  em: EntityManager,
+  storages: ObjectStorages,
+  organizationId: string,
+  { ticketId, emailAddress, name, forwardedMessageId }: RequesterChoice,
+): Promise<Correspondent> {
+  if (forwardedMessageId == null) return parseInput(person, { emailAddress, name });
+  return originalSender(em, storages, organizationId, { ticketId, messageId: forwardedMessageId });
+}
+
+/** By the id of a contact, or by an address, which becomes a contact if it is none yet. */
 async function findRequester(
   em: EntityManager,
   organizationId: string,
-  { ticketId, contactId, emailAddress, name, forwardedMessageId }: RequesterChoice,
+  who: Correspondent | string,
   now: Date,
 ): Promise<Contact> {
-  if (contactId != null) return contactOf(em, contactId);
-  const given =
-    forwardedMessageId == null
-      ? parseInput(person, { emailAddress, name })
-      : await originalSender(em, organizationId, { ticketId, messageId: forwardedMessageId });
-  const contacts = await findOrCreateContacts(em, organizationId, [given], now);
-  return contactOf(em, contacts.get(given.emailAddress) ?? '');
+  if (typeof who === 'string') return contactOf(em, who);
+  const contacts = await findOrCreateContacts(em, organizationId, [who], now);
+  return contactOf(em, contacts.get(who.emailAddress) ?? '');
 }
 
 async function contactOf(em: EntityManager, id: string): Promise<Contact> {
@@ -98,6 +110,7 @@ async function contactOf(em: EntityManager, id: string): Promise<Contact> {
 /** Only the beginning of the text is read: no more is looked at. */
 async function originalSender(
   em: EntityManager,
+  storages: ObjectStorages,
   organizationId: string,
   { ticketId, messageId }: { ticketId: string; messageId: string },
 ): Promise<Correspondent> {
@@ -106,7 +119,7 @@ async function originalSender(
     [FORWARD_LOOK, organizationId, messageId, ticketId],
   );
   if (message === undefined) throw new NotFoundError('The message');
-  const sender = forwardedFrom(message.subject, message.text);
+  const sender = await forwardedSender(em, storages, { id: messageId, ...message });
   const parsed = sender && person.safeParse(sender);
   if (!parsed?.success) {
     throw new InvalidInputError(

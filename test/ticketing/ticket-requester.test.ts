@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signIn } from '../access/harness.ts';
 import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -74,6 +75,33 @@ test('the offer of a forwarded mail is taken in one call; a note keeps who it wa
   expect(notes(after).map(({ node }) => node.text)).toEqual([
     'The requester is dora@fabrikam.example now; it was cora@contoso.example.',
   ]);
+});
+
+test('the offer of a mail that was forwarded as an attachment is taken from the header of the attached one', async () => {
+  const { desk, address, mailboxId } = await open();
+  const original =
+    'From: Ann Original <ann@origin.example>\r\nSubject: Scanner\r\n\r\nFrom: nobody@else.example';
+  await deliver(app.emulator.url, {
+    to: address,
+    from: 'Cora Colleague <cora@contoso.example>',
+    subject: 'Fwd: Scanner',
+    text: 'And this one?',
+    attachments: [
+      {
+        name: 'Scanner.eml',
+        contentType: 'message/rfc822',
+        contentBytes: Buffer.from(original).toString('base64'),
+      },
+    ],
+  });
+  await desk.sync(mailboxId);
+  const offered = await eventually('the attached mail is stored', async () => {
+    const ticket = await read(desk, 2);
+    return ticket.messages.edges[0]?.node.forwardedFrom?.emailAddress === 'ann@origin.example' && ticket;
+  });
+  const forwardedMessageId = offered.messages.edges[0]?.node.id;
+  const { ticket } = await set(desk, { ticketId: offered.id, forwardedMessageId });
+  expect(ticket?.requester).toMatchObject({ name: 'Ann Original', emailAddress: 'ann@origin.example' });
 });
 
 test('a contact or an address is taken as well, and who it is already changes nothing', async () => {
