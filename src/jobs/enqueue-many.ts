@@ -17,12 +17,13 @@ export async function enqueueMany<Input>(
   const specs = inputs
     .map((input) => jobSpec(job, input))
     .toSorted((left, right) => ((left.job_key ?? '') < (right.job_key ?? '') ? -1 : 1));
+  // One by one, still in one statement: of a whole list `add_jobs` joins its tables in the order that PostgreSQL plans, which
+  // differs between sessions, and two lists of the same jobs waited for each other (a deadlock, which failed a reply).
   // As in `enqueue`: a job that is taken at this moment is left out of the answer. Replacing the others again is harmless.
   for (let tries = 0; tries < ENQUEUE_TRIES; tries += 1) {
     const added = await em.execute<unknown[]>(
-      `select id from graphile_worker.add_jobs(array(
-         select spec from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
-       ))`,
+      `select added.id from json_populate_recordset(null::graphile_worker.job_spec, ?::json) as spec
+         cross join lateral graphile_worker.add_jobs(array[spec]) as added`,
       [JSON.stringify(specs)],
     );
     // Without a key nothing stands in the way, and a second time would be a second job.

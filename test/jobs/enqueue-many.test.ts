@@ -46,3 +46,19 @@ test('an input that does not fit enqueues nothing, and neither does a transactio
   await expect(failing).rejects.toThrow('rolled back');
   expect(await waiting()).toEqual(before);
 });
+
+test('two that enqueue the same jobs wait for each other, never in a circle, however PostgreSQL plans it', async () => {
+  const inputs = Array.from({ length: 20 }, (_, index) => ({ id: 200 + index }));
+  // Each session keeps the plan of its own time: of joined tables it goes through one or the other.
+  const plans = ['enable_hashjoin', 'enable_nestloop', 'enable_mergejoin'];
+  const rounds = Array.from({ length: 90 }, (_, round) =>
+    em().transactional(async (inside) => {
+      await inside.execute(`set local ${plans[round % 3]} = off`);
+      await inside.execute(`set local ${plans[(round + 1) % 3]} = off`);
+      await enqueueMany(inside, keyed, round % 2 === 0 ? inputs : inputs.toReversed());
+    }),
+  );
+  await Promise.all(rounds);
+  const keys = (await waiting()).map((row) => (row as { key: string }).key);
+  for (const { id } of inputs) expect(keys).toContain(`test.keyed:${id}`);
+});
