@@ -11,12 +11,16 @@ import { importMailJob } from './import.jobs.ts';
 import { type ImportWork, storeImportPage } from './import-page.ts';
 import { endOfPhase, firstPlace, startOfImport } from './import-plan.ts';
 import { ImportReader } from './import-reader.ts';
+import { refreshStatistics } from './import-statistics.ts';
 import { MailImport, OPEN_IMPORT_STATES } from './mail-import.entity.ts';
 import type { SyncDependencies } from './run-sync.ts';
 import { SupersededError } from './store-failure.ts';
 
 /** How long an import keeps one of the process's places before others have their turn: many may run at a time. */
 const TURN = 5 * SECOND;
+
+/** How often the statistics of the tables that an import fills are looked at. */
+const STATISTICS_INTERVAL = SECOND;
 
 /** The tries of a job at which an unexpected error becomes the problem of the import; until then it is only logged. */
 const ATTEMPTS_IN_SILENCE = 3;
@@ -95,8 +99,13 @@ async function importPages(work: ImportWork): Promise<'DONE' | 'TURN_OVER' | 'OU
   let place = work.mailImport.place ?? firstPlace(work.mailImport);
   reader.readAhead(place);
   if (work.mailImport.estimated == null) await estimate(work);
+  let statisticsDueAt = monotonicMilliseconds() + STATISTICS_INTERVAL;
   for (;;) {
     context.signal.throwIfAborted();
+    if (monotonicMilliseconds() >= statisticsDueAt) {
+      await refreshStatistics(deps.database, context.signal);
+      statisticsDueAt = monotonicMilliseconds() + STATISTICS_INTERVAL;
+    }
     const page = await reader.page(place);
     const { step } = page;
     const isTurnOver = monotonicMilliseconds() >= endOfTurn;

@@ -34,6 +34,8 @@ const ACROSS: Readonly<Record<string, string>> = {
   'outbound/sweep-uploads.ts delete from upload': 'housekeeping by age, of every organization',
   'outbound/uploads.ts select pg_advisory_xact_lock': 'a lock, no row',
   'sync/filing-metrics.ts select count(*)': 'a figure of the installation',
+  'sync/import-statistics.ts select from pg_stat_user_tables': 'figures of PostgreSQL about its tables',
+  'sync/import-statistics.ts analyze': 'statistics of whole tables; no row is read out of it',
   'platform/database-storage.ts delete from object_chunk':
     'by the id of a content that was found in its organization',
   'platform/database-storage.ts insert into object_chunk':
