@@ -2,9 +2,11 @@ import type { AttachmentAddress, IncomingAttachment } from '../microsoft365/mail
 
 /** Up to here a file is worth a place in a batch; in the JSON of the answer it is a third larger. */
 const SMALL_FILE_BYTES = 256 * 1024;
-/** A batch answer is in memory as a whole, a few times over. */
-const BATCH_BYTES = 4 * 1024 * 1024;
 const FILES_PER_BATCH = 20;
+/** A batch of many files takes the mailbox to itself until its last byte; one of so few bytes is over in a moment. */
+const QUICK_BYTES = 256 * 1024;
+/** With so many a batch leaves one of the mailbox's places free, and new mail comes in beside it. */
+const FILES_BESIDE_MAIL = 3;
 
 /** A file whose content is wanted. */
 export interface FileToFetch<Mail> extends Pick<IncomingAttachment, 'kind' | 'sizeBytes'> {
@@ -14,8 +16,9 @@ export interface FileToFetch<Mail> extends Pick<IncomingAttachment, 'kind' | 'si
 }
 
 /**
- * How files are fetched with few requests and little memory: small ones in batches of up to 20 files and 4 MB, the others
- * (large files, Outlook items, and a small one that would be alone) streamed one by one.
+ * How files are fetched with few requests and little memory, and without holding up mail: small ones in batches, of up to
+ * 20 files while they are quick and of three otherwise; the others (large files, Outlook items, and a small one that would
+ * be alone) streamed one by one.
  */
 export function planFetches<Mail>(files: readonly FileToFetch<Mail>[]): {
   batches: FileToFetch<Mail>[][];
@@ -28,7 +31,8 @@ export function planFetches<Mail>(files: readonly FileToFetch<Mail>[]): {
   for (const file of files.filter(isSmall)) {
     bytes += file.sizeBytes;
     const batch = batches.at(-1);
-    if (batch !== undefined && batch.length < FILES_PER_BATCH && bytes <= BATCH_BYTES) batch.push(file);
+    const most = bytes <= QUICK_BYTES ? FILES_PER_BATCH : FILES_BESIDE_MAIL;
+    if (batch !== undefined && batch.length < most) batch.push(file);
     else {
       batches.push([file]);
       bytes = file.sizeBytes;

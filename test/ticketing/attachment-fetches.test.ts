@@ -17,9 +17,17 @@ test('small files come twenty in a request', () => {
   expect(streamed).toEqual([]);
 });
 
-test('no request asks for more than four megabytes', () => {
-  const { batches } = planFetches(many(40, 256 * KIB));
-  expect(batches.map(({ length }) => length)).toEqual([16, 16, 8]);
+test('what takes a while leaves one of the four places of the mailbox to new mail', () => {
+  const { batches, streamed } = planFetches(many(40, 256 * KIB));
+  expect(batches.map(({ length }) => length)).toEqual(Array.from({ length: 13 }, () => 3));
+  expect(streamed).toHaveLength(1);
+});
+
+test('a few bytes more than a quick request has begin another one, and none is lost', () => {
+  const files = [...many(10, 20 * KIB), ...many(2, 40 * KIB), ...many(19, KIB)];
+  const { batches, streamed } = planFetches(files);
+  expect(batches.map(({ length }) => length)).toEqual([11, 20]);
+  expect([...batches.flat(), ...streamed]).toHaveLength(files.length);
 });
 
 test('large files and Outlook items are streamed, and so is a small file that is alone', () => {
