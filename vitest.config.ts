@@ -22,6 +22,9 @@ const OF_THEIR_OWN = [
   'emulator/emulator',
   'microsoft365/upload-memory',
   'ticketing/attachment-memory',
+  'ticketing/bodies',
+  'ticketing/content-digest',
+  'ticketing/embedded-images',
   'ticketing/mail-rule-heavy',
   'ticketing/read-mails',
 ].map((file) => `test/${file}.test.ts`);
