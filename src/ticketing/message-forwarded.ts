@@ -10,6 +10,9 @@ import { isForwardSubject } from './subject.ts';
 /** The header of an attached mail lies in its first bytes; no more of it is read. */
 const HEADER_BYTES = 64 * 1024;
 
+/** Short enough to be one (RFC 5321, 4.5.3.1), and without what would break a line or a list of addresses. */
+const ADDRESS = /^[^\s<>,;]{1,64}@[^\s<>,;@]{1,255}$/u;
+
 /** A message, as far as it tells what it forwards. */
 export interface ForwardingMessage {
   id: string;
@@ -50,7 +53,7 @@ async function senderByHeader(chunks: readonly Uint8Array[]): Promise<Correspond
   try {
     const { from } = await PostalMime.parse(Buffer.from(`${header}\r\n\r\n`, 'latin1'));
     const address = from?.address?.trim().toLowerCase() ?? '';
-    if (!address.includes('@')) return null;
+    if (!ADDRESS.test(address)) return null;
     const name = from?.name.trim().slice(0, 200) ?? '';
     return { name: name === '' || name.toLowerCase() === address ? null : name, emailAddress: address };
   } catch {
