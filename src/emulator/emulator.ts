@@ -40,6 +40,12 @@ export interface Emulator extends AsyncDisposable {
 /** How often a state with a file is saved while the emulator runs. */
 const SAVE_INTERVAL_MS = 10_000;
 
+/**
+ * How long an idle connection is kept. After Node's five seconds it was closed under a request that was just being sent,
+ * where a busy machine heard of the end too late; Microsoft keeps them for minutes.
+ */
+const KEEP_ALIVE_MS = 120_000;
+
 /** Starts the emulator and waits until it listens. Throws when the port is taken or the state file is not usable. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const { port = 0, host = '127.0.0.1', stateFile } = options;
@@ -54,6 +60,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   );
   const app = graphApp(world);
   const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env), hostname: host });
+  if (server instanceof Server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(port, host);
   await once(server, 'listening'); // rejects on 'error', such as a port that is taken
   world.push.start();

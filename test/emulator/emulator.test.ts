@@ -82,3 +82,10 @@ test('a port that is no number is refused with its name', async () => {
   expect(await once(child, 'close')).toEqual([1, null]);
   expect(said).toContain('EMULATOR_PORT must be a whole number');
 });
+
+test('an idle connection is kept for minutes, as at Microsoft: a request is not cut off that is just being sent', async () => {
+  await using emulator = await startEmulator();
+  const answer = await fetch(`${emulator.url}/_emulator/settings`);
+  await answer.text();
+  expect(answer.headers.get('keep-alive')).toBe('timeout=120');
+});
