@@ -155,6 +155,18 @@ test('looking for forgotten subscriptions of one mailbox leaves alone what is be
         where mailbox_id = (select id from mailbox where email_address = ?)`,
       [address],
     );
+  // A job that takes its last look would find what is taken away below.
+  await eventually('nobody is busy with the two subscriptions', async () => {
+    const busy = await em.execute(
+      `select 1 from graphile_worker._private_jobs as job
+         join graphile_worker._private_tasks as task on task.id = job.task_id
+        where task.identifier in ('sync.manage-push', 'sync.wake-push')
+          and (job.locked_at is not null or job.run_at < now() + interval '1 minute')
+          and job.payload->>'mailboxId' in (select id::text from mailbox where email_address in (?, ?))`,
+      [first, second],
+    );
+    return busy.length === 0;
+  });
   await forget(second);
   expect(await look()).toBe(0);
   expect(await subscriptionsAtMicrosoft(stage.app)).toEqual(expect.arrayContaining(ours.map(({ id }) => id)));
