@@ -2,6 +2,7 @@ import type { Mailbox } from '../mailboxes/mailbox.entity.ts';
 import type { IncomingMail } from '../microsoft365/mail.ts';
 import type { EntityManager } from '../platform/database.ts';
 import type { Problem } from '../platform/problem.ts';
+import { batchReads } from '../platform/read-batch.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { enqueueAttachments } from './attachments.jobs.ts';
 import type { ImportOption } from './imported-mail.ts';
@@ -11,7 +12,7 @@ import { isPartOfTicket, storePlan } from './ingest-store.ts';
 import { claimLedgerRows, type LedgerOutcome, lockNumbersForNewMail, settleLedger } from './ledger.ts';
 import { loadStorm } from './load-storm.ts';
 import { loadThreadMemory } from './load-thread-memory.ts';
-import { loadMailRouting } from './mail-routing.ts';
+import { loadRoutingIfAny } from './mail-routing.ts';
 import { loadMailSettings } from './mail-settings.ts';
 import { summarizeMail } from './prepare-mail.ts';
 import { type ReadMail, readMail } from './read-mail.ts';
@@ -73,7 +74,7 @@ interface PoisonMail {
 
 /**
  * Takes a page of mail in: each mail ends as one ledger row, and as a ticket, a reply or neither. Call it inside
- * `em.transactional`: the page counts completely or not at all. About twenty statements, however many mails.
+ * `em.transactional`: the page counts completely or not at all. Some fifteen statements, however many mails.
  *
  * The organization is locked first, so that its mailboxes take mail in one after the other: a reply whose original is
  * being taken in next door must find it, and ticket numbers have no gaps. The cost: one page at a time per organization,
@@ -193,12 +194,18 @@ async function settle(
 ): Promise<IngestResult> {
   const importedAs = imported?.importedAs ?? null;
   const prepared = claimed.map(({ mail }) => mail);
-  const memory = await loadThreadMemory(em, organizationId, mailbox.id, prepared);
-  const { copyPolicy, reopenWithinDays, stormLimitPerSender, stormLimitPerTicket } = await loadMailSettings(
-    em,
-    organizationId,
-  );
-  const limits = { perSender: stormLimitPerSender, perTicket: stormLimitPerTicket };
+  const reads = batchReads(em);
+  const mailSettings = loadMailSettings(reads, organizationId);
+  const watchStorm = async () => {
+    const { stormLimitPerSender: perSender, stormLimitPerTicket: perTicket } = await mailSettings;
+    return loadStorm(reads, organizationId, prepared, { perSender, perTicket }, now);
+  };
+  const [memory, { copyPolicy, reopenWithinDays }, routing, storm] = await Promise.all([
+    loadThreadMemory(reads, organizationId, mailbox.id, prepared),
+    mailSettings,
+    loadRoutingIfAny(em, reads, { organizationId, groupId: mailbox.groupId }),
+    importedAs === null ? watchStorm() : null,
+  ]);
   const settings = {
     organizationId,
     mailboxId: mailbox.id,
@@ -206,8 +213,8 @@ async function settle(
     copyPolicy,
     reopenWithinDays,
     isHistory: importedAs !== null,
-    routing: await loadMailRouting(em, mailbox.groupId),
-    storm: importedAs !== null ? null : await loadStorm(em, organizationId, prepared, limits, now),
+    routing,
+    storm,
   };
   const plan = planIngest(claimed, memory, settings, firstNumber, now);
   const events = await storePlan(em, { organizationId, mailboxId: mailbox.id, importedAs, now }, plan);

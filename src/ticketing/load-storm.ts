@@ -1,4 +1,4 @@
-import type { EntityManager } from '../platform/database.ts';
+import type { Reads } from '../platform/read-batch.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { STORM_WINDOW, type StormLimits, StormWatch } from './storm.ts';
 
@@ -6,11 +6,11 @@ import { STORM_WINDOW, type StormLimits, StormWatch } from './storm.ts';
 const LOOK_BACK = 4;
 
 /**
- * Loads what the senders of a page sent in the hour before, in one statement however many mails there are. Null when the
+ * Loads what the senders of a page sent in the hour before, in one read however many mails there are. Null when the
  * organization has no limit.
  */
 export async function loadStorm(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mails: readonly PreparedMail[],
   limits: StormLimits,
@@ -33,7 +33,7 @@ export async function loadStorm(
     since: new Date(since - STORM_WINDOW),
     until: new Date(until),
   }));
-  const rows = await em.execute<
+  const rows = await reads.execute<
     {
       address: string;
       received_at: string;

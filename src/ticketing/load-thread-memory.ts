@@ -1,4 +1,4 @@
-import type { EntityManager } from '../platform/database.ts';
+import type { Reads } from '../platform/read-batch.ts';
 import type { PreparedMail } from './prepare-mail.ts';
 import { ticketNumbersIn } from './subject.ts';
 import { ThreadMemory } from './thread-memory.ts';
@@ -26,37 +26,43 @@ function candidate({ ticket_id, number, closed_at }: TicketRow): CandidateTicket
 }
 
 /**
- * Loads what the mails of a page could belong to, in at most ten statements however many mails there are. Every
- * statement names the organization: raw SQL is not filtered.
+ * Loads what the mails of a page could belong to, in at most ten reads however many mails there are: through a
+ * `batchReads` in at most three statements. Every read names the organization: raw SQL is not filtered.
  */
 export async function loadThreadMemory(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mailboxId: string,
   mails: readonly PreparedMail[],
 ): Promise<ThreadMemory> {
-  const memory = await loadOwn(em, organizationId, mailboxId, mails);
-  await loadReferences(em, organizationId, mailboxId, mails, memory);
-  await loadNumbers(em, organizationId, mails, memory);
-  await loadConversations(em, organizationId, mailboxId, mails, memory);
-  await loadOriginals(em, organizationId, mails, memory);
-  await loadParticipants(em, organizationId, mails, memory);
-  await loadFollowUps(em, organizationId, memory);
+  const memory = new ThreadMemory(mailboxId);
+  await Promise.all([
+    loadOwn(reads, organizationId, mails, memory),
+    loadReferences(reads, organizationId, mailboxId, mails, memory),
+    loadNumbers(reads, organizationId, mails, memory),
+    loadConversations(reads, organizationId, mailboxId, mails, memory),
+    loadOriginals(reads, organizationId, mails, memory),
+    loadTombstones(reads, organizationId, mails, memory),
+  ]);
+  // About what the others have found.
+  await Promise.all([
+    loadParticipants(reads, organizationId, mails, memory),
+    loadFollowUps(reads, organizationId, memory),
+  ]);
   return memory;
 }
 
 /**
  * The addresses that are ours, aliases too, and which of the page's mails went out from here: in Sent Items, or passed on
- * by a list, they may lack the header that says so. One statement.
+ * by a list, they may lack the header that says so.
  */
 async function loadOwn(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
-  mailboxId: string,
   mails: readonly PreparedMail[],
-): Promise<ThreadMemory> {
-  const ids = [...new Set(mails.flatMap(({ summary }) => summary.internetMessageId ?? []))];
-  const rows = await em.execute<{ address: string | null; sent: string | null }[]>(
+  memory: ThreadMemory,
+): Promise<void> {
+  const rows = await reads.execute<{ address: string | null; sent: string | null }[]>(
     `select lower(email_address) as address, null as sent from mailbox
        where organization_id = ? and removed_at is null
      union
@@ -67,16 +73,21 @@ async function loadOwn(
      union all
      select null, internet_message_id from outbound_message
        where organization_id = ? and internet_message_id in (select json_array_elements_text(?::json))`,
-    [organizationId, organizationId, organizationId, JSON.stringify(ids)],
+    [organizationId, organizationId, organizationId, JSON.stringify(messageIdsOf(mails))],
   );
-  const memory = new ThreadMemory(mailboxId, new Set(rows.flatMap(({ address }) => address ?? [])));
-  for (const { sent } of rows) if (sent !== null) memory.addSent(sent);
-  return memory;
+  for (const { address, sent } of rows) {
+    if (address !== null) memory.addOwnAddress(address);
+    if (sent !== null) memory.addSent(sent);
+  }
+}
+
+function messageIdsOf(mails: readonly PreparedMail[]): string[] {
+  return [...new Set(mails.flatMap(({ summary }) => summary.internetMessageId ?? []))];
 }
 
 /** Of several messages with the same Message-ID the one of this mailbox comes first, else the oldest. */
 async function loadReferences(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mailboxId: string,
   mails: readonly PreparedMail[],
@@ -84,7 +95,7 @@ async function loadReferences(
 ): Promise<void> {
   const ids = [...new Set(mails.flatMap(({ thread }) => nearestReferences(thread)))];
   if (ids.length === 0) return;
-  const rows = await em.execute<(TicketRow & { internet_message_id: string })[]>(
+  const rows = await reads.execute<(TicketRow & { internet_message_id: string })[]>(
     `select internet_message_id, ticket_id, number, closed_at from (
        select message.internet_message_id, ticket.id as ticket_id, ticket.number, ticket.closed_at, row_number() over (
          partition by message.internet_message_id
@@ -96,7 +107,7 @@ async function loadReferences(
     [mailboxId, organizationId, ids],
   );
   for (const row of rows) memory.addMessageId(row.internet_message_id, candidate(row));
-  await loadNotifications(em, organizationId, mails, memory);
+  await loadNotifications(reads, organizationId, mails, memory);
 }
 
 /**
@@ -104,7 +115,7 @@ async function loadReferences(
  * answers something which is not known.
  */
 async function loadNotifications(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mails: readonly PreparedMail[],
   memory: ThreadMemory,
@@ -115,7 +126,7 @@ async function loadNotifications(
     return ticketByMessageId.has(references[0] ?? '') ? [] : references;
   });
   if (ids.length === 0) return;
-  const rows = await em.execute<
+  const rows = await reads.execute<
     (TicketRow & { internet_message_id: string; user_id: string | null; address: string })[]
   >(
     `select sent.internet_message_id, ticket.id as ticket_id, ticket.number, ticket.closed_at, app_user.id as user_id,
@@ -135,21 +146,21 @@ async function loadNotifications(
 }
 
 async function loadNumbers(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mails: readonly PreparedMail[],
   memory: ThreadMemory,
 ): Promise<void> {
   const numbers = [...new Set(mails.flatMap(({ thread }) => ticketNumbersIn(thread.subject)))];
   if (numbers.length === 0) return;
-  const rows = await em.execute<TicketRow[]>(
+  const rows = await reads.execute<TicketRow[]>(
     'select id as ticket_id, number, closed_at from ticket where organization_id = ? and number in (?)',
     [organizationId, numbers],
   );
   for (const row of rows) memory.addNumber(candidate(row));
   const missing = numbers.filter((number) => !rows.some((row) => row.number === number));
   if (missing.length === 0) return;
-  const former = await em.execute<(Nullable<TicketRow> & { former_number: number })[]>(
+  const former = await reads.execute<(Nullable<TicketRow> & { former_number: number })[]>(
     `select former.number as former_number, ticket.id as ticket_id, ticket.number, ticket.closed_at
      from former_ticket as former
      left join ticket on ticket.organization_id = former.organization_id and ticket.id = former.merged_into_id
@@ -163,7 +174,7 @@ async function loadNumbers(
 }
 
 async function loadConversations(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mailboxId: string,
   mails: readonly PreparedMail[],
@@ -171,7 +182,7 @@ async function loadConversations(
 ): Promise<void> {
   const ids = [...new Set(mails.flatMap(({ thread }) => thread.conversationId ?? []))];
   if (ids.length === 0) return;
-  const rows = await em.execute<(TicketRow & { conversation_id: string; subject: string })[]>(
+  const rows = await reads.execute<(TicketRow & { conversation_id: string; subject: string })[]>(
     `select distinct message.conversation_id, message.subject, ticket.id as ticket_id, ticket.number,
        ticket.closed_at
      from message join ticket on ticket.organization_id = message.organization_id and ticket.id = message.ticket_id
@@ -185,14 +196,14 @@ async function loadConversations(
 }
 
 async function loadOriginals(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mails: readonly PreparedMail[],
   memory: ThreadMemory,
 ): Promise<void> {
-  const ids = [...new Set(mails.flatMap(({ summary }) => summary.internetMessageId ?? []))];
+  const ids = messageIdsOf(mails);
   if (ids.length === 0) return;
-  const rows = await em.execute<
+  const rows = await reads.execute<
     (TicketRow & { internet_message_id: string; mailbox_id: string; content_digest: string })[]
   >(
     `select seen.internet_message_id, seen.mailbox_id, seen.content_digest, ticket.id as ticket_id, ticket.number,
@@ -203,7 +214,6 @@ async function loadOriginals(
        and seen.content_digest is not null and seen.message_id is not null`,
     [organizationId, ids],
   );
-  await loadTombstones(em, organizationId, ids, memory);
   for (const row of rows) {
     memory.addOriginal(row.internet_message_id, {
       mailboxId: row.mailbox_id,
@@ -214,18 +224,20 @@ async function loadOriginals(
 }
 
 async function loadTombstones(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
-  internetMessageIds: readonly string[],
+  mails: readonly PreparedMail[],
   memory: ThreadMemory,
 ): Promise<void> {
-  const rows = await em.execute<
+  const ids = messageIdsOf(mails);
+  if (ids.length === 0) return;
+  const rows = await reads.execute<
     { internet_message_id: string; mailbox_id: string; content_digest: string; explanation: string }[]
   >(
     `select internet_message_id, mailbox_id, content_digest, explanation from inbound_message
      where organization_id = ? and internet_message_id in (?) and reason = 'TICKET_DELETED'
        and content_digest is not null`,
-    [organizationId, internetMessageIds],
+    [organizationId, ids],
   );
   for (const { internet_message_id, mailbox_id, content_digest, explanation } of rows) {
     memory.addTombstone(internet_message_id, {
@@ -240,7 +252,7 @@ async function loadTombstones(
  * Asks only about the pairs that matter (this ticket, this sender): the people of a long ticket are never all loaded.
  */
 async function loadParticipants(
-  em: EntityManager,
+  reads: Reads,
   organizationId: string,
   mails: readonly PreparedMail[],
   memory: ThreadMemory,
@@ -261,7 +273,7 @@ async function loadParticipants(
     }
   }
   if (pairs.size === 0) return;
-  const rows = await em.execute<{ ticket_id: string; address: string }[]>(
+  const rows = await reads.execute<{ ticket_id: string; address: string }[]>(
     `select pair.ticket_id, pair.address
      from json_to_recordset(?::json) as pair(ticket_id uuid, address text, person jsonb)
      where exists (
@@ -281,10 +293,10 @@ async function loadParticipants(
 }
 
 /** Only of tickets that are closed: mostly there is nothing to ask. */
-async function loadFollowUps(em: EntityManager, organizationId: string, memory: ThreadMemory): Promise<void> {
+async function loadFollowUps(reads: Reads, organizationId: string, memory: ThreadMemory): Promise<void> {
   const closed = memory.closedTicketIds();
   if (closed.length === 0) return;
-  const rows = await em.execute<(TicketRow & { root: string })[]>(
+  const rows = await reads.execute<(TicketRow & { root: string })[]>(
     `with recursive chain (root, ticket_id, number, closed_at, depth) as (
        select follow_up_of_id, id, number, closed_at, 1 from ticket
        where organization_id = ? and follow_up_of_id in (?)

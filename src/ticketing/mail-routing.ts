@@ -1,4 +1,5 @@
 import type { EntityManager } from '../platform/database.ts';
+import type { Reads } from '../platform/read-batch.ts';
 import { Group } from './group.entity.ts';
 import { MailRule } from './mail-rule.entity.ts';
 import {
@@ -49,6 +50,23 @@ export async function loadMailRouting(
     rules: rules.map(decisionOf),
     destination: group && { id: group.id, name: group.name, isArchived: group.archivedAt != null },
   };
+}
+
+/**
+ * As {@link loadMailRouting}, for mail that waits for it: mostly there are no rules and no group, and a read that goes
+ * along with others says so.
+ */
+export async function loadRoutingIfAny(
+  em: EntityManager,
+  reads: Reads,
+  { organizationId, groupId }: { organizationId: string; groupId: string | null | undefined },
+): Promise<MailRouting> {
+  const found = await reads.execute('select 1 from mail_rule where organization_id = ? limit 1', [
+    organizationId,
+  ]);
+  return found.length === 0 && groupId == null
+    ? { rules: [], destination: null }
+    : loadMailRouting(em, groupId);
 }
 
 /** The organization's rules in their order, with what they name: one statement. */

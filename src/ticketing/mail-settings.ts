@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { lockOrganization } from '../access/organizations.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { parseInput } from '../platform/parse-input.ts';
+import type { Reads } from '../platform/read-batch.ts';
 import { recordEvents } from '../realtime/record.ts';
 import { COPY_POLICIES, type CopyPolicy } from './copies.ts';
 
@@ -46,9 +47,9 @@ interface Row {
   ticket_storm_limit: number | null;
 }
 
-/** The settings of an organization, as they are now: one statement. */
-export async function loadMailSettings(em: EntityManager, organizationId: string): Promise<MailSettings> {
-  const [row] = await em.execute<Row[]>(
+/** The settings of an organization, as they are now: one read. */
+export async function loadMailSettings(reads: Reads, organizationId: string): Promise<MailSettings> {
+  const [row] = await reads.execute<Row[]>(
     'select copy_policy, reopen_within_days, storm_limit, ticket_storm_limit from organization where id = ?',
     [organizationId],
   );

@@ -26,11 +26,12 @@ export class ThreadMemory {
   readonly #notified = new Map<string, string>();
   readonly #notifications = new Set<string>();
   readonly #sent = new Set<string>();
+  readonly #ownAddresses = new Set<string>();
   readonly #mailboxId: string;
   /** What the choice of a thread looks at. */
   readonly candidates: ThreadCandidates;
 
-  constructor(mailboxId: string, ownAddresses: ReadonlySet<string>) {
+  constructor(mailboxId: string) {
     this.#mailboxId = mailboxId;
     this.candidates = {
       ticketByMessageId: this.#byMessageId,
@@ -39,8 +40,13 @@ export class ThreadMemory {
       deletedNumbers: this.#deletedNumbers,
       conversations: this.#conversations,
       participants: this.#participants,
-      ownAddresses,
+      ownAddresses: this.#ownAddresses,
     };
+  }
+
+  /** Learns an address of ours, in lower case. */
+  addOwnAddress(address: string): void {
+    this.#ownAddresses.add(address);
   }
 
   /** The first ticket of an id keeps it, whoever writes it later: further ones are its rivals. */
