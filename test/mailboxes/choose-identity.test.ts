@@ -16,7 +16,13 @@ import type { Account } from '../../src/microsoft365/account.entity.ts';
 import { forkFor } from '../../src/platform/database.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
-import { accountIdOf, identitiesOf, runSending, type SendingMutation } from './sending-harness.ts';
+import {
+  accountIdOf,
+  addressesAreRead,
+  identitiesOf,
+  runSending,
+  type SendingMutation,
+} from './sending-harness.ts';
 
 const PRIMARY = 'support@contoso.example';
 const ALIAS = 'help@contoso.example';
@@ -251,6 +257,7 @@ describe('with mailboxes of a desk', () => {
     app = await startTestApp();
     desk = await app.newDesk();
     ({ mailboxId, address } = await desk.connectMailbox(undefined, { sends: true }));
+    await addressesAreRead(app, mailboxId);
     await control(
       app.emulator.url,
       `mailboxes/${address}`,

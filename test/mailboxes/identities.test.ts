@@ -6,6 +6,7 @@ import { eventually } from '../support/wait.ts';
 import { type AccessDesk, startAccessDesk } from './access-harness.ts';
 import {
   accountIdOf,
+  addressesAreRead,
   type IdentityView,
   identitiesOf,
   runSending,
@@ -28,6 +29,7 @@ const setAddresses = (address: string, proxyAddresses: string[]) =>
 async function mailboxWith(aliases: string[]): Promise<{ mailboxId: string; address: string }> {
   const address = `desk-${unique()}@contoso.example`;
   const { mailboxId } = await stage.desk.connectMailbox(address, { sends: true });
+  await addressesAreRead(stage.app, mailboxId);
   await setAddresses(address, [`SMTP:${address}`, ...aliases.map((alias) => `smtp:${alias}`)]);
   await refresh(mailboxId);
   return { mailboxId, address };

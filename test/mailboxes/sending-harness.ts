@@ -1,4 +1,7 @@
+import { discoverIdentitiesJob } from '../../src/mailboxes/identities.jobs.ts';
+import { rowId } from '../security/filled-desk.ts';
 import { type Desk, graphqlRequest, type TestApp } from '../support/app.ts';
+import { eventually } from '../support/wait.ts';
 
 /** An identity as the tests of sending look at it. */
 export interface IdentityView {
@@ -98,6 +101,22 @@ export async function identitiesOf(
     { id: mailboxId },
   );
   return node;
+}
+
+/**
+ * Waits until the job is over that reads the addresses of a mailbox once it is connected. Before a test changes them: what
+ * it read before would be written down after what `refreshAccount` reads.
+ */
+export async function addressesAreRead(app: TestApp, mailboxId: string): Promise<void> {
+  await eventually('the addresses of the mailbox are read', async () => {
+    const jobs = await app.database.em.fork().execute<object[]>(
+      `select from graphile_worker._private_jobs as job
+         join graphile_worker._private_tasks as task on task.id = job.task_id
+        where task.identifier = ? and job.payload->>'mailboxId' = ?`,
+      [discoverIdentitiesJob.name, rowId(mailboxId)],
+    );
+    return jobs.length === 0;
+  });
 }
 
 /** The id of the account that reads a mailbox. */

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { type AccessDesk, startAccessDesk, subjectsOf } from './access-harness.ts';
 
 let stage: AccessDesk;
 beforeAll(async () => {
-  stage = await startAccessDesk();
+  // Nothing is polled: an account that fails would be at work again after ten seconds, and not say that it is failing.
+  stage = await startAccessDesk(() => startTestApp({}, { isScheduled: false }));
 });
 afterAll(() => stage?.app[Symbol.asyncDispose]());
 
