@@ -8,7 +8,7 @@ import { createSecretBox } from '../../src/platform/secrets.ts';
 import { removeOrphans } from '../../src/sync/push-orphans.ts';
 import { control } from '../support/app.ts';
 import { deliver, foldersOf } from '../support/mail.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 import { startPushApp, statusBecomes, subscriptionsAtMicrosoft } from '../sync/push-harness.ts';
 import { type AccessDesk, startAccessDesk, subjectsOf } from './access-harness.ts';
 
@@ -146,7 +146,7 @@ test('looking for forgotten subscriptions of one mailbox leaves alone what is be
       { database: stage.app.database, push: microsoft365.push },
       mailbox,
       notificationUrl,
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(SLOW_MACHINE),
     );
   // Microsoft has made it, and our row does not know its id yet.
   const forget = (address: string) =>

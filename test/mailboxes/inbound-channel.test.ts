@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { signIn } from '../access/harness.ts';
 import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -62,7 +62,8 @@ async function changes(desk: Desk, count: number): Promise<string[]> {
       accept: 'text/event-stream',
     },
     body: JSON.stringify({ query }),
-    signal: AbortSignal.timeout(10_000),
+    // Events wait for the oldest transaction of the whole server, which may be another test's.
+    signal: AbortSignal.timeout(SLOW_MACHINE),
   });
   const cursors: string[] = [];
   let text = '';

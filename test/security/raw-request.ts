@@ -1,11 +1,9 @@
 import { connect } from 'node:net';
-
-/** How long an answer may take before the connection is cut: then there was none. */
-const DEADLINE = 5_000;
+import { SLOW_MACHINE } from '../support/wait.ts';
 
 /**
  * Sends bytes that no HTTP client would send, and gives what comes back until the server closes, or the head of an answer
- * that keeps the connection open. Empty when there was no answer.
+ * that keeps the connection open. Empty when there was no answer: then the connection was cut.
  */
 export function rawRequest(url: string, request: string): Promise<string> {
   const { hostname, port } = new URL(url);
@@ -17,7 +15,7 @@ export function rawRequest(url: string, request: string): Promise<string> {
       socket.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(done, DEADLINE);
+    const timer = setTimeout(done, SLOW_MACHINE);
     socket.setEncoding('latin1');
     socket.on('data', (text: string) => {
       answer += text;
