@@ -23,6 +23,9 @@ export function daysAgo(days: number, minutes = 0): string {
   return `${new Date(Date.now() - days * 86_400_000 + minutes * 60_000).toISOString().slice(0, 19)}Z`;
 }
 
+/** Requests for the pages of an import behind its first one, which lists from the beginning of time on. */
+export const LATER_PAGES = /^(?!.*%20ge%201970-).*orderby/;
+
 /** Delivers mails that lie in the Inbox before anything is enabled. */
 export function leave(
   app: TestApp,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AccessDesk, accessDesk } from '../mailboxes/access-harness.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
+import { type GraphWay, startGraphWay } from '../support/graph-way.ts';
 import { eventually } from '../support/wait.ts';
 import {
   askToImport,
@@ -8,6 +9,7 @@ import {
   daysAgo,
   importOf,
   importReaches,
+  LATER_PAGES,
   lastImportOf,
   leave,
 } from './import-harness.ts';
@@ -16,18 +18,22 @@ import { query } from './push-harness.ts';
 /** Enough for three pages. */
 const MAILS = 250;
 
+let graph: GraphWay;
 let app: TestApp;
 beforeAll(async () => {
-  app = await startTestApp();
+  graph = await startGraphWay();
+  app = await startTestApp({}, { env: { MICROSOFT_GRAPH_URL: graph.url } });
+  graph.target = app.emulator.graphUrl;
 });
-afterAll(() => app?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await app?.[Symbol.asyncDispose]();
+  await graph?.[Symbol.asyncDispose]();
+});
 
 const oldMails = Array.from({ length: MAILS }, (_, index) => ({
   subject: `Old ${index}`,
   receivedDateTime: daysAgo(30, index),
 }));
-
-const setLatency = (latencyMs: number) => control(app.emulator.url, 'settings', { latencyMs });
 
 /** A mailbox with old mail, incoming mail switched on. */
 async function fullMailbox(mails = oldMails) {
@@ -104,11 +110,11 @@ describe.each(WAYS)('$way', ({ take, back }) => {
   test('in the midst of an import it ends with the reason; connected again all of it comes, and once', async () => {
     const full = await fullMailbox();
     const { desk, mailboxId } = full;
-    await setLatency(150);
+    const held = graph.hold(LATER_PAGES);
     const id = await askToImport(desk, { mailboxId, mode: 'ARCHIVE' });
     await eventually('a page is stored', async () => (await importOf(desk, id)).seen >= 100);
     await take(full);
-    await setLatency(0);
+    held.release();
     const ended = await importReaches(desk, id, 'CANCELLED');
     expect(ended).toMatchObject({ problem: { code: 'IMPORT_SETTINGS_CHANGED' }, resumesAt: null });
     expect(ended.seen).toBeLessThan(MAILS);

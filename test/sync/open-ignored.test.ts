@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signIn } from '../access/harness.ts';
 import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
+import { type GraphWay, startGraphWay } from '../support/graph-way.ts';
 import { deliver, foldersOf, type TestMail } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import { makeRule } from '../ticketing/mail-rule-desk.ts';
@@ -10,15 +11,22 @@ import {
   daysAgo,
   importOf,
   importReaches,
+  LATER_PAGES,
   lastImportOf,
   leave,
 } from './import-harness.ts';
 
+let graph: GraphWay;
 let app: TestApp;
 beforeAll(async () => {
-  app = await startTestApp();
+  graph = await startGraphWay();
+  app = await startTestApp({}, { env: { MICROSOFT_GRAPH_URL: graph.url } });
+  graph.target = app.emulator.graphUrl;
 });
-afterAll(() => app?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await app?.[Symbol.asyncDispose]();
+  await graph?.[Symbol.asyncDispose]();
+});
 
 interface Row {
   id: string;
@@ -246,11 +254,11 @@ describe('existing mail and a mailbox that opens no tickets', () => {
     const { mailboxId, address } = await desk.connectMailbox();
     await leave(app, address, HISTORY);
     await desk.enable(mailboxId);
-    await control(app.emulator.url, 'faults', { mailbox: address, latencyMs: 300, pathPattern: 'messages' });
+    const held = graph.hold(LATER_PAGES);
     const mailImportId = await askToImport(desk, { mailboxId, mode: 'ARCHIVE' });
     await eventually('a page is stored', async () => (await importOf(desk, mailImportId)).seen >= 100);
     await settings(desk, { mailboxId, createTickets: false });
-    await control(app.emulator.url, 'faults', undefined, 'DELETE');
+    held.release();
     const stopped = await eventually('it has ended', async () => {
       const figures = await importOf(desk, mailImportId);
       return ['CANCELLED', 'SUCCEEDED'].includes(figures.state) ? figures : false;
