@@ -23,6 +23,11 @@ export interface OutboxDesk {
   reaches(id: string, ...states: OutboundMessage['state'][]): Promise<OutboundMessage>;
   /** Asks for a run of both lanes, as whoever queues something does. */
   wake(): Promise<void>;
+  /**
+   * Waits until a lane is at nothing any more and waits itself, and gives for how many seconds. What Microsoft or a limit
+   * keeps shows its problem before that, and again while a run that was asked for meanwhile has taken it once more.
+   */
+  rests(lane: 'PROMPT' | 'BULKY'): Promise<number>;
 }
 
 /** What the emulator says of the mails that have reached a recipient. */
@@ -117,6 +122,15 @@ export async function openOutbox(app: TestApp, desk?: Desk, address?: string): P
         await enqueue(fork(), deliverJob, { organizationId, mailboxId, lane });
       }
     },
+    rests: (lane) =>
+      eventually(`the lane ${lane} waits`, async () => {
+        const [job] = await fork().execute<{ seconds: number }[]>(
+          `select extract(epoch from run_at - now())::float8 as seconds from graphile_worker._private_jobs
+            where key = ? and locked_at is null`,
+          [`${deliverJob.name}:${mailboxId}:${lane}`],
+        );
+        return job !== undefined && job.seconds > 1 && job.seconds;
+      }),
   };
 }
 

@@ -27,7 +27,7 @@ beforeAll(async () => {
           at = null;
           await act();
         },
-        outbox: { times: { unclearSend: 4_000, lostDraft: 2_000 }, bulkyRuns: 1 },
+        outbox: { times: { lostDraft: 2_000 }, bulkyRuns: 1 },
       },
     },
   );
@@ -67,14 +67,24 @@ function show({ desk }: OutboxDesk, id: string): Promise<Shown> {
     .then(({ node }) => node);
 }
 
-async function showsProblem(outbox: OutboxDesk, id: string, code: string): Promise<Shown> {
+/** Waits for a problem and the state that goes with it: while a mail is tried again it still says why it has waited. */
+async function showsProblem(outbox: OutboxDesk, id: string, state: string, code: string): Promise<Shown> {
   return await eventually(
     `${code} is shown`,
     async () => {
       const shown = await show(outbox, id);
-      return shown.problem?.code === code && shown;
+      return shown.state === state && shown.problem?.code === code && shown;
     },
     30_000,
+  );
+}
+
+/** As if Microsoft had been told to send it so long ago that what is unclear has settled; then it is due. */
+function settle({ desk }: OutboxDesk, id: string): Promise<unknown> {
+  return forkFor(app.database, desk.organizationId).execute(
+    `update outbound_message set send_attempted_at = send_attempted_at - interval '1 hour', due_at = clock_timestamp()
+      where organization_id = ? and id = ?`,
+    [desk.organizationId, id],
   );
 }
 
@@ -115,8 +125,7 @@ test('DRAFT_DELETED: a draft that somebody deletes for good is looked for and ma
     },
   };
   const id = await outbox.queue();
-  const shown = await showsProblem(outbox, id, 'DRAFT_DELETED');
-  expect(shown.state).toBe('QUEUED');
+  const shown = await showsProblem(outbox, id, 'QUEUED', 'DRAFT_DELETED');
   expect(shown.problem?.retryAt).not.toBeNull();
   await outbox.reaches(id, 'SENT');
   expect(await timesArrived(app, id)).toBe(1);
@@ -127,8 +136,10 @@ test('SEND_UNCLEAR: after an answer that was lost the draft is left alone, canno
   const fault = { status: 504, pathPattern: '/send$', mailbox: outbox.address, count: 1 };
   await control(app.emulator.url, 'faults', fault);
   const id = await outbox.queue();
-  expect((await showsProblem(outbox, id, 'SEND_UNCLEAR')).state).toBe('SENDING');
+  await showsProblem(outbox, id, 'SENDING', 'SEND_UNCLEAR');
   expect(await change(outbox, 'cancelOutboundMessage', id)).toBe('OUTBOUND_MESSAGE_NOT_QUEUED');
+  await settle(outbox, id);
+  await outbox.wake();
   await outbox.reaches(id, 'SENT');
   expect(await timesArrived(app, id)).toBe(1);
 });
@@ -150,6 +161,7 @@ test('FILE_MISSING: a mail whose file is gone fails, is not sent without it, and
 
 test('SENT_COPY_ELSEWHERE: a copy that a rule moves away is found, told of once, and nothing is sent again', async () => {
   const outbox = await openOutbox(app);
+  const isMoved = Promise.withResolvers<void>();
   at = {
     point: 'sent.stored',
     act: () => {
@@ -158,10 +170,13 @@ test('SENT_COPY_ELSEWHERE: a copy that a rule moves away is found, told of once,
       for (const mail of [...mailbox.messages.values()].filter(({ folderId }) => folderId === sent.id)) {
         moveMessage(mailbox, mail, folderOf(mailbox, 'archive'), app.emulator.state.clock.now());
       }
+      isMoved.resolve();
     },
   };
   const id = await outbox.queue();
   await outbox.reaches(id, 'SENT');
+  // That it is sent can be seen before the rule has done its work.
+  await isMoved.promise;
   const { mailboxId, desk } = outbox;
   const look = { organizationId: desk.organizationId, mailboxId, outboundMessageId: id, looked: 3 };
   await enqueue(forkFor(app.database, desk.organizationId), checkSentCopyJob, look);
@@ -180,6 +195,7 @@ test('a mail that Microsoft took and never sent is not lost with its draft: it g
   await control(app.emulator.url, 'faults', fault);
   const id = await outbox.queue();
   await outbox.reaches(id, 'SENT');
+  await settle(outbox, id);
   await eventually('it arrives', async () => (await timesArrived(app, id)) === 1, 40_000);
   await eventually('its copy is found', async () => (await outbox.read(id)).sentCopy === 'FOUND', 40_000);
   expect(await timesArrived(app, id)).toBe(1);
@@ -249,7 +265,7 @@ test('a mail that cannot be stored holds up no other, and goes when it can', asy
   );
   const other = await outbox.queue();
   await outbox.reaches(other, 'SENT');
-  expect(await showsProblem(outbox, stuck, 'INTERNAL_SERVER_ERROR')).toMatchObject({ state: 'QUEUED' });
+  await showsProblem(outbox, stuck, 'QUEUED', 'INTERNAL_SERVER_ERROR');
   await execute('drop function refuse_message cascade');
   await outbox.reaches(stuck, 'SENT');
   expect(await timesArrived(app, stuck)).toBe(1);
