@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { forkFor } from '../../src/platform/database.ts';
+import { forkAcrossOrganizations, forkFor } from '../../src/platform/database.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver, deliverMany } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
@@ -112,8 +112,20 @@ function mailsWithFile(to: string, count: number) {
   }));
 }
 
+/** Waits until no job is at work for anybody: a mailbox that was just connected is also asked for its addresses. */
+function nobodyIsBusy(): Promise<unknown> {
+  return eventually('no job of an organization runs or waits for its turn', async () => {
+    const busy = await forkAcrossOrganizations(app.database).execute<object[]>(
+      `select from graphile_worker._private_jobs where payload ->> 'organizationId' is not null
+         and (locked_at is not null or run_at < now() + interval '1 minute') limit 1`,
+    );
+    return busy.length === 0;
+  });
+}
+
 test('the files of twenty mails cost two requests, and each mail gets its own', async () => {
   const { desk, mailboxId, address } = await connected();
+  await nobodyIsBusy();
   await deliverMany(app.emulator.url, mailsWithFile(address, 20));
   const requestsSoFar = () => control<{ httpRequests: number }>(app.emulator.url, 'requests');
   const before = await requestsSoFar();
@@ -126,6 +138,8 @@ test('the files of twenty mails cost two requests, and each mail gets its own', 
   for (const [subject, file] of files) {
     expect(file?.sha256).toBe(sha256(subject.replace('Mail', 'Log')));
   }
+  // The job tells of the files after the last of them is stored.
+  await nobodyIsBusy();
   expect((await requestsSoFar()).httpRequests - before.httpRequests - requests).toBe(2);
   const events = await forkFor(app.database, desk.organizationId).execute<{ tickets: number }[]>(
     `select count(distinct payload ->> 'ticketId')::int as tickets from event

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signIn } from '../access/harness.ts';
 import { type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver, deliverMany } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -226,8 +227,11 @@ test('a storm is one ticket with a problem that clients see until it is closed, 
   const kinds = found[2]?.messages.edges.map(({ node }) => node.kind);
   expect(kinds?.toSorted()).toEqual(['INBOUND', 'INBOUND', 'INBOUND', 'INBOUND', 'NOTE']);
   expect(await ledger(desk)).toHaveLength(6);
-  const metrics = await (await fetch(`${app.url}/metrics`)).text();
-  expect(metrics).toMatch(/^deskgraph_storm_messages_total [4-9]/m);
+  // Counted once the page is committed, and the commit is what ends the run.
+  await eventually('they are counted', async () => {
+    const metrics = await (await fetch(`${app.url}/metrics`)).text();
+    return /^deskgraph_storm_messages_total [4-9]/m.test(metrics);
+  });
   await desk.request(
     'mutation ($id: ID!) { updateTicket(input: { ticketId: $id, status: CLOSED }) { __typename } }',
     { id: found[2]?.id },
