@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SLOW_MACHINE } from '../support/wait.ts';
 import { type MailServer, startMailServer } from './mail-harness.ts';
 
 let server: MailServer;
@@ -108,7 +109,7 @@ test.each([
   for (const file of body.value) {
     const response = await fetch(`${server.emulator.graphUrl}/v1.0${base}/attachments/${file.id}/$value`, {
       headers: { authorization: `Bearer ${server.token(null)}` },
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(SLOW_MACHINE),
     });
     expect(await response.text()).toBe('hello');
     expect(response.headers.get('x-forged')).toBeNull();

@@ -57,6 +57,8 @@ export interface GraphCall {
   body?: unknown;
   headers?: Record<string, string>;
   token?: string;
+  /** Breaks the request off. */
+  signal?: AbortSignal;
 }
 
 /** An emulator on a free port, and the ways tests talk to it: HTTP only, apart from tokens without a sign-in. */
@@ -69,6 +71,7 @@ export async function startMailServer(
     const response = await fetch(url, {
       method,
       headers: { 'content-type': isText ? 'text/plain' : 'application/json', ...call.headers },
+      ...(call.signal && { signal: call.signal }),
       ...(call.body === undefined
         ? {}
         : { body: isText ? (call.body as string) : JSON.stringify(call.body) }),

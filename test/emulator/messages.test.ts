@@ -192,14 +192,16 @@ test('20,000 messages in one folder are read, moved and paged without looking th
     `/users/${address}/mailFolders/inbox/messages?$select=id&$top=500&$skip=19000`,
   );
   expect(page.body.value).toHaveLength(500);
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   for (const { id } of page.body.value?.slice(0, 200) ?? []) {
     const { status } = await server.graph('POST', `/users/${address}/messages/${id}/move`, {
       body: { destinationId: 'archive' },
     });
     expect(status).toBe(201);
   }
-  // Two hundred moves over HTTP take under a second; looking through 20,000 messages for each would take far longer.
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  // Two hundred moves over HTTP take under a second; looking through 20,000 messages for each would take far longer. It is
+  // the processor's time: what else the machine does is not counted.
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(10_000);
   expect((await server.graph('GET', `/users/${address}/mailFolders/inbox`)).body.totalItemCount).toBe(19_800);
 });

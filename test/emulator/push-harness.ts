@@ -2,10 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ChangeNotification, Subscription } from '@microsoft/microsoft-graph-types';
+import { SLOW_MACHINE } from '../support/wait.ts';
 import type { MailServer } from './mail-harness.ts';
-
-/** How long a test waits for a delivery that must come. */
-const DEADLINE_MS = 15_000;
 
 /** A notification as it came; `resourceData` is an open type, which Microsoft's TypeScript form cannot say. */
 export type Received = Omit<ChangeNotification, 'resourceData'> & { resourceData?: Record<string, string> };
@@ -61,7 +59,7 @@ export async function startReceiver(): Promise<Receiver> {
       if (isThere()) resolve();
     };
     waiting.push(look);
-    const timer = setTimeout(() => reject(new Error(`Never came: ${what}`)), DEADLINE_MS);
+    const timer = setTimeout(() => reject(new Error(`Never came: ${what}`)), SLOW_MACHINE);
     look();
     await promise.finally(() => clearTimeout(timer));
   };

@@ -70,6 +70,8 @@ test('with the authorization at its end notifications wait, and none is lost whe
   await push(server, { authorizationMinutes: 60 });
   await advance(server, 46);
   expect((await receiver.notifications(1))[0]?.lifecycleEvent).toBe('reauthorizationRequired');
+  // It is in the queue until its answer is back.
+  await eventually('the answer', async () => (await push(server)).counts['lifecycleDelivered'] === 1);
   await advance(server, 14.1);
   await push(server, { batchMs: 0 });
   await server.post(address);
