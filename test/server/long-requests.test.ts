@@ -1,15 +1,17 @@
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { watchLongRequests } from '../../src/server/long-requests.ts';
+import { eventually } from '../support/wait.ts';
 
-/** A server that gives a request 300 ms, and lets those to `/long` off. */
+/** A server that gives a request a second, and lets those to `/long` off. */
 async function start() {
+  const arrived: (string | undefined)[] = [];
   const server = createServer(
-    { requestTimeout: 300, headersTimeout: 200, connectionsCheckingInterval: 50 },
+    { requestTimeout: 1_000, headersTimeout: 1_000, connectionsCheckingInterval: 50 },
     async (incoming, response) => {
+      arrived.push(incoming.url);
       const end = incoming.url === '/long' ? long.letOff(incoming.socket) : () => undefined;
       let bytes = 0;
       try {
@@ -25,30 +27,30 @@ async function start() {
   const long = watchLongRequests(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
+  return { server, arrived, port: (server.address() as AddressInfo).port };
 }
 
-/** Sends ten bytes within a second. Gives the status and the answer. */
-async function sendSlowly(port: number, path: string): Promise<{ status: number; text: string }> {
+/** Sends the first of ten bytes; `finish` sends the others. `answer` gives the status and the text. */
+function begin(port: number, path: string) {
   const sent = request({ port, host: '127.0.0.1', path, method: 'PUT', headers: { 'content-length': 10 } });
-  const answered = once(sent, 'response');
-  answered.catch(() => undefined);
   sent.on('error', () => undefined);
-  for (let i = 0; i < 10; i += 1) {
-    sent.write('x');
-    await pause(100);
-  }
-  sent.end();
-  const [response] = await answered;
-  let text = '';
-  for await (const piece of response) text += piece;
-  return { status: response.statusCode, text };
+  sent.write('x');
+  const answer = once(sent, 'response').then(async ([response]) => {
+    let text = '';
+    for await (const piece of response) text += piece;
+    return { status: response.statusCode, text };
+  });
+  return { answer, finish: () => sent.end('x'.repeat(9)) };
 }
 
 test('a request that is let off may take its time; any other one is cut off as before', async () => {
-  const { server, port } = await start();
-  expect(await sendSlowly(port, '/long')).toEqual({ status: 200, text: '10' });
-  expect((await sendSlowly(port, '/short')).status).toBe(408);
+  const { server, arrived, port } = await start();
+  const long = begin(port, '/long');
+  await eventually('it has arrived', () => arrived.includes('/long'));
+  // Begun later and cut off: by then the time of the first one has been over, too.
+  expect((await begin(port, '/short').answer).status).toBe(408);
+  long.finish();
+  expect(await long.answer).toEqual({ status: 200, text: '10' });
   server.close();
 });
 
