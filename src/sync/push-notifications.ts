@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { enqueueMany, jobSpec } from '../jobs/enqueue-many.ts';
+import { SECOND } from '../platform/clock.ts';
 import type { EntityManager } from '../platform/database.ts';
 import { EVENT_CHANNEL } from '../realtime/record.ts';
 import { managePushJob } from './push.jobs.ts';
@@ -7,6 +8,9 @@ import { RENEWAL_PAUSE } from './push-plan.ts';
 import { PROOF_LIFE } from './push-probe-plan.ts';
 import { syncMailboxJob } from './sync.jobs.ts';
 import type { SyncTrigger } from './sync-run.entity.ts';
+
+/** A notification so soon after another one proves nothing new. */
+const JUST_HEARD = 0.25 * SECOND;
 
 /** A subscription that a notification may be about. */
 export interface KnownSubscription {
@@ -153,6 +157,9 @@ async function requestSyncs(
        select id, replaced_at is null and (missed_count > 0 or last_notification_at is null or last_notification_at < ?
            or (probe_started_at > last_notification_at and probe_answered_at is null)) as changes_status
          from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
+          -- Heard of a moment ago, and nothing waits for it: in a burst the same rows would be written again and again.
+          and ((last_notification_at > ?) is not true or missed_count + silent_recreations + unanswered_probes > 0
+            or probe_removal_at is not null or (probe_started_at > last_notification_at and probe_answered_at is null))
         order by id for no key update
      ), heard as (
        update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0,
@@ -209,6 +216,7 @@ async function requestSyncs(
     [
       new Date(now.getTime() - PROOF_LIFE),
       idsOf(announcements.map(({ subscription }) => subscription)),
+      new Date(now.getTime() - JUST_HEARD),
       now,
       new Date(now.getTime() + PROOF_LIFE),
       now,
