@@ -230,11 +230,9 @@ export function rawId(globalId: string): string {
 }
 
 /** Waits until nothing of the mailbox's sync runs or waits. */
-export function settled(at: { database: Database }, mailboxId: string, seconds = 30): Promise<unknown> {
-  return eventually(
-    'no run is open',
-    async () => (await runsOf(at, mailboxId)).every(({ state }) => !['QUEUED', 'RUNNING'].includes(state)),
-    seconds * 1_000,
+export function settled(at: { database: Database }, mailboxId: string): Promise<unknown> {
+  return eventually('no run is open', async () =>
+    (await runsOf(at, mailboxId)).every(({ state }) => !['QUEUED', 'RUNNING'].includes(state)),
   );
 }
 

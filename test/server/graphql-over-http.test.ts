@@ -1,5 +1,6 @@
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/wait.ts';
 import { startTestServer, type TestServer } from './harness.ts';
 import { probeSchema, waiters } from './probe-schema.ts';
 
@@ -136,11 +137,11 @@ test('what runs for somebody who has gone is told so, and is no error of ours', 
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` };
   const body = '{"query":"{ waiting }"}';
   const request = server.fetch('/graphql', { method: 'POST', headers, body, signal: controller.signal });
-  await expect.poll(() => waiters.started).toBe(1);
+  await eventually('it runs', () => waiters.started === 1);
   const before = server.log.length;
   controller.abort();
   await expect(request).rejects.toThrow();
-  await expect.poll(() => waiters.ended).toBe(1);
+  await eventually('it is told so', () => waiters.ended === 1);
   await server.fetch('/livez');
   const errors = server.log.slice(before).filter((line) => JSON.parse(line).level >= 50);
   expect(errors).toEqual([]);

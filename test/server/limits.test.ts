@@ -134,11 +134,13 @@ test.each([
     `{ probe { ...F0 } } ${times(40, (index) => `fragment F${index} on Probe { a: deeper { ...F${index + 1} } b: deeper { ...F${index + 1} } }`)} fragment F40 on Probe { depth }`,
   ],
 ])('%s answers 400 at once', async (_what, query) => {
-  const startedAt = performance.now();
+  // What it costs, and not how long it takes: others compute on this machine as well.
+  const before = process.cpuUsage();
   const { status, errors } = await server.graphql(query, { key });
+  const { user, system } = process.cpuUsage(before);
   expect(status).toBe(400);
   expect(errors[0]?.extensions).toHaveProperty('code');
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect((user + system) / 1_000).toBeLessThan(2_000);
 });
 
 test('too large a page is refused, not cut short', async () => {

@@ -10,7 +10,8 @@ let app: TestApp;
 let one: PushedMailbox & Secret;
 let two: PushedMailbox & Secret;
 beforeAll(async () => {
-  app = await startPushApp();
+  // At the full minute a subscription that a test has taken away would be made anew, and its folder read.
+  app = await startPushApp({}, { isScheduled: false });
   const desk = await app.newDesk();
   one = await withSecret(await pushedMailbox(app, desk));
   two = await withSecret(await pushedMailbox(app));
@@ -64,11 +65,23 @@ const runsOf = async () => [await triggersOf(app, one.uuid), await triggersOf(ap
 
 /** Waits until nothing waits or runs any more. What was announced here is no mail: it is not looked for again. */
 async function settled(): Promise<void> {
-  await eventually('all runs have ended', async () => {
-    const open = await query(app, `select 1 from sync_run where state in ('QUEUED', 'RUNNING')`);
+  await allHaveEnded();
+  await query(app, 'update sync_state set awaited = 0');
+  // A look that is under way has read what was awaited before, and still asks for its run.
+  await allHaveEnded();
+}
+
+async function allHaveEnded(): Promise<void> {
+  await eventually('all runs and looks have ended', async () => {
+    const open = await query(
+      app,
+      `select 1 from sync_run where state in ('QUEUED', 'RUNNING') union all
+       select 1 from graphile_worker._private_jobs as job
+         join graphile_worker._private_tasks as task on task.id = job.task_id
+        where task.identifier = 'sync.look-again' and (run_at <= now() or locked_at is not null)`,
+    );
     return open.length === 0;
   });
-  await query(app, 'update sync_state set awaited = 0');
 }
 
 test.each(PATHS)(
