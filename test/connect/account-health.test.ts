@@ -16,7 +16,8 @@ import { type AccountView, type ConnectDesk, startConnectDesk } from './harness.
 
 let stage: ConnectDesk;
 beforeAll(async () => {
-  stage = await startConnectDesk();
+  // Without the clock: every five minutes it looks again at the accounts that are due, as tests here want to do themselves.
+  stage = await startConnectDesk({}, { isScheduled: false });
 });
 afterAll(() => stage?.[Symbol.asyncDispose]());
 
@@ -56,7 +57,7 @@ async function recheck(minutesAhead: number, accountsPerPage = 1_000): Promise<v
     graphUrl: emulator.graphUrl,
     onConnected: async () => undefined,
   });
-  const context = { signal: AbortSignal.timeout(30_000), logger, attempt: 1, isLastAttempt: true };
+  const context = { signal: new AbortController().signal, logger, attempt: 1, isLastAttempt: true };
   await createRecheckAccounts({ database, microsoft365, clock, accountsPerPage }).handle({}, context);
 }
 
@@ -107,12 +108,22 @@ describe('Account health', () => {
   });
 
   test('recovers by itself once the tenant lets the account in again, and is told live', async () => {
-    const { account, mailboxId } = await takingMail();
     const stream = await subscribeOverSse(
       stage.app.url,
       stage.desk.apiKey,
       'subscription { accountStatusChanged { account { id status problem { code } } } }',
     );
+    const { account, mailboxId } = await takingMail();
+    // What befell other accounts before may still be on its way to the stream.
+    const told = async (): Promise<AccountView> => {
+      for (;;) {
+        const event = await stream.next();
+        if (!event) throw new Error('The stream ended.');
+        const one = (event.data?.['accountStatusChanged'] as { account: AccountView } | undefined)?.account;
+        if (one?.id === account.id) return one;
+      }
+    };
+    expect((await told()).status).toBe('ACTIVE');
     await stage.microsoft('accounts/refuse', { address: account.emailAddress, code: 53003 });
     await refresh(account.id);
     expect((await stage.desk.sync(mailboxId)).problem).toMatchObject({ code: 'CONDITIONAL_ACCESS' });
@@ -121,11 +132,8 @@ describe('Account health', () => {
     // Nobody signs in: the next round of polling finds it well.
     expect((await stage.desk.sync(mailboxId)).state).toBe('SUCCEEDED');
     expect(await stage.account(account.id)).toMatchObject({ status: 'ACTIVE', problem: null });
-    const told = [await stream.next(), await stream.next()].map(
-      (event) => (event?.data?.['accountStatusChanged'] as { account: AccountView } | undefined)?.account,
-    );
-    expect(told.map((one) => one?.id)).toEqual([account.id, account.id]);
-    expect(told.at(-1)?.status).toBe('ACTIVE');
+    await told();
+    expect((await told()).status).toBe('ACTIVE');
   });
 
   test('THROTTLED when Microsoft wants to be left alone for long, with until when, and over afterwards', async () => {

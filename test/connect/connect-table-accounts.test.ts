@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { subjectsOf } from '../mailboxes/access-harness.ts';
 import { control, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 import {
   type Administrator,
   newAdministrator,
@@ -45,6 +46,13 @@ const statusOf = async (admin: Administrator, id: string) =>
       { id },
     )
   ).node;
+
+/** Its status in this state: push is free to run after the run that a test waited for, and looks again seconds later. */
+const statusIn = (admin: Administrator, id: string, state: string) =>
+  eventually(`the mailbox is ${state}`, async () => {
+    const status = await statusOf(admin, id);
+    return status.syncStatus.state === state && status;
+  });
 
 const refresh = (admin: Administrator, accountId: string) =>
   admin.change<{ account: AccountView; problem: ProblemView | null }>(
@@ -147,12 +155,12 @@ test('Several accounts and mailboxes in one organization, user and shared, each 
   for (const address of [ada.address, shared]) await admin.takeIn(address, `For ${address}`);
   await expect(admin.takeIn(bob.address, 'For nobody yet')).rejects.toThrow('FAILED: TOKEN_REVOKED');
   expect(await subjectsOf(admin.desk)).toEqual([`For ${ada.address}`, `For ${shared}`].sort());
-  expect(await statusOf(admin, ada.mailboxId)).toMatchObject({
-    syncStatus: { state: 'IDLE', problem: null },
+  expect(await statusIn(admin, ada.mailboxId, 'IDLE')).toMatchObject({
+    syncStatus: { problem: null },
     incoming: { intervalMinutes: 'MINUTES_60', createTickets: true },
   });
-  expect(await statusOf(admin, bob.mailboxId)).toMatchObject({
-    syncStatus: { state: 'FAILING', problem: { code: 'TOKEN_REVOKED' } },
+  expect(await statusIn(admin, bob.mailboxId, 'FAILING')).toMatchObject({
+    syncStatus: { problem: { code: 'TOKEN_REVOKED' } },
     incoming: { createTickets: false },
   });
   expect((await statusOf(admin, sharedId)).incoming.intervalMinutes).toBe('MINUTES_30');

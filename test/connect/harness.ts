@@ -67,17 +67,25 @@ export interface ConnectDesk extends AsyncDisposable {
   microsoft<Result>(path: string, body?: unknown): Promise<Result>;
 }
 
-/** Starts everything, with an integration that has a secret of its own. */
-export async function startConnectDesk(env: Record<string, string> = {}): Promise<ConnectDesk> {
-  const app = await startTestApp({}, { env });
-  const desk = await app.newDesk();
-  const clientId = crypto.randomUUID();
+/** Registers an app for an organization, and gives the integration. */
+export async function newIntegration(desk: Desk, clientId: string = crypto.randomUUID()): Promise<string> {
   const { createIntegration } = await desk.request<{ createIntegration: { integration: { id: string } } }>(
     `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) {
        ... on CreateIntegrationPayload { integration { id } } } }`,
     { input: { tenantId: 'organizations', clientId, clientSecret: 'a secret of the test' } },
   );
-  const integrationId = createIntegration.integration.id;
+  return createIntegration.integration.id;
+}
+
+/** Starts everything, with an integration that has a secret of its own. */
+export async function startConnectDesk(
+  env: Record<string, string> = {},
+  options: { isScheduled?: boolean } = {},
+): Promise<ConnectDesk> {
+  const app = await startTestApp({}, { env, ...options });
+  const desk = await app.newDesk();
+  const clientId = crypto.randomUUID();
+  const integrationId = await newIntegration(desk, clientId);
   const run: ConnectDesk['run'] = async (name, input, apiKey = desk.apiKey) => {
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
     const data = await graphqlRequest<Record<string, Answer>>(

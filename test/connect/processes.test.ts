@@ -6,7 +6,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { createNotifications, type Notifications } from '../../src/platform/notifications.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
 import { rowId } from '../security/filled-desk.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 import { type ConnectDesk, startConnectDesk } from './harness.ts';
 
 /** The server, and two more processes on its database, which share nothing else with it. */
@@ -47,7 +47,7 @@ const referenceOf = (accountId: string) => ({
 
 test('Disconnect: no process goes on with a token that it holds in memory', async () => {
   const { id } = await stage.connect(await stage.person());
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(SLOW_MACHINE);
   const tokenOf = (one: Microsoft365) => one.tokens.get(referenceOf(id), signal);
   await Promise.all(others.map(({ microsoft365 }) => tokenOf(microsoft365)));
   await stage.run('disconnectAccount', { accountId: id });
@@ -62,7 +62,7 @@ test('Disconnect: no process goes on with a token that it holds in memory', asyn
 test('a refresh token that is good once survives three processes that rotate it at the same time', async () => {
   await stage.microsoft('tenants/contoso.example/settings', { refreshTokenReuse: 'reject' });
   const { id } = await stage.connect(await stage.person());
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(SLOW_MACHINE);
   const checks = Array.from({ length: 4 }, () => [
     ...others.map(({ microsoft365 }) => microsoft365.tokens.recheck(referenceOf(id), signal)),
     stage.run('refreshAccount', { accountId: id }),
@@ -76,7 +76,7 @@ test('a refresh token that is good once survives three processes that rotate it 
 test('disconnected while another process rotates: the tokens stay gone', async () => {
   for (let round = 0; round < 3; round += 1) {
     const { id } = await stage.connect(await stage.person());
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(SLOW_MACHINE);
     await Promise.allSettled([
       ...others.map(({ microsoft365 }) => microsoft365.tokens.recheck(referenceOf(id), signal)),
       stage.run('disconnectAccount', { accountId: id }),

@@ -60,13 +60,14 @@ export async function commitEvents(
 
 /**
  * Waits until every transaction that now writes in another database of the server has ended: the event log goes by the
- * oldest of the whole server, and other test files have theirs.
+ * oldest of the whole server, and other test files have theirs. So has autovacuum, which analyzes our tables as well.
  */
 export async function othersAreThrough(own: TestDatabase): Promise<void> {
   const writing = async () => {
     const rows = await own.database.em.fork().execute<{ xid: string }[]>(
       `select backend_xid::text as xid from pg_stat_activity
-        where backend_xid is not null and datname is distinct from current_database()`,
+        where backend_xid is not null
+          and (datname is distinct from current_database() or backend_type = 'autovacuum worker')`,
     );
     return rows.map(({ xid }) => xid);
   };
@@ -148,11 +149,17 @@ async function killConnections(own: TestDatabase, condition: string): Promise<nu
   const client = new pg.Client({ connectionString: own.url });
   await client.connect();
   try {
-    const { rowCount } = await client.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
+    const { rows } = await client.query<{ pid: number }>(
+      `select pid, pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and ${condition}`,
     );
-    return rowCount ?? 0;
+    // It only sends a signal: until the server has come to it, a connection still takes statements, and is listed.
+    const pids = rows.map(({ pid }) => pid);
+    await eventually('they have ended', async () => {
+      const left = await client.query('select 1 from pg_stat_activity where pid = any($1)', [pids]);
+      return left.rowCount === 0;
+    });
+    return pids.length;
   } finally {
     await client.end();
   }
