@@ -93,9 +93,10 @@ test('a key revoked while the LISTEN connection was down ends its sessions when 
   using watched = watch.watch(agent.session);
   const killer = new pg.Client({ connectionString: own.url });
   await killer.connect();
-  // One transaction: the connection is gone before the revocation is announced, so nobody can hear it.
+  // One transaction: the connection is gone before the revocation is announced, so nobody can hear it. The lock keeps a
+  // connection that is back before the commit from reading the key as it was.
   await killer.query(
-    `begin; update api_key set revoked_at = now() where id = '${agent.apiKeyId}';
+    `begin; lock table api_key; update api_key set revoked_at = now() where id = '${agent.apiKeyId}';
      select pg_terminate_backend(pid) from pg_stat_activity
       where application_name = 'deskgraph-listen' and datname = current_database(); commit;`,
   );

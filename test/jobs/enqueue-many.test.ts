@@ -51,14 +51,16 @@ test('two that enqueue the same jobs wait for each other, never in a circle, how
   const inputs = Array.from({ length: 20 }, (_, index) => ({ id: 200 + index }));
   // Each session keeps the plan of its own time: of joined tables it goes through one or the other.
   const plans = ['enable_hashjoin', 'enable_nestloop', 'enable_mergejoin'];
-  const rounds = Array.from({ length: 90 }, (_, round) =>
+  const enqueueRound = (round: number) =>
     em().transactional(async (inside) => {
       await inside.execute(`set local ${plans[round % 3]} = off`);
       await inside.execute(`set local ${plans[(round + 1) % 3]} = off`);
       await enqueueMany(inside, keyed, round % 2 === 0 ? inputs : inputs.toReversed());
-    }),
-  );
-  await Promise.all(rounds);
+    });
+  // No more at once than the pool has places: it refuses who has waited ten seconds for one.
+  for (let first = 0; first < 90; first += 18) {
+    await Promise.all(Array.from({ length: 18 }, (_, index) => enqueueRound(first + index)));
+  }
   const keys = (await waiting()).map((row) => (row as { key: string }).key);
   for (const { id } of inputs) expect(keys).toContain(`test.keyed:${id}`);
 });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { delay, HOUR, monotonicMilliseconds } from '../../src/platform/clock.ts';
+import { delay, HOUR } from '../../src/platform/clock.ts';
 
 test('a delay ends at once with the reason when its signal aborts', async () => {
-  const startedAt = monotonicMilliseconds();
   const controller = new AbortController();
   const waiting = delay(HOUR, controller.signal);
   controller.abort(new Error('enough'));
-  await expect(waiting).rejects.toThrow('enough');
-  expect(monotonicMilliseconds() - startedAt).toBeLessThan(1_000);
+  // By turns of the event loop: a second by the clock may pass while other processes have the machine.
+  const nextTurn = new Promise((resolve) => setImmediate(resolve));
+  await expect(Promise.race([waiting, nextTurn])).rejects.toThrow('enough');
 });
 
 test('a delay never begins when its signal has aborted already', async () => {

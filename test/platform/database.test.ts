@@ -229,9 +229,19 @@ test('many aborted queries and transactions take no place of the pool with them,
     await Promise.all(others);
   }
   // Every place of the pool can be had at once.
-  const places = Array.from({ length: 20 }, () => scoped().execute('select pg_sleep(1) as place'));
-  await eventually('all places are taken', async () => (await activeQueries('place')) === 20);
-  await Promise.all(places);
+  // Every place is held until all are: the first would be free again before a busy machine has made the last connection.
+  const holder = new pg.Client({ connectionString: db.url });
+  await holder.connect();
+  await holder.query('select pg_advisory_lock(20)');
+  const places = Array.from({ length: 20 }, () =>
+    scoped().execute('select pg_advisory_xact_lock_shared(20) as place'),
+  );
+  try {
+    await eventually('all places are taken', async () => (await activeQueries('place')) === 20);
+  } finally {
+    await holder.end();
+    await Promise.all(places);
+  }
 });
 
 test('a query whose signal has aborted already is not sent', async () => {
