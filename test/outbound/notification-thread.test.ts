@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OutboundMessage } from '../../src/outbound/outbound-message.entity.ts';
-import { accountIdOf, identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
+import { accountIdOf, addressesAreRead, identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { control, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
@@ -45,6 +45,7 @@ async function supplierWrites(stage: Stage, inReplyTo: string, to: string): Prom
 async function withAlias({ desk, mailboxId, address: primary }: Stage): Promise<string> {
   const alias = `alias-${crypto.randomUUID().slice(0, 8)}@contoso.example`;
   const proxyAddresses = [`SMTP:${primary}`, `smtp:${alias}`];
+  await addressesAreRead(app, mailboxId);
   await control(app.emulator.url, `mailboxes/${primary}`, { proxyAddresses }, 'PATCH');
   await runSending(app, desk, 'refreshAccount', { accountId: await accountIdOf(desk, mailboxId) });
   await eventually('the alias can be sent as', async () =>

@@ -51,12 +51,12 @@ test('what is above the limit of a minute waits, is shown, and goes when the min
   const outbox = await openOutbox(app);
   const ids: string[] = [];
   for (let mail = 0; mail < 7; mail += 1) ids.push(await outbox.queue());
-  const waiting = await eventually('one waits for the limit', async () => {
-    const rows = await Promise.all(ids.map(outbox.read));
-    return rows.find(({ problem }) => problem?.code === 'SENDING_LIMIT_REACHED');
-  });
+  // The first that waits is taken once more by the run that the last one has asked for.
+  await outbox.rests('PROMPT');
   expect(await states(outbox)).toEqual({ SENT: 5, QUEUED: 2 });
-  expect(waiting.attempts).toBe(0);
+  const rows = await Promise.all(ids.map(outbox.read));
+  const waiting = rows.filter(({ problem }) => problem?.code === 'SENDING_LIMIT_REACHED');
+  expect(waiting.map(({ attempts }) => attempts)).toEqual([0]);
   const used = await outgoingOf(outbox);
   expect(used).toMatchObject({
     sentLastMinute: 5,
@@ -79,11 +79,10 @@ test('notifications leave a part of the limit to what people write, which goes f
   for (let mail = 0; mail < 6; mail += 1) {
     notifications.push(await outbox.queue({ kind: 'NOTIFICATION' }));
   }
-  await eventually('a notification waits', async () => {
-    const rows = await Promise.all(notifications.map(outbox.read));
-    return rows.some(({ problem }) => problem?.code === 'SENDING_LIMIT_REACHED');
-  });
+  await outbox.rests('PROMPT');
   expect(await states(outbox)).toEqual({ SENT: 4, QUEUED: 2 });
+  const rows = await Promise.all(notifications.map(outbox.read));
+  expect(rows.some(({ problem }) => problem?.code === 'SENDING_LIMIT_REACHED')).toBe(true);
   const reply = await outbox.queue({ kind: 'REPLY' });
   await outbox.reaches(reply, 'SENT');
   expect(await states(outbox)).toMatchObject({ SENT: 5 });

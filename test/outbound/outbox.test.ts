@@ -180,6 +180,9 @@ test('mails of a ticket arrive in their order, also when the first fails at firs
     mailbox: outbox.address,
     count: 1,
   });
+  // The first is kept at its second try until it was seen what waits for it.
+  const held = Promise.withResolvers<void>();
+  at = { point: 'draft.created', act: () => held.promise };
   const ids = [];
   for (const filesBytes of [10_000_000, 0, 10_000_000, 0]) {
     ids.push(await outbox.queue({ kind: 'REPLY', ticketId, filesBytes }));
@@ -189,6 +192,7 @@ test('mails of a ticket arrive in their order, also when the first fails at firs
     { id: encodeGlobalId('OutboundMessage', ids[1] ?? '') },
   );
   expect(second.node.waitingFor).toBe('EARLIER_MESSAGE');
+  held.resolve();
   for (const id of ids) {
     await outbox.reaches(id, 'SENT');
     order.push(...(await arrivals(app, id)).map(({ first }) => first));

@@ -9,6 +9,7 @@ import { signIn } from '../access/harness.ts';
 import { rowId } from '../security/filled-desk.ts';
 import { type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
+import { eventually } from '../support/wait.ts';
 import { openTicket, type Replied, reply, upload } from './reply-desk.ts';
 
 /*
@@ -199,9 +200,11 @@ describe('a reply', () => {
     expect((await answer({ ticketId: ticket.id, text: 'Still' })).ticket?.status).toBe('PENDING');
   });
 
-  test('tells those who listen: the message, the ticket, and that it was closed', async () => {
+  test('tells those who listen: the message, the ticket, that it was closed, and that its mail was sent', async () => {
     const ticket = await open('Events');
-    await answer({ ticketId: ticket.id, text: 'x', note: 'y', status: 'CLOSED' });
+    const replied = await answer({ ticketId: ticket.id, text: 'x', note: 'y', status: 'CLOSED' });
+    // The delivery tells of the ticket as well, whenever it comes to it.
+    await eventually('the mail is sent', async () => (await rowsOf(replied)).outbound.state === 'SENT');
     const events = await fork().execute<{ type: string }[]>(
       `select type from event where organization_id = ? and payload ->> 'ticketId' = ? and type not like 'outbound%'
        order by event.position`,
@@ -212,6 +215,7 @@ describe('a reply', () => {
       'message.added',
       'ticket.updated',
       'ticket.closed',
+      'ticket.updated',
     ]);
   });
 
@@ -354,7 +358,6 @@ describe('the files of a reply', () => {
 
   /** The id of the message's first file, once it is stored. */
   async function storedAttachment(messageId: string): Promise<string> {
-    const { eventually } = await import('../support/wait.ts');
     return eventually('the file is stored', async () => {
       const { node } = await desk.request<{ node: { attachments: { id: string; state: string }[] } }>(
         'query ($id: ID!) { node(id: $id) { ... on Message { attachments { id state } } } }',

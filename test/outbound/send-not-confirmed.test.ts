@@ -108,12 +108,14 @@ test('a reply whose send was unclear and whose copy never appears says so, in th
 test('SEND_NOT_CONFIRMED goes away when the copy appears', async () => {
   const outbox = await openOutbox(app);
   const { address } = outbox;
-  const rules = { sentCopyDelayMs: 8_000, whileSending: 'NOWHERE' };
+  // By the emulator's clock: however long it takes here to look for it, the copy is not there yet.
+  const rules = { sentCopyDelayMs: 600_000, whileSending: 'NOWHERE' };
   await control(app.emulator.url, `mailboxes/${address}/sending`, rules, 'PUT');
   const lost = { status: 504, afterwards: true, pathPattern: '/send$', mailbox: address, count: 1 };
   await control(app.emulator.url, 'faults', lost);
   const id = await outbox.queue();
   expect((await outbox.reaches(id, 'SENT')).problem?.code).toBe('SEND_NOT_CONFIRMED');
+  await control(app.emulator.url, 'clock', { advanceSeconds: 600 });
   const found = await eventually(
     'the copy is found',
     async () => {

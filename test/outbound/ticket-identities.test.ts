@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { accountIdOf, identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
+import { accountIdOf, addressesAreRead, identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
 import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
 import { deliver } from '../support/mail.ts';
 import { openTicket, reply } from './reply-desk.ts';
@@ -25,6 +25,7 @@ async function place(desk: Desk): Promise<Place> {
   const { mailboxId, address } = await desk.connectMailbox(undefined, { sends: true });
   const alias = `alias-${address}`;
   const proxyAddresses = [`SMTP:${address}`, `smtp:${alias}`];
+  await addressesAreRead(app, mailboxId);
   await control(app.emulator.url, `mailboxes/${address}`, { proxyAddresses }, 'PATCH');
   await runSending(app, desk, 'refreshAccount', { accountId: await accountIdOf(desk, mailboxId) });
   const { identities } = await identitiesOf(desk, mailboxId);

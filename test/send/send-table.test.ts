@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signIn } from '../access/harness.ts';
-import { identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
+import { addressesAreRead, identitiesOf, runSending } from '../mailboxes/sending-harness.ts';
 import { reply } from '../outbound/reply-desk.ts';
 import { control, type Desk, graphqlRequest, startTestApp, type TestApp } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
@@ -20,6 +20,7 @@ beforeAll(async () => {
   desk = await app.newDesk('Send');
   await desk.withoutStormLimits();
   mailbox = await desk.connectMailbox(undefined, { sends: true });
+  await addressesAreRead(app, mailbox.mailboxId);
   await desk.enable(mailbox.mailboxId);
   customer = await newCustomer(app.emulator);
   await exchangeShows({ directoryNameWins: false, sendFromAlias: true });
