@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { prepareBodies } from '../../src/ticketing/bodies.ts';
 import { bouncedMessageIds, parseBounce } from '../../src/ticketing/bounce.ts';
+import { computingOf } from '../support/computing.ts';
 import { machineMail, machineMailSource } from './machine-mails.ts';
 
 const TO = [{ name: 'Support', emailAddress: 'support@contoso.example' }];
@@ -69,7 +70,6 @@ describe('a report is read', () => {
   });
 
   test('and an empty or hostile one says that it does not say', () => {
-    const started = performance.now();
     const nothing = {
       action: 'FAILED',
       recipient: null,
@@ -77,16 +77,18 @@ describe('a report is read', () => {
       reason: 'The report does not say why.',
     };
     expect(parseBounce({ headers: [], subject: '', text: '', to: [] })).toEqual(nothing);
-    for (const text of [
-      'a@'.repeat(200_000),
-      '550 '.repeat(100_000),
-      ' \t'.repeat(100_000),
-      'error '.repeat(80_000),
-    ]) {
-      parseBounce({ headers: [], subject: '', text, to: [] });
-      bouncedMessageIds(text);
-    }
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const milliseconds = computingOf(() => {
+      for (const text of [
+        'a@'.repeat(200_000),
+        '550 '.repeat(100_000),
+        ' \t'.repeat(100_000),
+        'error '.repeat(80_000),
+      ]) {
+        parseBounce({ headers: [], subject: '', text, to: [] });
+        bouncedMessageIds(text);
+      }
+    });
+    expect(milliseconds).toBeLessThan(2_000);
   });
 });
 
@@ -100,11 +102,12 @@ test('the mail that bounced is named by the headers that a report quotes', () =>
 });
 
 test('no text keeps the reader busy: white space over many lines is read in no time', () => {
-  const startedAt = performance.now();
-  for (const unit of ['\n', '\r', ' \n', '>\n', '\u2028', 'Status:\n', '450 4.4.4\n ', 'a@b ']) {
-    const text = `x${unit.repeat(50_000 / unit.length)}x`;
-    parseBounce({ headers: [], subject: 'Undeliverable', text, to: TO });
-    bouncedMessageIds(text);
-  }
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  const milliseconds = computingOf(() => {
+    for (const unit of ['\n', '\r', ' \n', '>\n', '\u2028', 'Status:\n', '450 4.4.4\n ', 'a@b ']) {
+      const text = `x${unit.repeat(50_000 / unit.length)}x`;
+      parseBounce({ headers: [], subject: 'Undeliverable', text, to: TO });
+      bouncedMessageIds(text);
+    }
+  });
+  expect(milliseconds).toBeLessThan(3_000);
 });

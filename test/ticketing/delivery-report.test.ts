@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { IncomingMail } from '../../src/microsoft365/mail.ts';
 import { readDeliveryReport } from '../../src/ticketing/delivery-report.ts';
 import { prepareMail } from '../../src/ticketing/prepare-mail.ts';
+import { computingOf } from '../support/computing.ts';
 
 const report = (...parts: string[]) =>
   [
@@ -46,11 +47,12 @@ test('what is cut off, has no boundary or is no report at all says nothing, and 
   expect(readDeliveryReport('')).toEqual(nothing);
   expect(readDeliveryReport('Content-Type: multipart/report\r\n\r\n--b\r\n')).toEqual(nothing);
   expect(readDeliveryReport(report())).toEqual(nothing);
-  const startedAt = performance.now();
-  for (const text of ['\n', '\n ', '\n--b', '= ', 'boundary ', '\n \n']) {
-    readDeliveryReport(report(`Content-Type: message/delivery-status\n\n${text.repeat(60_000)}`));
-  }
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  const milliseconds = computingOf(() => {
+    for (const text of ['\n', '\n ', '\n--b', '= ', 'boundary ', '\n \n']) {
+      readDeliveryReport(report(`Content-Type: message/delivery-status\n\n${text.repeat(60_000)}`));
+    }
+  });
+  expect(milliseconds).toBeLessThan(3_000);
 });
 
 test('a report that says that all went well is known as one, and one that also tells of a failure is not', () => {

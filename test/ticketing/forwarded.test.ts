@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { prepareBodies } from '../../src/ticketing/bodies.ts';
 import { forwardedFrom } from '../../src/ticketing/forwarded.ts';
+import { computingOf } from '../support/computing.ts';
 
 const carla = { name: 'Carla Customer', emailAddress: 'carla@customer.example' };
 const only = { name: null, emailAddress: 'carla@customer.example' };
@@ -122,7 +123,6 @@ describe('the sender of a forwarded mail is found as it is written by', () => {
 });
 
 test('a very long body takes bounded time', () => {
-  const begin = performance.now();
-  forwardedFrom('Fwd: x', `${'From: '.repeat(500_000)}\n${'From: a@\n'.repeat(500_000)}`);
-  expect(performance.now() - begin).toBeLessThan(500);
+  const text = `${'From: '.repeat(500_000)}\n${'From: a@\n'.repeat(500_000)}`;
+  expect(computingOf(() => forwardedFrom('Fwd: x', text))).toBeLessThan(500);
 });

@@ -6,6 +6,7 @@ import {
   OWN_MAIL_HEADER,
   withOwnSenders,
 } from '../../src/ticketing/machine-mail.ts';
+import { computingOf } from '../support/computing.ts';
 import { MACHINE_MAILS, machineMail } from './machine-mails.ts';
 
 const EXPECTED: Record<string, AutomaticKind | 'NONE'> = {
@@ -144,9 +145,9 @@ describe('our own mail', () => {
 });
 
 test('hostile headers neither throw nor take long', () => {
-  const started = performance.now();
   const value = `multipart/report; ${'report-type '.repeat(100_000)}`;
   const headers = Array.from({ length: 500 }, () => ({ name: 'Content-Type', value }));
-  expect(classifyMachineMail({ ...plain, headers, subject: 'auto '.repeat(200) }).kind).toBe('NONE');
-  expect(performance.now() - started).toBeLessThan(500);
+  const mail = { ...plain, headers, subject: 'auto '.repeat(200) };
+  const milliseconds = computingOf(() => expect(classifyMachineMail(mail).kind).toBe('NONE'));
+  expect(milliseconds).toBeLessThan(500);
 });

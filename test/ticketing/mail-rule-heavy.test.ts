@@ -1,6 +1,6 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { longestStretch } from '../support/computing.ts';
 import { deliver } from '../support/mail.ts';
 
 let app: TestApp;
@@ -13,19 +13,18 @@ test('while a rule is tried with a mail that takes seconds to read, everybody el
   const desk = await app.newDesk();
   const { mailboxId, address } = await desk.connectMailbox();
   await desk.enable(mailboxId);
-  const html = `${'<div>'.repeat(100_000)}Deep`;
+  const html = `${'<div>'.repeat(150_000)}Deep`;
   await deliver(app.emulator.url, { to: address, subject: 'Deep', html });
   expect(await desk.sync(mailboxId)).toMatchObject({ created: 1 });
   const { inboundMessages } = await desk.request<{ inboundMessages: { edges: { node: { id: string } }[] } }>(
     '{ inboundMessages(first: 1) { edges { node { id } } } }',
   );
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
-  const { testMailRule } = await desk.request<{ testMailRule: { wasReply: boolean } }>(
-    'query ($id: ID!) { testMailRule(input: { inboundMessageId: $id }) { wasReply } }',
-    { id: inboundMessages.edges[0]?.node.id },
-  );
-  delay.disable();
-  expect(testMailRule).toEqual({ wasReply: false });
-  expect(delay.max / 1e6, 'the longest time without an answer, in milliseconds').toBeLessThan(1_000);
+  const stretch = await longestStretch(async () => {
+    const { testMailRule } = await desk.request<{ testMailRule: { wasReply: boolean } }>(
+      'query ($id: ID!) { testMailRule(input: { inboundMessageId: $id }) { wasReply } }',
+      { id: inboundMessages.edges[0]?.node.id },
+    );
+    expect(testMailRule).toEqual({ wasReply: false });
+  });
+  expect(stretch, 'the most computing without an answer, in milliseconds').toBeLessThan(1_000);
 });

@@ -6,6 +6,7 @@ import {
   type MailRuleCondition,
   matchesPattern,
 } from '../../src/ticketing/mail-rule-match.ts';
+import { computingOf } from '../support/computing.ts';
 
 const MAIL: MailFacts = {
   senderAddress: 'carla@mail.fabrikam.example',
@@ -152,10 +153,11 @@ test('the most conditions there can be take a bounded time, about the worst text
       value: values[index % 4] ?? '',
     }),
   );
-  const started = performance.now();
-  const reading = new MailReading(facts);
-  expect(conditions.filter((one) => reading.holds(one))).toEqual([]);
-  expect(performance.now() - started).toBeLessThan(3_000);
+  const milliseconds = computingOf(() => {
+    const reading = new MailReading(facts);
+    expect(conditions.filter((one) => reading.holds(one))).toEqual([]);
+  });
+  expect(milliseconds).toBeLessThan(3_000);
 });
 
 test('a text is read up to its limit, ligatures that unfold included', () => {

@@ -7,6 +7,7 @@ import {
   type ThreadCandidates,
   type ThreadMail,
 } from '../../src/ticketing/threading.ts';
+import { computingOf } from '../support/computing.ts';
 
 const printer = { id: 'ticket-7', number: 7 };
 const invoice = { id: 'ticket-8', number: 8 };
@@ -317,9 +318,8 @@ describe('the base subject is the same for a conversation', () => {
   });
 
   test('and takes bounded time for a very long one', () => {
-    const begin = performance.now();
-    baseSubject(`${'Re: [#1] '.repeat(500_000)}x`);
-    expect(performance.now() - begin).toBeLessThan(500);
+    const subject = `${'Re: [#1] '.repeat(500_000)}x`;
+    expect(computingOf(() => baseSubject(subject))).toBeLessThan(500);
   });
 });
 
