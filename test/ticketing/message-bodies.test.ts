@@ -61,7 +61,8 @@ async function statementsOf(query: string): Promise<string[]> {
   const all = await countStatements(server.own.database, async () => {
     expect((await ask(query)).errors).toEqual([]);
   });
-  return all.filter((sql) => !/\bfrom event\b/.test(sql));
+  // The log is looked at, and the use of a key written down, by the clock and not by what is asked.
+  return all.filter((sql) => !/\bfrom event\b|\bupdate api_key\b/.test(sql));
 }
 
 const BODY_COLUMN = /\b(text|html|stripped_text)\b/;
