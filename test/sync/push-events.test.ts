@@ -59,8 +59,8 @@ async function listen({ desk, mailboxId }: PushedMailbox): Promise<Told[]> {
   return told;
 }
 
-/** Waits until whatever was done so far has been told, and forgets it. */
-async function forget(told: Told[], { mailboxId, uuid }: PushedMailbox): Promise<void> {
+/** Waits until whatever was done so far has been told. */
+async function allIsTold(told: Told[], { mailboxId, uuid }: PushedMailbox): Promise<void> {
   await eventually('everything is told', async () => {
     const [last] = await query<{ transaction: string; position: string }>(
       app,
@@ -75,6 +75,10 @@ async function forget(told: Told[], { mailboxId, uuid }: PushedMailbox): Promise
     });
     return told.at(-1)?.cursor === cursor;
   });
+}
+
+async function forget(told: Told[], mailbox: PushedMailbox): Promise<void> {
+  await allIsTold(told, mailbox);
   told.length = 0;
 }
 
@@ -114,7 +118,6 @@ test('push that falls back to polling is told to whoever listens, and so is its 
 
 test('each step of a probe is told', async () => {
   const mailbox = await pushedMailbox(app);
-  await pushRests(app, mailbox);
   await query(
     app,
     `update push_subscription set probe_started_at = probe_started_at - interval '2 minutes' where mailbox_id = ?`,
@@ -129,7 +132,9 @@ test('each step of a probe is told', async () => {
   );
   const states = () => told.map(({ pushSubscription }) => pushSubscription?.lastProbe?.state);
   await eventually('it is told that the probe waits', () => states().includes('WAITING'));
-  // One for the wish, one for the draft; what each shows is what it is when it is read.
+  // One for the wish, one for the draft; what each shows is what it is when it is read, so that the first may show the draft.
+  await pushRests(app, mailbox);
+  await allIsTold(told, mailbox);
   expect(told.length).toBe(2);
   await setPush(app, { paused: false });
   await eventually('it is told that the probe was answered', () => states().includes('ANSWERED'));

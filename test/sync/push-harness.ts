@@ -99,7 +99,9 @@ export async function pushedMailbox(app: TestApp, desk?: Desk): Promise<PushedMa
     );
     return open.length === 0;
   });
-  return { desk: owner, mailboxId, address, uuid: row?.id ?? '' };
+  const mailbox = { desk: owner, mailboxId, address, uuid: row?.id ?? '' };
+  await draftsAreGone(app, mailbox);
+  return mailbox;
 }
 
 export function query<Row>(app: TestApp, sql: string, parameters: unknown[] = []): Promise<Row[]> {
@@ -146,17 +148,29 @@ export async function manage(app: TestApp, { desk, uuid }: PushedMailbox): Promi
   await jobEnds(app, `${managePushJob.name}:${uuid}`);
 }
 
+const BUSY_WITH_PUSH = `select 1 from graphile_worker._private_jobs as job
+   join graphile_worker._private_job_queues as queue on queue.id = job.job_queue_id
+  where queue.queue_name = ? and (job.locked_at is not null or (job.run_at <= now() and job.attempts < job.max_attempts))`;
+
 /** Waits until nothing of the mailbox's subscription is being done, and nothing waits for its turn. */
 export async function pushRests(app: TestApp, { uuid }: Pick<PushedMailbox, 'uuid'>): Promise<void> {
   await eventually('the subscription rests', async () => {
-    const busy = await query(
+    return (await query(app, BUSY_WITH_PUSH, [`push:${uuid}`])).length === 0;
+  });
+}
+
+/**
+ * Waits until the drafts of all probes are removed, and the subscription rests. That push stands is known before: its
+ * draft is removed then, which is written down last. In one statement, since between the two a new probe may begin.
+ */
+export async function draftsAreGone(app: TestApp, { uuid }: Pick<PushedMailbox, 'uuid'>): Promise<void> {
+  await eventually('the drafts are gone, and the subscription rests', async () => {
+    const open = await query(
       app,
-      `select 1 from graphile_worker._private_jobs as job
-         join graphile_worker._private_job_queues as queue on queue.id = job.job_queue_id
-        where queue.queue_name = ? and (job.locked_at is not null or (job.run_at <= now() and job.attempts < job.max_attempts))`,
-      [`push:${uuid}`],
+      `select 1 from push_subscription where mailbox_id = ? and probe_removal_at is not null union all ${BUSY_WITH_PUSH}`,
+      [uuid, `push:${uuid}`],
     );
-    return busy.length === 0;
+    return open.length === 0;
   });
 }
 

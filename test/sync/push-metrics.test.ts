@@ -6,6 +6,7 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { createPushMetrics } from '../../src/sync/push-metrics.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
 import { seedSubscriptions } from '../support/subscriptions.ts';
+import { eventually } from '../support/wait.ts';
 
 const ENVIRONMENT = { publicUrl: 'https://desk.example', graphUrl: null };
 let db: TestDatabase;
@@ -25,7 +26,11 @@ test('subscriptions are told by state, and mailboxes by how their mail is notice
   await em.execute(`update mailbox set incoming_enabled = false where id = ${ids[0]}`);
   const registry = new Registry();
   createPushMetrics({ registry, database: db.database, clock: systemClock, environment: ENVIRONMENT });
-  const page = await registry.metrics();
+  // A scrape waits for the count for a second; what was not counted by then is in a later one.
+  const page = await eventually('it is counted', async () => {
+    const read = await registry.metrics();
+    return read.includes('deskgraph_push_subscriptions{state="ACTIVE"} 0\n') ? false : read;
+  });
   expect(page).toContain('deskgraph_push_subscriptions{state="ACTIVE"} 7\n');
   expect(page).toContain('deskgraph_push_subscriptions{state="REMOVED"} 1\n');
   expect(page).toContain('deskgraph_mailboxes{delivery="PUSH"} 4\n');

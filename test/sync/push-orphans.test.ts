@@ -5,7 +5,13 @@ import { sweepPushJob } from '../../src/sync/push.jobs.ts';
 import { type AccessDesk, startAccessDesk } from '../mailboxes/access-harness.ts';
 import { control } from '../support/app.ts';
 import { eventually } from '../support/wait.ts';
-import { pushRests, query, startPushApp, statusBecomes, subscriptionsAtMicrosoft } from './push-harness.ts';
+import {
+  draftsAreGone,
+  query,
+  startPushApp,
+  statusBecomes,
+  subscriptionsAtMicrosoft,
+} from './push-harness.ts';
 
 let stage: AccessDesk;
 beforeAll(async () => {
@@ -34,8 +40,7 @@ async function enabled(mailbox: Watched): Promise<Watched> {
   const [row] = await sql<{ id: string }>('select id from mailbox where email_address = ?', [
     mailbox.address,
   ]);
-  // The probe's draft is removed yet, and then it is looked what is to be done.
-  await pushRests(stage.app, { uuid: row?.id ?? '' });
+  await draftsAreGone(stage.app, { uuid: row?.id ?? '' });
   return mailbox;
 }
 
