@@ -124,8 +124,11 @@ test('the same signal twice at once, as npm and a terminal send it, is one: it e
   const dataDirectory = await newDataDirectory();
   const server = await start(dataDirectory);
   const exited = once(server.child, 'exit');
+  // It sleeps until both are sent: half a second between them would make two of them.
+  server.child.kill('SIGSTOP');
   server.child.kill('SIGINT');
   server.child.kill('SIGTERM');
+  server.child.kill('SIGCONT');
   expect(await exited).toEqual([0, null]);
   expect(await databasesOf(dataDirectory)).toEqual([]);
 });
