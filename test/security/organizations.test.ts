@@ -32,9 +32,11 @@ async function rowsOf({ desk: { organizationId } }: FilledDesk): Promise<Record<
     organization: await em.execute('select * from organization where id = ?', [organizationId]),
   };
   for (const { name } of tables) {
-    rows[name] = await em.execute(`select * from ${name} where organization_id = ? order by 1`, [
-      organizationId,
-    ]);
+    // By all of it: some begin with what is the same in all their rows, and an order would not be promised.
+    rows[name] = await em.execute(
+      `select it.* from ${name} as it where it.organization_id = ? order by it::text`,
+      [organizationId],
+    );
   }
   return rows;
 }
