@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { eventually } from '../support/wait.ts';
 
 /** How a mail gets into the page. `document`: it is part of the page's source. `innerHTML`: a script puts it there. */
 export type Insertion = 'document' | 'innerHTML';
@@ -26,8 +27,14 @@ export interface MailPages extends AsyncDisposable {
   url: string;
   /** The canary's address for one mail. */
   canaryFor(index: number): string;
-  /** Sets what is shown; the result comes when the page says that it has shown all of it, or after the deadline. */
-  show(mails: readonly ShownMail[], deadlineMilliseconds: number): Promise<Sightings>;
+  /**
+   * Sets what is shown; the result comes when the page says that it has shown all of it. Throws after the deadline. Each mail is
+   * waited for until it has loaded where `loads` says that all of them do; hostile ones may never.
+   */
+  show(
+    mails: readonly ShownMail[],
+    options: { loads: boolean; deadlineMilliseconds: number },
+  ): Promise<Sightings>;
 }
 
 const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
@@ -37,6 +44,7 @@ export async function startMailPages(): Promise<MailPages> {
   let mails: readonly ShownMail[] = [];
   let sightings: Sightings = { shown: new Set(), seen: new Map(), remote: new Map() };
   let finished: () => void = () => undefined;
+  let areLoading = false;
 
   const canary = await listen((request, response) => {
     const [, index = '', what = ''] = (request.url ?? '').split('/');
@@ -61,14 +69,17 @@ export async function startMailPages(): Promise<MailPages> {
         .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
         .end(mailPage(mail, index, pages.url));
     } else if (url.pathname === '/') {
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(runnerPage(mails.length));
+      response
+        .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+        .end(runnerPage(mails.length, areLoading));
     } else response.writeHead(404).end();
   });
   return {
     url: pages.url,
     canaryFor: (index) => `${canary.url}/${index}`,
-    async show(given, deadlineMilliseconds) {
+    async show(given, { loads, deadlineMilliseconds }) {
       mails = given;
+      areLoading = loads;
       sightings = { shown: new Set(), seen: new Map(), remote: new Map() };
       await new Promise<void>((resolve, reject) => {
         const deadline = setTimeout(
@@ -83,6 +94,12 @@ export async function startMailPages(): Promise<MailPages> {
           resolve();
         };
       });
+      // What a mail reports goes out after everything else that the page asks for, so it may come after "finished".
+      if (loads) {
+        const { shown } = sightings;
+        const isWhole = eventually('every mail says that it was shown', () => shown.size === mails.length);
+        await isWhole.catch(() => undefined); // how many did, the sightings tell
+      }
       return sightings;
     },
     async [Symbol.asyncDispose]() {
@@ -163,8 +180,11 @@ function mailPage({ html, insertion }: ShownMail, index: number, origin: string)
   }</body></html>`;
 }
 
-/** Shows every mail in a frame of its own origin, some at a time; each is pressed once it has loaded, then taken away. */
-function runnerPage(count: number): string {
+/**
+ * Shows every mail in a frame of its own origin, some at a time; each is pressed once it has loaded, then taken away. Where
+ * not all of them load, none is waited for longer than three seconds.
+ */
+function runnerPage(count: number, loads: boolean): string {
   return `<!doctype html><meta charset="utf-8"><title>mails</title><body><script>
     const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
     const show = async (index) => {
@@ -175,7 +195,7 @@ function runnerPage(count: number): string {
       const loaded = new Promise((resolve) => frame.addEventListener('load', resolve, { once: true }));
       frame.src = '/mail?index=' + index;
       document.body.append(frame);
-      await Promise.race([loaded, wait(3000)]);
+      await ${loads ? 'loaded' : 'Promise.race([loaded, wait(3000)])'};
       await wait(150);
       try { frame.contentWindow.press(); } catch {}
       await wait(250);

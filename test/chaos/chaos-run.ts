@@ -14,7 +14,7 @@ import type { Listener } from './listener.ts';
 import { type Stage, setUp } from './organizations.ts';
 import { planFaults } from './plan-faults.ts';
 import { planTraffic } from './plan-traffic.ts';
-import { readRecord } from './record.ts';
+import { type RunRecord, readRecord } from './record.ts';
 import { settle } from './settling.ts';
 import { mailboxesOf } from './stage.ts';
 import { type Arrival, checkPolling } from './timeliness.ts';
@@ -23,6 +23,8 @@ import { type SentMails, sendTraffic } from './traffic.ts';
 
 /** One polling interval, the longest wait of a job that failed a few times, and room for a busy machine. */
 const SETTLE_MILLISECONDS = 240_000;
+/** Once everything has arrived, all that is left is a run now and then. */
+const REST_MILLISECONDS = 30_000;
 
 /** How a run goes. */
 export interface ChaosOptions {
@@ -112,10 +114,7 @@ async function runIn(folder: string, options: ChaosOptions): Promise<Omit<ChaosR
   log(rest === null ? 'everything has arrived' : `gave up waiting: ${rest}`);
   const settleSeconds = (performance.now() - settlingSince) / 1_000;
   const again = await readAllAgain(fleet, stage);
-  await settle(database, mails, listeners, 30_000, signal);
-
-  const client = await database.connect();
-  const record = await readRecord(client, fleet.emulator.url, stage).finally(() => client.release());
+  const record = await recordAtRest({ database, fleet, stage, listeners, sent }, mails, signal);
   const clients = listeners.map((listener) => listener.record);
   const storedAt = new Map(record.messages.map((row) => [row.internet_message_id, row.stored_at]));
   const arrivals: Arrival[] = [...sent].flatMap(([messageId, { mailbox, sentAt }]) => {
@@ -146,6 +145,22 @@ async function runIn(folder: string, options: ChaosOptions): Promise<Omit<ChaosR
   });
   await inspect?.({ database, fleet, stage, listeners, sent });
   return { seed, checks, figures };
+}
+
+/**
+ * What there is when no sync run is under way. One may begin between the look that finds everything at rest and the reading:
+ * a poll, or for a notification that comes late. It ends; one that is left open is still there when the time is up.
+ */
+async function recordAtRest(run: EndedRun, mails: number, signal: AbortSignal): Promise<RunRecord> {
+  const { database, fleet, stage, listeners } = run;
+  const startedAt = performance.now();
+  for (;;) {
+    await settle(database, mails, listeners, REST_MILLISECONDS, signal);
+    const client = await database.connect();
+    const record = await readRecord(client, fleet.emulator.url, stage).finally(() => client.release());
+    const isUnderWay = record.openRuns.some(({ state }) => state !== 'FAILED');
+    if (!isUnderWay || performance.now() - startedAt > REST_MILLISECONDS) return record;
+  }
 }
 
 /** Every delta link expires, and each folder is listed anew: what repetition would double has its chance. */
