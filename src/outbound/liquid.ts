@@ -3,6 +3,7 @@
  * much. Who may write templates is trusted with the wording, not with the server, nor with HTML out of customers' mail.
  */
 import { Liquid, LiquidError, type Template } from 'liquidjs';
+import { isCutOff, withCpuDeadline } from '../platform/cpu-deadline.ts';
 import { TemplateError, type TemplatePart } from './template-error.ts';
 import { escapeHtml, htmlOfText } from './text-html.ts';
 
@@ -10,7 +11,10 @@ import { escapeHtml, htmlOfText } from './text-html.ts';
 export const MAX_TEMPLATE_LENGTH = 50_000;
 /** Characters that one part may become: the template, and the few texts that a ticket adds. */
 const MAX_OUTPUT_LENGTH = 200_000;
-/** Milliseconds that rendering a part may take; it holds up everything else in the process meanwhile. */
+/**
+ * Milliseconds that rendering a part may compute; it holds up everything else in the process meanwhile. Liquid's own limit
+ * goes by the clock on the wall: a busy machine would spoil mail that is never tried again.
+ */
 const RENDER_TIME = 100;
 /** What liquidjs counts as memory: characters and entries made on the way. */
 const RENDER_MEMORY = 500_000;
@@ -51,7 +55,6 @@ function createEngine(isHtml: boolean): Liquid {
     dynamicPartials: false,
     cache: false,
     parseLimit: MAX_TEMPLATE_LENGTH,
-    renderLimit: RENDER_TIME,
     memoryLimit: RENDER_MEMORY,
     timezoneOffset: 0,
     locale: 'en-GB',
@@ -80,8 +83,9 @@ export function renderLiquid(part: TemplatePart, source: string, variables: Temp
   const template = parse(part, source);
   let rendered: string;
   try {
-    rendered = stringOf(ENGINES[part].renderSync(template, variables));
+    rendered = withCpuDeadline(RENDER_TIME, () => stringOf(ENGINES[part].renderSync(template, variables)));
   } catch (thrown) {
+    if (isCutOff(thrown)) throw new TemplateError(part, 'it takes too long', null);
     throw toTemplateError(part, thrown);
   }
   if (rendered.length > MAX_OUTPUT_LENGTH) {

@@ -29,7 +29,7 @@ export function withCpuDeadline<T>(milliseconds: number, work: () => T): T {
     } catch (error) {
       const { user, system } = process.threadCpuUsage(before);
       const used = (user + system) / 1_000;
-      if (!isTimeout(error) || used >= OWN_SHARE * milliseconds || limit >= longest) throw error;
+      if (!isCutOff(error) || used >= OWN_SHARE * milliseconds || limit >= longest) throw error;
       // As much by the clock as the whole of it takes at this pace, and some more.
       const atThisPace = (1.25 * milliseconds * limit) / Math.max(used, 1);
       limit = Math.ceil(Math.min(longest, Math.max(2 * limit, atThisPace)));
@@ -39,7 +39,7 @@ export function withCpuDeadline<T>(milliseconds: number, work: () => T): T {
   }
 }
 
-/** The error comes from another realm: it is no `Error` of ours. */
-function isTimeout(error: unknown): boolean {
+/** Whether that is what {@link withCpuDeadline} throws: it comes from another realm and is no `Error` of ours. */
+export function isCutOff(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }
