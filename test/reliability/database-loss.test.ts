@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { deliverMany } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 import {
@@ -48,14 +48,10 @@ test.each([0, 1, 2, 3])(
       'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
     );
     await blocker.query('commit');
-    await eventually(
-      'every mail is a ticket',
-      async () => {
-        const found = await ticketSubjects(fleet, desk.organizationId).catch(() => []);
-        return found.length >= mails.length;
-      },
-      20_000,
-    );
+    await eventually('every mail is a ticket', async () => {
+      const found = await ticketSubjects(fleet, desk.organizationId).catch(() => []);
+      return found.length >= mails.length;
+    });
     await settled(fleet, mailboxId);
     expect(await ticketSubjects(fleet, desk.organizationId)).toEqual(sortedSubjects(mails));
     const [ledger] = await rows(
@@ -78,6 +74,8 @@ test.each([0, 1, 2, 3])(
 
 test('PostgreSQL restarted the fast way during a sync: the process recovers by itself within seconds', async () => {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'deskgraph-restart-'));
+  // Once PostgreSQL has stopped: whoever deletes a directory in which it makes files finds it not empty.
+  onTestFinished(() => rm(dataDirectory, { recursive: true, force: true }));
   await using postgres = await startRestartablePostgres(dataDirectory);
   await using own = await startFleet(['api,worker'], postgres.url);
   const [process] = own.processes;
@@ -86,6 +84,8 @@ test('PostgreSQL restarted the fast way during a sync: the process recovers by i
   const { mailboxId, address } = await desk.connectMailbox();
   await desk.enable(mailboxId);
   const mails = manyMails(address, 1_000);
+  const ticketsSoFar = async () =>
+    (await ticketSubjects(own, desk.organizationId).catch(() => [] as string[])).length;
   await deliverMany(own.emulator.url, mails);
   await startSync(desk, mailboxId);
   await eventually('the sync is under way', async () => {
@@ -94,15 +94,14 @@ test('PostgreSQL restarted the fast way during a sync: the process recovers by i
   });
   await postgres.restart();
   const backAt = performance.now();
+  const known = await eventually('the database answers', async () => (await ticketsSoFar()) || false);
   await eventually(
     'the sync goes on',
-    async () => {
-      const found = await ticketSubjects(own, desk.organizationId).catch(() => []);
-      return found.length >= mails.length;
-    },
-    30_000,
+    async () => (await ticketsSoFar()) >= Math.min(known + 1, mails.length),
   );
+  // How long the rest takes is the machine's affair.
   expect((performance.now() - backAt) / 1_000).toBeLessThan(20);
+  await eventually('every mail is a ticket', async () => (await ticketsSoFar()) >= mails.length);
   await settled(own, mailboxId);
   expect(await ticketSubjects(own, desk.organizationId)).toEqual(sortedSubjects(mails));
   expect(
@@ -111,5 +110,4 @@ test('PostgreSQL restarted the fast way during a sync: the process recovers by i
   // The API answers as well, and new mail comes.
   await deliverMany(own.emulator.url, manyMails(address, 1, 'Afterwards'));
   expect(await desk.sync(mailboxId)).toMatchObject({ state: 'SUCCEEDED', created: 1 });
-  await rm(dataDirectory, { recursive: true, force: true });
 });

@@ -256,7 +256,6 @@ test.each([
     await says(mailbox, 'push is back', ({ delivery }) => delivery === 'PUSH');
     await expectTold(mailbox);
   },
-  90_000,
 );
 
 test.each(['subscriptionRemoved', 'missed', 'reauthorizationRequired'])(

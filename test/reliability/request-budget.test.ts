@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../../src/platform/clock.ts';
 import { control, type Desk } from '../support/app.ts';
 import { deliver, deliverMany, foldersOf } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
@@ -103,7 +104,7 @@ test('two processes that read, fetch files and archive in one mailbox are never 
     await startSync(desks[round % 2] ?? desks[0], mailboxId);
     await Promise.all(desks.flatMap((desk) => [folders(desk, mailboxId), folders(desk, mailboxId)]));
   }
-  await eventually('all is archived', async () => (await archived(address)) === 180, 40_000);
+  await eventually('all is archived', async () => (await archived(address)) === 180);
   const report = await reportOf(address);
   expect(report).toMatchObject({ throttled: 0 });
   expect(report.peakConcurrency).toBeGreaterThan(1);
@@ -131,14 +132,14 @@ test('a throttled run is postponed, no failure: it says until when and why, and 
   await startSync(desks[0], mailboxId);
   const paused = await eventually('it is paused', async () => {
     const status = await statusOf(desks[1], mailboxId);
-    return status.state === 'PAUSED' && status;
+    // The pause is stored beside the run, on the connection of the budget, by nobody waited for.
+    return status.state === 'PAUSED' && status.requestBudget.throttledUntil !== null && status;
   });
   expect(paused.problem).toMatchObject({
     code: 'THROTTLED',
     remedy: expect.stringContaining('Nothing to do'),
   });
   expect(paused.lastRun).toMatchObject({ state: 'POSTPONED', resumesAt: paused.resumesAt });
-  expect(paused.requestBudget.throttledUntil).not.toBeNull();
   expect(new Date(paused.resumesAt ?? 0).getTime()).toBeGreaterThan(
     new Date(paused.requestBudget.throttledUntil ?? 0).getTime() - 200,
   );
@@ -146,7 +147,6 @@ test('a throttled run is postponed, no failure: it says until when and why, and 
   await eventually(
     'it goes on by itself',
     async () => (await ticketSubjects(fleet, desks[0].organizationId)).length === 1,
-    15_000,
   );
   expect((await reportOf(address)).requests).toBeGreaterThan(requests);
   await eventually('it is well', async () => (await statusOf(desks[0], mailboxId)).state === 'IDLE');
@@ -173,14 +173,14 @@ test('what Microsoft told one process keeps the other out of the mailbox, too', 
     count: 1,
   });
   const asked = folders(desks[0], mailboxId);
-  await eventually('one is told', async () => {
+  const until = await eventually('one is told', async () => {
     const { requestBudget } = await statusOf(desks[1], mailboxId);
-    return requestBudget.throttledUntil !== null;
+    return requestBudget.throttledUntil ?? undefined;
   });
   const { requests } = await reportOf(address);
-  const startedAt = performance.now();
   await folders(desks[1], mailboxId);
-  expect(performance.now() - startedAt).toBeGreaterThan(2_000);
+  // Not sooner than Microsoft said, whenever it was heard of. A timer may be a millisecond early.
+  expect(systemClock.now().getTime()).toBeGreaterThanOrEqual(Date.parse(until) - 1);
   await asked;
   expect((await reportOf(address)).requests).toBeGreaterThan(requests);
   expect((await reportOf(address)).throttled).toBe(0);
@@ -221,7 +221,7 @@ test('moves that Microsoft refuses wait alone: mail is read all the while, and i
   expect(jobs).toEqual([{ attempts: expect.any(Number), last_error: null }]);
   expect(jobs[0]?.attempts).toBeLessThanOrEqual(1);
   await fault.clear();
-  await eventually('all is archived by itself', async () => (await archived(address)) === 33, 20_000);
+  await eventually('all is archived by itself', async () => (await archived(address)) === 33);
 });
 
 test('throttling and a refused sign-in use up no attempt of files and of messages that failed', async () => {
@@ -257,7 +257,6 @@ test('throttling and a refused sign-in use up no attempt of files and of message
           desks[0].organizationId,
         ])
       ).length === 1,
-    20_000,
   );
 
   await rows(fleet, `update inbound_message set outcome = 'FAILED', attempts = 8 where organization_id = ?`, [

@@ -125,7 +125,6 @@ test('a process that is stopped in the middle of a run hands it to the other: no
   await eventually(
     'every mail is a ticket',
     async () => (await ticketSubjects(own, desk.organizationId)).length === mails.length,
-    30_000,
   );
   await settled(own, mailboxId);
   expect(await ticketSubjects(own, desk.organizationId)).toEqual(sortedSubjects(mails));
