@@ -2,13 +2,14 @@ import { decodeId } from '../../src/graphql/global-id.ts';
 import { createMicrosoft365, type Microsoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { GraphError } from '../../src/microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
-import { SECOND, systemClock } from '../../src/platform/clock.ts';
+import { systemClock } from '../../src/platform/clock.ts';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
 import { createLogger, type Logger } from '../../src/platform/logger.ts';
 import { createSecretBox } from '../../src/platform/secrets.ts';
 import { type AccessDesk, accessDesk } from '../mailboxes/access-harness.ts';
 import { control, freePort, startTestApp, type TestApp } from '../support/app.ts';
 import { answerMicrosoft } from '../support/browser.ts';
+import { SLOW_MACHINE } from '../support/wait.ts';
 
 /** What somebody was shown of an error. */
 export interface Shown {
@@ -177,4 +178,4 @@ export async function expireAttempt({ app }: CatalogueStage, attemptId: string):
 }
 
 /** A deadline that no test should meet. */
-export const soon = () => AbortSignal.timeout(20 * SECOND);
+export const soon = () => AbortSignal.timeout(SLOW_MACHINE);

@@ -70,8 +70,10 @@ export interface CredentialsDesk {
   anotherProcess(): Microsoft365;
 }
 
-export async function startCredentialsDesk(): Promise<CredentialsDesk & AsyncDisposable> {
-  const app = await startTestApp({}, { allClouds: true });
+export async function startCredentialsDesk(
+  options: { isScheduled?: boolean } = {},
+): Promise<CredentialsDesk & AsyncDisposable> {
+  const app = await startTestApp({}, { allClouds: true, ...options });
   const desk = await app.newDesk();
   const microsoft = <Answer>(path: string, body?: unknown) => control<Answer>(app.emulator.url, path, body);
   return {

@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { createGraphGate, type Passage } from '../../src/microsoft365/graph-gate.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 
-const signal = AbortSignal.timeout(60_000);
+let signal: AbortSignal;
+beforeEach(() => {
+  signal = AbortSignal.timeout(SLOW_MACHINE);
+});
 
 /** A gate, and the names of those who went in, in their order. */
 function startGate() {
@@ -76,11 +79,11 @@ test('a download that stands still does not hold up reads for long, though a bat
 test('a pause of moves keeps out moves, and no read', async () => {
   const { gate, order, enter, leave } = startGate();
   gate.pause('mailbox', 300, 'MOVES');
+  expect(gate.pausedFor('mailbox')).toBe(0);
+  expect(gate.pausedFor('mailbox', true)).toBeGreaterThan(0);
   const moved = enter('batch', MOVES);
   await enter('read', READ);
   leave('read');
-  expect(gate.pausedFor('mailbox')).toBe(0);
-  expect(gate.pausedFor('mailbox', true)).toBeGreaterThan(0);
   await moved;
   expect(order).toEqual(['read', 'batch']);
 });

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { GraphBudget } from '../../src/microsoft365/graph-budget.ts';
 import { createGraphGate, type GraphGate, type Passage } from '../../src/microsoft365/graph-gate.ts';
 import { createSharedBudget } from '../../src/microsoft365/graph-shared-budget.ts';
-import { delay } from '../../src/platform/clock.ts';
+import { delay, MINUTE } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 
 let db: TestDatabase;
 let sql: pg.Pool;
@@ -29,35 +29,32 @@ interface Process {
 
 /** The part of a process that keeps the budget, connected. */
 async function startProcess(): Promise<Process> {
-  const before = await connections();
   const budget = createSharedBudget({ databaseUrl: db.url, logger: createLogger('silent') });
   const gate = createGraphGate(budget);
   budget.attach(gate);
   onTestFinished(() => budget[Symbol.asyncDispose]());
-  await eventually('it is connected', async () => (await connections()) > before);
+  // Connected, that is. The server's list of connections does not tell: it still has those of the test before.
   await eventually('it keeps no slot by itself', async () => budget.held('nobody') === 0);
   return { gate, budget };
-}
-
-async function connections(): Promise<number> {
-  const { rows } = await sql.query<{ count: number }>(
-    `select count(*)::int as count from pg_stat_activity where application_name = 'deskgraph-graph-budget'
-     and datname = current_database()`,
-  );
-  return rows[0]?.count ?? 0;
 }
 
 /** What all processes have under way in a mailbox. */
 function watchMailbox() {
   const seen = { now: 0, peak: 0, done: 0 };
-  const signal = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.timeout(SLOW_MACHINE);
   return {
     seen,
-    async request({ gate }: Process, key: string, passage: Passage, milliseconds: number): Promise<void> {
+    async request(
+      { gate }: Process,
+      key: string,
+      passage: Passage,
+      milliseconds: number,
+      besides: () => Promise<unknown> = async () => undefined,
+    ): Promise<void> {
       const leave = await gate.enter(key, passage, signal);
       seen.now += passage.slots;
       seen.peak = Math.max(seen.peak, seen.now);
-      await delay(milliseconds, signal);
+      await Promise.all([delay(milliseconds, signal), besides()]);
       seen.now -= passage.slots;
       seen.done += 1;
       leave();
@@ -66,6 +63,7 @@ function watchMailbox() {
 }
 
 const keyOf = () => `test-${crypto.randomUUID()}`;
+const deadline = () => AbortSignal.timeout(SLOW_MACHINE);
 
 test('three processes together never have more than four requests under way in a mailbox, and all get their turn', async () => {
   const processes = await Promise.all([startProcess(), startProcess(), startProcess()]);
@@ -99,7 +97,11 @@ test('a read of one process waits for no more than the batch that runs in anothe
   const [archiving, reading] = await Promise.all([startProcess(), startProcess()]);
   const { seen, request } = watchMailbox();
   const key = keyOf();
-  const batches = Array.from({ length: 60 }, () => request(archiving, key, { slots: 4, isMove: true }, 50));
+  // No faster than the database, by which the two processes come to terms: it is turns that are counted below.
+  const askDatabase = () => sql.query('select 1');
+  const batches = Array.from({ length: 60 }, () =>
+    request(archiving, key, { slots: 4, isMove: true }, 50, askDatabase),
+  );
   await eventually('batches run', async () => seen.done >= 3);
   const startedAt = performance.now();
   await request(reading, key, { slots: 1 }, 1);
@@ -118,7 +120,7 @@ test('a process that nobody competes with asks once, and its requests then wait 
   const times: number[] = [];
   for (let index = 0; index < 200; index += 1) {
     const startedAt = performance.now();
-    const leave = await process_.gate.enter(key, { slots: 1 }, AbortSignal.timeout(5_000));
+    const leave = await process_.gate.enter(key, { slots: 1 }, deadline());
     times.push(performance.now() - startedAt);
     leave();
   }
@@ -127,7 +129,7 @@ test('a process that nobody competes with asks once, and its requests then wait 
   const cold: number[] = [];
   for (let index = 0; index < 50; index += 1) {
     const startedAt = performance.now();
-    const leave = await process_.gate.enter(keyOf(), { slots: 1 }, AbortSignal.timeout(5_000));
+    const leave = await process_.gate.enter(keyOf(), { slots: 1 }, deadline());
     cold.push(performance.now() - startedAt);
     leave();
   }
@@ -158,8 +160,8 @@ test('the slots of a process that is killed are free in the same instant', async
   await once(child.stdout, 'data');
   const other = await startProcess();
   const startedAt = performance.now();
-  const entered = other.gate.enter(key, { slots: 1 }, AbortSignal.timeout(20_000));
-  await expect(Promise.race([entered, delay(400, AbortSignal.timeout(9_000))])).resolves.toBeUndefined();
+  const entered = other.gate.enter(key, { slots: 1 }, deadline());
+  await expect(Promise.race([entered, delay(400, deadline())])).resolves.toBeUndefined();
   child.kill('SIGKILL');
   const leave = await entered;
   leave();
@@ -169,14 +171,15 @@ test('the slots of a process that is killed are free in the same instant', async
 test('what Microsoft told one process, every other obeys: those that run, and those that come later', async () => {
   const [told, other] = await Promise.all([startProcess(), startProcess()]);
   const key = keyOf();
-  told.gate.pause(key, 3_000);
-  told.budget.pause(key, 3_000, 'ALL');
+  // Nobody sits it out. It has to last until the third process is connected and has asked.
+  told.gate.pause(key, 10 * MINUTE);
+  told.budget.pause(key, 10 * MINUTE, 'ALL');
   await eventually('the other knows', async () => other.gate.pausedFor(key) > 1_000);
   await expect(
-    other.gate.enter(key, { slots: 1, patienceMilliseconds: 100 }, AbortSignal.timeout(5_000)),
+    other.gate.enter(key, { slots: 1, patienceMilliseconds: 100 }, deadline()),
   ).rejects.toMatchObject({ code: 'THROTTLED' });
   const late = await startProcess();
-  const refused = late.gate.enter(key, { slots: 1, patienceMilliseconds: 100 }, AbortSignal.timeout(5_000));
+  const refused = late.gate.enter(key, { slots: 1, patienceMilliseconds: 100 }, deadline());
   await expect(refused).rejects.toMatchObject({ code: 'THROTTLED' });
   expect(late.gate.pausedFor(key)).toBeGreaterThan(0);
   expect(late.gate.pausedFor(keyOf())).toBe(0);
@@ -185,17 +188,11 @@ test('what Microsoft told one process, every other obeys: those that run, and th
 test('a pause of moves keeps out moves only, in every process', async () => {
   const [told, other] = await Promise.all([startProcess(), startProcess()]);
   const key = keyOf();
-  told.budget.pause(key, 5_000, 'MOVES');
+  told.budget.pause(key, 10 * MINUTE, 'MOVES');
   await eventually('the other knows', async () => other.gate.pausedFor(key, true) > 1_000);
   const move: Passage = { slots: 4, isMove: true, patienceMilliseconds: 100 };
-  await expect(other.gate.enter(key, move, AbortSignal.timeout(5_000))).rejects.toMatchObject({
-    code: 'THROTTLED',
-  });
-  const leave = await other.gate.enter(
-    key,
-    { slots: 4, patienceMilliseconds: 100 },
-    AbortSignal.timeout(5_000),
-  );
+  await expect(other.gate.enter(key, move, deadline())).rejects.toMatchObject({ code: 'THROTTLED' });
+  const leave = await other.gate.enter(key, { slots: 4, patienceMilliseconds: 100 }, deadline());
   leave();
 });
 
@@ -209,10 +206,13 @@ test('a lost connection stops nobody: requests go on at once, and the budget is 
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'deskgraph-graph-budget'
      and datname = current_database()`,
   );
-  await eventually(
-    'the loss is noticed',
-    async () => one.budget.held(key) === 4 && other.budget.held(key) === 4,
-  );
+  // Each by itself: one may be connected again before the other has noticed. Of a mailbox that nobody uses, so that slots
+  // which it holds are not taken for the four that it has without a connection.
+  const noticed = new Set<Process>();
+  await eventually('the loss is noticed', async () => {
+    for (const process_ of [one, other]) if (process_.budget.held('nobody') === 4) noticed.add(process_);
+    return noticed.size === 2;
+  });
   await work;
   expect(seen.done).toBe(60);
   await eventually(
@@ -234,14 +234,10 @@ test('requests of all processes are counted together, and moves stop at their sh
   one.budget.count(key, 5_990, true);
   other.budget.count(key, 20, false);
   expect(other.gate.pausedFor(key, true)).toBe(0);
-  await eventually(
-    'one more batch of the other is too much',
-    async () => {
-      other.budget.count(key, 1, true);
-      return other.gate.pausedFor(key, true) > 0;
-    },
-    10_000,
-  );
+  await eventually('one more batch of the other is too much', async () => {
+    other.budget.count(key, 1, true);
+    return other.gate.pausedFor(key, true) > 0;
+  });
   expect(other.gate.pausedFor(key)).toBe(0);
   const { rows } = await sql.query<{ requests: number; moves: number }>(
     'select sum(requests)::int as requests, sum(moves)::int as moves from graph_usage where key = $1',

@@ -6,7 +6,7 @@ import { createSharedBudget } from '../../src/microsoft365/graph-shared-budget.t
 import { monotonicMilliseconds } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { cloneDatabase, type TestDatabase } from '../support/database.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 
 let db: TestDatabase;
 let sql: pg.Pool;
@@ -50,7 +50,7 @@ async function connect(): Promise<pg.Client> {
   return client;
 }
 
-const deadline = () => AbortSignal.timeout(10_000);
+const deadline = () => AbortSignal.timeout(SLOW_MACHINE);
 
 test('a process that asks for more just when its unused slots go loses none of them for ever', async () => {
   const gate = await startProcess();

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { GraphError } from '../../src/microsoft365/graph-error.ts';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
 import type { MailSending, OutgoingFile, UploadProgress } from '../../src/microsoft365/mail-sending.ts';
 import { createUploadSessions } from '../../src/microsoft365/upload-session.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { SLOW_MACHINE } from '../support/wait.ts';
 import { type Stage, startStage } from './harness.ts';
 import { outgoing, sender } from './sending-harness.ts';
 
@@ -16,7 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 
-const signal = AbortSignal.timeout(120_000);
+let signal: AbortSignal;
+beforeEach(() => {
+  signal = AbortSignal.timeout(SLOW_MACHINE);
+});
 const UPLOADS = 'AttachmentSessions';
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const failure = (work: Promise<unknown>): Promise<GraphError> =>

@@ -1,13 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { isThrottling, postponementOf } from '../../src/microsoft365/graph-postpone.ts';
 import { Integration } from '../../src/microsoft365/integration.entity.ts';
 import type { MailboxAccess } from '../../src/microsoft365/mail.ts';
-import { HOUR, systemClock } from '../../src/platform/clock.ts';
+import { HOUR, MINUTE, SECOND, systemClock } from '../../src/platform/clock.ts';
 import { forkFor } from '../../src/platform/database.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, SLOW_MACHINE } from '../support/wait.ts';
 import { type Stage, startStage } from './harness.ts';
+import { holdTokens } from './held-tokens.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -17,7 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 
-const signal = AbortSignal.timeout(60_000);
+let signal: AbortSignal;
+beforeEach(() => {
+  signal = AbortSignal.timeout(SLOW_MACHINE);
+});
 const settings = (change: Record<string, unknown>) =>
   stage.control('POST', '/tenants/contoso.example/settings', change);
 const read = (microsoft365: Microsoft365, access: MailboxAccess) =>
@@ -94,16 +98,14 @@ describe('refreshes', () => {
 
   test('while holding back nobody: a transaction that waits for Microsoft has no id, which would stop every event stream', async () => {
     const access = await mailboxInNeedOfRefresh();
-    await stage.control('POST', '/faults', { latencyMs: 800, count: 1, pathPattern: '/oauth2/v2.0/token' });
-    const reading = read(stage.microsoft365, access);
-    await eventually('Microsoft is being asked', async () => {
-      // The fault is gone as soon as it has been drawn.
-      return !JSON.stringify(await stage.control('GET', '/faults')).includes('/oauth2/v2.0/token');
-    });
+    const held = await holdTokens(stage.emulator.loginUrl);
+    const reading = read(stage.anotherProcess({ loginUrl: held.loginUrl }), access);
+    await eventually('Microsoft is being asked', () => held.asked() === 1);
     const waiting = await stage.database.em.fork().execute<{ has_id: boolean }[]>(
       `select backend_xid is not null as has_id from pg_stat_activity
         where datname = current_database() and state = 'idle in transaction'`,
     );
+    held.letGo();
     await reading;
     // The control: there is such a transaction.
     expect(waiting.length).toBeGreaterThan(0);
@@ -112,13 +114,12 @@ describe('refreshes', () => {
 
   test('what was forgotten while an account is checked does not come back', async () => {
     const { access } = await stage.mailbox();
-    const { tokens } = stage.microsoft365;
-    await stage.control('POST', '/faults', { latencyMs: 800, count: 1, pathPattern: '/oauth2/v2.0/token' });
+    const held = await holdTokens(stage.emulator.loginUrl);
+    const { tokens } = stage.anotherProcess({ loginUrl: held.loginUrl });
     const checked = tokens.recheck(access, signal);
-    await eventually('Microsoft is being asked', async () => {
-      return !JSON.stringify(await stage.control('GET', '/faults')).includes('/oauth2/v2.0/token');
-    });
+    await eventually('Microsoft is being asked', () => held.asked() === 1);
     tokens.forget(access);
+    held.letGo();
     await checked;
     const account = await accountOf(access);
     await forkFor(stage.database, access.organizationId).nativeUpdate(
@@ -207,20 +208,23 @@ describe('asks for a person', () => {
 test('many accounts at once leave the database to others, and all get their tokens', async () => {
   const mailboxes: MailboxAccess[] = [];
   for (let index = 0; index < 8; index += 1) mailboxes.push(await mailboxInNeedOfRefresh());
-  await stage.control('POST', '/faults', { latencyMs: 100, count: 8, pathPattern: '/oauth2/v2.0/token' });
-  const reads = Promise.all(mailboxes.map((access) => read(stage.microsoft365, access)));
+  const held = await holdTokens(stage.emulator.loginUrl);
+  const process_ = stage.anotherProcess({ loginUrl: held.loginUrl });
+  const reads = Promise.all(mailboxes.map((access) => read(process_, access)));
   const inTransaction = () =>
     forkFor(stage.database, 'none').execute<{ count: number }[]>(
       `select count(*)::int as count from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`,
     );
-  let most = 0;
+  await eventually('four ask Microsoft', () => held.asked() === 4);
+  let most = (await inTransaction())[0]?.count ?? 0;
+  expect(most).toBeGreaterThan(1);
   let isDone = false;
   void reads.finally(() => {
     isDone = true;
   });
+  held.letGo();
   while (!isDone) most = Math.max(most, (await inTransaction())[0]?.count ?? 0);
   expect((await reads).every((folder) => folder?.wellKnownName === 'inbox')).toBe(true);
-  expect(most).toBeGreaterThan(1);
   expect(most).toBeLessThanOrEqual(4);
 });
 
@@ -253,26 +257,30 @@ test('the sign-in service that asks for a pause is left alone until it is over, 
   const access = await mailboxInNeedOfRefresh();
   await stage.control('POST', '/faults', {
     status: 429,
-    retryAfterSeconds: 3,
+    retryAfterSeconds: 600,
     pathPattern: '/oauth2/v2.0/token',
     count: 1,
   });
-  const startedAt = performance.now();
   const refusal = await read(stage.microsoft365, access).catch((error: unknown) => error);
   expect(refusal).toMatchObject({ code: 'LOGIN_UNAVAILABLE', message: expect.stringMatching(/slow down/) });
   expect(isThrottling(refusal)).toBe(true);
-  expect(postponementOf(refusal)).toBeGreaterThan(2_000);
+  expect(postponementOf(refusal)).toBeGreaterThan(9 * MINUTE);
   const { status, problem } = await accountOf(access);
   expect(status).toBe('UNREACHABLE');
   const waits = Date.parse(problem?.retryAt ?? '') - systemClock.now().getTime();
-  expect(waits).toBeLessThanOrEqual(3_000);
+  expect(waits).toBeLessThanOrEqual(10 * MINUTE);
   // The fault is gone: whoever asked would get a token.
   for (const microsoft365 of [stage.microsoft365, stage.anotherProcess()]) {
-    if (performance.now() - startedAt > 2_000) break;
     await expect(read(microsoft365, access)).rejects.toMatchObject({ code: 'LOGIN_UNAVAILABLE' });
   }
   expect((await accountOf(access)).problem?.retryAt).toBe(problem?.retryAt);
-  await eventually('the pause is over', () => performance.now() - startedAt > 3_200);
+  // The pause is over: so the test need not be quick with what comes before, and need not sit it out.
+  const over = new Date(systemClock.now().getTime() - SECOND).toISOString();
+  await forkFor(stage.database, access.organizationId).nativeUpdate(
+    Account,
+    { id: access.accountId },
+    { problem: problem ? { ...problem, retryAt: over } : null },
+  );
   await read(stage.microsoft365, access);
   expect(await accountOf(access)).toMatchObject({ status: 'ACTIVE', problem: null });
 });
