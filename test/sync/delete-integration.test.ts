@@ -29,6 +29,13 @@ async function filled(owner: Desk = desk) {
     attachments: [{ name: 'a.txt', contentBytes: Buffer.from('file').toString('base64') }],
   });
   await owner.sync(mailboxId);
+  await eventually('its file is stored', async () => {
+    const files = await forkAcrossOrganizations(app.database).execute<{ state: string }[]>(
+      `select attachment.state from attachment join message on message.id = attachment.message_id where message.subject = ?`,
+      [`Kept ${address}`],
+    );
+    return files[0]?.state === 'STORED';
+  });
   const { node } = await owner.request<{ node: { account: { id: string; integration: { id: string } } } }>(
     'query ($id: ID!) { node(id: $id) { ... on Mailbox { account { id integration { id } } } } }',
     { id: mailboxId },
