@@ -210,12 +210,13 @@ test('"reauthorizationRequired" renews with one PATCH, however often it is told'
   const mailbox = await pushedMailbox(app);
   const { uuid } = mailbox;
   const [current] = await rowsOf(app, uuid);
+  const before = (await triggersOf(app, uuid)).length;
   await control(app.emulator.url, 'requests', undefined, 'DELETE');
   await tell(current?.graph_subscription_id, 'reauthorizationRequired');
   await eventually('it is renewed', async () => (await rowsOf(app, uuid))[0]?.renewed_at != null);
   await tell(current?.graph_subscription_id, 'reauthorizationRequired');
   await tell(current?.graph_subscription_id, 'missed');
-  await eventually('the later event is through', async () => (await triggersOf(app, uuid)).length > 2);
+  await eventually('the later event is through', async () => (await triggersOf(app, uuid)).length > before);
   await manage(app, mailbox);
   const requests = JSON.stringify(await control(app.emulator.url, 'requests'));
   expect(requests).not.toMatch(/reauthorize/);
