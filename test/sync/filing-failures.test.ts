@@ -133,12 +133,22 @@ test('who watches the mailbox is told when mail could not be filed, and when som
     return told.length > 0;
   });
   await deleteFolder(address, folderId);
-  // Moving takes longer than the run that took the mail in: what that told of itself is over by then.
-  await control(app.emulator.url, 'faults', { mailbox: address, latencyMs: 1_500, pathPattern: '/move' });
+  // Nothing is moved until the test has been told of what comes before: events may take longer than any latency.
+  const putOff = () =>
+    control(app.emulator.url, 'faults', {
+      mailbox: address,
+      status: 429,
+      retryAfterSeconds: 1,
+      pathPattern: '/move',
+    });
+  const goOn = () => control(app.emulator.url, 'faults', undefined, 'DELETE');
+  await putOff();
   await deliverMany(app.emulator.url, [{ to: address, subject: 'One' }]);
   await desk.sync(mailboxId);
+  await goOn();
   await eventually('the failure is told', async () => told.at(-1) === 1);
   const count = told.length;
+  await putOff();
   const { inboundMessages } = await desk.request<{ inboundMessages: { edges: { node: { id: string } }[] } }>(
     '{ inboundMessages { edges { node { id } } } }',
   );
@@ -146,5 +156,6 @@ test('who watches the mailbox is told when mail could not be filed, and when som
     `mutation { retryInboundMessage(input: { inboundMessageId: "${inboundMessages.edges[0]?.node.id}" }) { __typename } }`,
   );
   await eventually('the try is told', async () => told.slice(count).includes(0));
+  await goOn();
   await eventually('and its failure', async () => told.at(-1) === 1);
 });

@@ -44,20 +44,16 @@ const throttle = ({ address }: Place, pathPattern: string) =>
 
 /** Seconds by the database's clock until the waiting job of that name begins, once there is one. */
 function waitOf({ desk }: Place, name: string): Promise<number> {
-  return eventually(
-    `${name} waits`,
-    async () => {
-      const [job] = await forkAcrossOrganizations(app.database).execute<{ seconds: number }[]>(
-        `select extract(epoch from job.run_at - now())::float as seconds
-           from graphile_worker._private_jobs as job join graphile_worker._private_tasks as task on task.id = job.task_id
-          where task.identifier = ? and job.payload ->> 'organizationId' = ? and job.locked_at is null
-            and job.attempts = 0 and job.run_at > now()`,
-        [name, desk.organizationId],
-      );
-      return job?.seconds;
-    },
-    8_000,
-  );
+  return eventually(`${name} waits`, async () => {
+    const [job] = await forkAcrossOrganizations(app.database).execute<{ seconds: number }[]>(
+      `select extract(epoch from job.run_at - now())::float as seconds
+         from graphile_worker._private_jobs as job join graphile_worker._private_tasks as task on task.id = job.task_id
+        where task.identifier = ? and job.payload ->> 'organizationId' = ? and job.locked_at is null
+          and job.attempts = 0 and job.run_at > now()`,
+      [name, desk.organizationId],
+    );
+    return job?.seconds;
+  });
 }
 
 async function ask({ desk, mailboxId }: Place): Promise<void> {

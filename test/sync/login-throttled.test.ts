@@ -20,6 +20,17 @@ test('a sync whose token has to wait is postponed, and goes on by itself when th
   const { mailboxId, address } = await desk.connectMailbox();
   await desk.enable(mailboxId);
   await desk.sync(mailboxId);
+  await eventually(
+    'nobody else asks for a token: the identities are looked up behind all other work',
+    async () => {
+      const jobs = await query(
+        app,
+        `select 1 from graphile_worker._private_jobs as job join graphile_worker._private_tasks as task on task.id = job.task_id
+        where task.identifier = 'mailboxes.discover-identities'`,
+      );
+      return jobs.length === 0;
+    },
+  );
   await settings({ accessTokenSeconds: null });
   await deliver(app.emulator.url, { to: address, subject: 'Waits' });
   await control(app.emulator.url, 'faults', {

@@ -1,38 +1,26 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { forkAcrossOrganizations } from '../../src/platform/database.ts';
-import { control, type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { type Desk, startTestApp, type TestApp } from '../support/app.ts';
+import { type GraphWay, startGraphWay } from '../support/graph-way.ts';
 import { deliver, foldersOf } from '../support/mail.ts';
 import { eventually } from '../support/wait.ts';
 
+let graph: GraphWay;
 let app: TestApp;
 let desk: Desk;
 beforeAll(async () => {
-  app = await startTestApp();
+  graph = await startGraphWay();
+  app = await startTestApp({}, { env: { MICROSOFT_GRAPH_URL: graph.url } });
+  graph.target = app.emulator.graphUrl;
   desk = await app.newDesk();
 });
-afterAll(() => app?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await app?.[Symbol.asyncDispose]();
+  await graph?.[Symbol.asyncDispose]();
+});
 
 const sql = <Row>(text: string, params: unknown[] = []) =>
   forkAcrossOrganizations(app.database).execute<Row[]>(text, params);
-
-interface Fault {
-  id: string;
-  happened: number;
-}
-
-async function slowly(pathPattern: string, method: string): Promise<() => Promise<boolean>> {
-  const { id } = await control<Fault>(app.emulator.url, 'faults', {
-    latencyMs: 1_500,
-    count: 1,
-    pathPattern,
-    method,
-  });
-  const known = async () => {
-    const faults = await control<{ faults: Fault[] } | Fault[]>(app.emulator.url, 'faults');
-    return (Array.isArray(faults) ? faults : faults.faults).some((one) => one.id === id);
-  };
-  return async () => !(await known());
-}
 
 test('a message that is being tried again when its mailbox is removed becomes no ticket, and is not moved', async () => {
   await sql(`create function refuse_poison() returns trigger language plpgsql as
@@ -45,15 +33,16 @@ test('a message that is being tried again when its mailbox is removed becomes no
   await sql('drop trigger poison on message');
   const [row] = await sql<{ id: string }>('select id from inbound_message');
   const id = Buffer.from(`InboundMessage:${row?.id}`).toString('base64url');
-  const isAsked = await slowly('/messages/', 'GET');
+  const held = graph.hold(/\/messages\/(?!delta)/);
   await desk.request(
     `mutation ($id: ID!) { retryInboundMessage(input: { inboundMessageId: $id }) { __typename } }`,
     { id },
   );
-  await eventually('Microsoft is being asked for the message', isAsked);
+  await eventually('Microsoft is being asked for the message', () => held.count > 0);
   await desk.request('mutation ($id: ID!) { removeMailbox(input: { mailboxId: $id }) { __typename } }', {
     id: mailboxId,
   });
+  held.release();
   await eventually('the try ends', async () => {
     const waiting = await sql(
       `select from graphile_worker._private_jobs where key like 'sync.retry-inbound-message%' and locked_at is not null`,
