@@ -159,7 +159,13 @@ async function requestSyncs(
          from push_subscription where id in (select value::uuid from json_array_elements_text(?::json))
           -- Heard of a moment ago, and nothing waits for it: in a burst the same rows would be written again and again.
           and ((last_notification_at > ?) is not true or missed_count + silent_recreations + unanswered_probes > 0
-            or probe_removal_at is not null or (probe_started_at > last_notification_at and probe_answered_at is null))
+            or probe_removal_at is not null or (probe_started_at > last_notification_at and probe_answered_at is null)
+            -- What a poll brings that began since then would count as not announced.
+            or exists (
+              select from sync_run as poll
+               where poll.organization_id = push_subscription.organization_id
+                 and poll.mailbox_id = push_subscription.mailbox_id and poll.trigger = 'POLL'
+                 and poll.created_at > last_notification_at))
         order by id for no key update
      ), heard as (
        update push_subscription set last_notification_at = ?, missed_count = 0, silent_recreations = 0,

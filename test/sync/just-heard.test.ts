@@ -38,7 +38,7 @@ async function state() {
   >(
     `select push_subscription.xmin::text as version, last_notification_at as heard, missed_count as missed,
        probe_answered_at as answered, expected
-     from push_subscription join sync_run on sync_run.mailbox_id = push_subscription.mailbox_id
+     from push_subscription join sync_run on sync_run.mailbox_id = push_subscription.mailbox_id and sync_run.state = 'QUEUED'
      where push_subscription.mailbox_id = ?`,
     [mailboxId],
   );
@@ -64,6 +64,18 @@ test('what was counted as missed is forgotten by the next notification, however 
   await change('missed_count = 2');
   await hear(100);
   expect(await state()).toMatchObject({ heard: 100, missed: 0 });
+});
+
+test('a poll that began between two notifications is no miss: the second one is written down', async () => {
+  await hear(0);
+  await em().execute(
+    `insert into sync_run (id, organization_id, mailbox_id, trigger, state, created_at, updated_at)
+     select gen_random_uuid(), organization_id, mailbox_id, 'POLL', 'SUCCEEDED',
+       last_notification_at + interval '50 milliseconds', now() from push_subscription where mailbox_id = ?`,
+    [mailboxId],
+  );
+  await hear(100);
+  expect(await state()).toMatchObject({ heard: 100 });
 });
 
 test('a probe that has just begun sees the next notification, however soon', async () => {
