@@ -36,6 +36,7 @@ import { StoredContents } from './2026-11-21-stored-content.ts';
 import { Storms } from './2026-11-21-storms.ts';
 import { TicketFollowUps } from './2026-11-21-ticket-follow-ups.ts';
 import { WantedMail } from './2026-11-21-wanted-mail.ts';
+import { AddressesReadAt } from './2026-11-22-addresses-read-at.ts';
 
 /** Every migration in its order. A migration that has landed is never edited. */
 export const migrations: MigrationObject[] = [
@@ -76,4 +77,5 @@ export const migrations: MigrationObject[] = [
   { name: '2026-11-21-meetings', class: Meetings },
   { name: '2026-11-21-wanted-mail', class: WantedMail },
   { name: '2026-11-21-ledger-indexes', class: LedgerIndexes },
+  { name: '2026-11-22-addresses-read-at', class: AddressesReadAt },
 ];

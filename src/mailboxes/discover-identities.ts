@@ -43,7 +43,7 @@ export function createDiscoverIdentities(deps: {
 }
 
 /**
- * Reads the addresses of a mailbox at Microsoft and takes them over. Call it outside of any transaction. Where the
+ * Reads the addresses of a mailbox at Microsoft and takes them over, unless later ones are known by then. Call it outside of any transaction. Where the
  * addresses may not be read, the mailbox says so (`addressesProblem`), and only the primary one is known. Throws
  * `NotFoundError`, and `GraphError` when Microsoft cannot be asked.
  */
@@ -54,8 +54,12 @@ export async function discoverIdentities(
 ): Promise<void> {
   const mailbox = await getMailbox(em, mailboxId);
   const account = await accountOf(mailbox);
+  const [{ now: beganAt } = { now: '' }] = await em.execute<{ now: string }[]>(
+    'select clock_timestamp()::text as now',
+  );
   const read = await deps.sending.readAddresses(accessOf(mailbox), account.grantedScopes, deps.signal);
   await em.fork().transactional(async (tx) => {
+    if (!(await isLatest(tx, mailbox, beganAt))) return;
     const primary = read?.primary ?? mailbox.emailAddress;
     await recordAddresses(
       tx,
@@ -65,6 +69,19 @@ export async function discoverIdentities(
     );
     await noteReadable(tx, mailbox, read ? null : notReadable(mailbox, account, deps.now));
   });
+}
+
+/**
+ * Whether no reading that began later is written down already: the job's and that of somebody who waits for it know nothing
+ * of each other, and the older answer may come last. Locks the mailbox, so that they come one after the other.
+ */
+async function isLatest(em: EntityManager, mailbox: Mailbox, beganAt: string): Promise<boolean> {
+  const marked = await em.execute<unknown[]>(
+    `update mailbox set addresses_read_at = ?::timestamptz where organization_id = ? and id = ?
+       and (addresses_read_at > ?::timestamptz) is not true returning id`,
+    [beganAt, mailbox.organization.id, mailbox.id, beganAt],
+  );
+  return marked.length > 0;
 }
 
 function aliasesOf({ aliases }: MailboxAddresses, primary: string): string[] {

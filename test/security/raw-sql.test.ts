@@ -16,6 +16,7 @@ const ACROSS: Readonly<Record<string, string>> = {
   'access/organizations.ts select from organization where id': 'the organization itself',
   'access/session-watch.ts select pg_notify': 'a wake-up, no row',
   'access/users.ts select from organization where id': 'the organization itself',
+  'mailboxes/discover-identities.ts select clock_timestamp': 'no row',
   'microsoft365/credential-expiry.jobs.ts update integration set credential_warned_days':
     'by the ids of rows that were found by their date, of every organization',
   'microsoft365/read-budgets.ts select asked.key':
