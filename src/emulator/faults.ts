@@ -13,6 +13,7 @@ export const faultSchema = z.strictObject({
   retryAfterSeconds: z.number().min(0).max(86_400).optional(),
   /** How `Retry-After` says it: RFC 9110 allows both, and a date knows whole seconds only. */
   retryAfterFormat: z.enum(['seconds', 'date']).default('seconds'),
+  /** How long a request waits; it goes on at once when the fault is cleared. */
   latencyMs: z.number().int().min(0).max(600_000).optional(),
   /** True: the connection is reset, no answer comes. */
   reset: z.boolean().optional(),
@@ -59,10 +60,15 @@ export interface FaultTarget {
 export interface FaultBoard {
   add(fault: FaultInput): Fault;
   list(): Fault[];
-  /** Takes away one fault, or all. True when there was something to take away. */
+  /**
+   * Takes away one fault, or all, and lets go on what waits for their latency, also for those that have happened often
+   * enough. True when there was something to take away.
+   */
   clear(id?: string): boolean;
   /** The faults that hit this request now; each is counted as happened. */
   draw(target: FaultTarget): Fault[];
+  /** Aborts when the fault is cleared; of one that has been, it has. */
+  cleared(fault: Fault): AbortSignal;
 }
 
 /** A board without faults. `userIdOf` says which mailbox an address belongs to. */
@@ -71,18 +77,27 @@ export function createFaultBoard(
   randomness: Randomness,
 ): FaultBoard {
   const faults = new Map<string, Fault>();
+  /** Of those that make requests wait, until they are cleared: requests outlast a fault that happens so many times. */
+  const waits = new Map<string, AbortController>();
+  const release = (id: string) => {
+    waits.get(id)?.abort();
+    return waits.delete(id);
+  };
   return {
     add(input) {
       const fault: Fault = { ...input, id: randomUUID(), happened: 0 };
       faults.set(fault.id, fault);
+      if (fault.latencyMs) waits.set(fault.id, new AbortController());
       return fault;
     },
     list: () => [...faults.values()],
     clear(id) {
-      if (id !== undefined) return faults.delete(id);
-      const some = faults.size > 0;
-      faults.clear();
-      return some;
+      const ids = id === undefined ? [...faults.keys(), ...waits.keys()] : [id];
+      const known = ids.filter((one) => {
+        const isActive = faults.delete(one);
+        return release(one) || isActive;
+      });
+      return known.length > 0;
     },
     draw(target) {
       const drawn = [...faults.values()].filter(
@@ -96,6 +111,7 @@ export function createFaultBoard(
       }
       return drawn;
     },
+    cleared: ({ id }) => waits.get(id)?.signal ?? AbortSignal.abort(),
   };
 }
 

@@ -85,7 +85,11 @@ function enter(world: World, appId: string, mailbox: string): () => void {
 async function pause(world: World, faults: readonly Fault[], signal: AbortSignal): Promise<void> {
   const latencyMs = Math.max(world.settings.latencyMs, ...faults.map((fault) => fault.latencyMs ?? 0));
   if (latencyMs === 0) await setImmediate();
-  else await setTimeout(latencyMs, undefined, { signal, ref: false }).catch(() => undefined);
+  else {
+    const waiting = faults.filter((fault) => fault.latencyMs).map((fault) => world.faults.cleared(fault));
+    const ended = AbortSignal.any([signal, ...waiting]);
+    await setTimeout(latencyMs, undefined, { signal: ended, ref: false }).catch(() => undefined);
+  }
 }
 
 function answerWithFault(fault: Fault, c: Context<GraphEnv>, world: World): Response {

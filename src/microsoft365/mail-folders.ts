@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Clock } from '../platform/clock.ts';
-import { runBatch } from './graph-batch.ts';
 import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import { PATIENT_BUDGET } from './graph-retry.ts';
@@ -133,28 +132,19 @@ export async function createFolder(
   }
 }
 
-/** The ids of the folders that have a name in every language, and one folder besides, in a single request. */
+/**
+ * The ids of the folders that have a name in every language, and one folder besides. Each is a request of its own: a batch
+ * would need all the places of the mailbox at one time, and people would wait for whatever is slow there.
+ */
 async function readWellKnown(
-  { client, ...deps }: FolderDeps,
+  deps: FolderDeps,
   scope: GraphScope,
   wantedId: string | null,
 ): Promise<{ wanted: RawFolder | null; rootId: string | null; names: Map<string, WellKnownFolder> }> {
   const ids = [...(wantedId === null ? [] : [wantedId]), 'msgfolderroot', ...WELL_KNOWN_FOLDERS];
-  const outcomes = await runBatch(
-    client,
-    { ...deps, budget: PATIENT_BUDGET },
-    'folder.get',
-    ids.map((id) => ({ method: 'GET', path: folderPath(scope.mailbox, id), subject: 'FOLDER' })),
-    scope,
-  );
-  const found = new Map<string, RawFolder>();
-  for (const [index, outcome] of outcomes.entries()) {
-    const id = ids[index];
-    if (id === undefined) continue;
-    if ('json' in outcome) found.set(id, read(folderSchema, outcome.json));
-    // A mailbox need not have every well-known folder; everything else is no answer to the question.
-    else if (outcome.error.code !== 'FOLDER_NOT_FOUND') throw outcome.error;
-  }
+  // A mailbox need not have every well-known folder.
+  const folders = await Promise.all(ids.map(async (id) => [id, await readFolder(deps, scope, id)] as const));
+  const found = new Map(folders.flatMap(([id, folder]) => (folder === null ? [] : [[id, folder] as const])));
   const names = new Map<string, WellKnownFolder>();
   for (const name of WELL_KNOWN_FOLDERS) {
     const folder = found.get(name);

@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../support/wait.ts';
 import { type MailServer, startMailServer } from './mail-harness.ts';
 
 let server: MailServer;
@@ -73,6 +74,19 @@ test('probability 0 never happens and latency delays', async () => {
   const startedAt = performance.now();
   expect((await inbox()).status).toBe(200);
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(115);
+});
+
+test('a request that waits goes on when its fault is cleared, also one that was to happen once', async () => {
+  const hold = { latencyMs: 600_000, count: 1, mailbox: address };
+  const { body: fault } = await server.control<{ id: string }>('POST', '/faults', hold);
+  const waiting = inbox();
+  await eventually('the request waits', async () => {
+    const { body } = await server.control<object[]>('GET', '/faults');
+    return body.length === 0;
+  });
+  expect((await server.control('DELETE', `/faults/${fault.id}`)).status).toBe(204);
+  expect((await waiting).status).toBe(200);
+  expect((await server.control('DELETE', `/faults/${fault.id}`)).status).toBe(404);
 });
 
 test('faults meet the sign-in too, in its own form, and never the control API', async () => {

@@ -75,7 +75,7 @@ test('a sign-in revoked during a run: the run and the account say so, and after 
   const mails = manyMails(address, 250);
   await deliverMany(fleet.emulator.url, mails);
   const hold = await setFault(fleet.emulator.url, {
-    latencyMs: 700,
+    latencyMs: 60_000,
     pathPattern: 'skiptoken',
     mailbox: address,
   });
