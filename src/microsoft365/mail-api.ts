@@ -11,7 +11,7 @@ import {
 } from './mail-attachments.ts';
 import { fetchMails, mailPath, oddMail, readDelta } from './mail-delta.ts';
 import { copyMails, deleteMails, findCopies, foldersOfMails } from './mail-filing.ts';
-import { createFolder, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
+import { createFolder, folderExists, getFolder, listFolders, mailboxPath } from './mail-folders.ts';
 import { countMail, readHistory } from './mail-history.ts';
 import { listMail } from './mail-listing.ts';
 import { withParticulars } from './mail-particulars.ts';
@@ -119,7 +119,7 @@ async function moveMails(
   }
   const gone = [...results].filter(([, result]) => result === 'GONE');
   // Microsoft answers the same for a mail and for a destination that do not exist; only the first is fine.
-  if (gone.length > 0 && (await getFolder(deps, scope, destinationId)) === null) {
+  if (gone.length > 0 && !(await folderExists(deps, scope, destinationId))) {
     const error = new GraphError('FOLDER_NOT_FOUND', 'The folder to move mail to does not exist.');
     for (const [id] of gone) results.set(id, error);
   }

@@ -4,7 +4,7 @@ import { type BatchOutcome, type BatchPart, runBatch } from './graph-batch.ts';
 import type { GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import type { DeltaDeps } from './mail-delta.ts';
-import { getFolder, mailboxPath } from './mail-folders.ts';
+import { folderExists, mailboxPath } from './mail-folders.ts';
 
 /** Copies of one mail that are told apart; a folder that holds more of them than this is somebody else's doing. */
 const MOST_COPIES = 50;
@@ -41,7 +41,7 @@ export async function copyMails(
   }
   const gone = [...results].filter(([, result]) => result === 'GONE');
   // As with moves: Microsoft answers the same for a mail and for a destination that do not exist.
-  if (gone.length > 0 && (await getFolder(deps, scope, destinationId)) === null) {
+  if (gone.length > 0 && !(await folderExists(deps, scope, destinationId))) {
     const error = new GraphError('FOLDER_NOT_FOUND', 'The folder to copy mail to does not exist.');
     for (const [id] of gone) results.set(id, error);
   }

@@ -157,6 +157,11 @@ async function readWellKnown(
   };
 }
 
+/** Whether the mailbox has a folder of this id or well-known name: one request. Throws `GraphError`. */
+export async function folderExists(deps: FolderDeps, scope: GraphScope, id: string): Promise<boolean> {
+  return (await readFolder(deps, scope, id)) !== null;
+}
+
 async function readFolder({ client }: FolderDeps, scope: GraphScope, id: string): Promise<RawFolder | null> {
   try {
     return read(
