@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Account } from '../../src/microsoft365/account.entity.ts';
 import type { Microsoft365 } from '../../src/microsoft365/create-microsoft365.ts';
 import { isThrottling, postponementOf } from '../../src/microsoft365/graph-postpone.ts';
@@ -134,7 +134,7 @@ describe('refreshes', () => {
     const { access } = await stage.mailbox();
     await read(stage.microsoft365, access);
     const before = await tokenRequests();
-    await stage.control('POST', '/faults', { status: 401, count: 1, pathPattern: '^/v1.0/\\$batch' });
+    await stage.control('POST', '/faults', { status: 401, count: 1, pathPattern: '/mailFolders/inbox\\?' });
     expect(await read(stage.microsoft365, access)).toMatchObject({ wellKnownName: 'inbox' });
     expect(await tokenRequests()).toBe(before + 1);
     expect((await accountOf(access)).status).toBe('ACTIVE');
@@ -199,9 +199,15 @@ describe('asks for a person', () => {
 
   test('when Graph refuses even a fresh token', async () => {
     const { access } = await stage.mailbox();
-    await stage.control('POST', '/faults', { status: 401, count: 2, pathPattern: '^/v1.0/\\$batch' });
+    await stage.control('POST', '/faults', { status: 401, mailbox: access.emailAddress });
+    onTestFinished(async () => {
+      await stage.control('DELETE', '/faults');
+    });
     await expect(read(stage.microsoft365, access)).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' });
-    expect((await accountOf(access)).status).toBe('NEEDS_SIGN_IN');
+    // Of several requests at once the one that is refused first may not be the one whose token is the latest.
+    await eventually('a person is asked for', async () => {
+      return (await accountOf(access)).status === 'NEEDS_SIGN_IN';
+    });
   });
 });
 
