@@ -43,9 +43,9 @@ export function createDiscoverIdentities(deps: {
 }
 
 /**
- * Reads the addresses of a mailbox at Microsoft and takes them over, unless later ones are known by then. Call it outside of any transaction. Where the
- * addresses may not be read, the mailbox says so (`addressesProblem`), and only the primary one is known. Throws
- * `NotFoundError`, and `GraphError` when Microsoft cannot be asked.
+ * Reads the addresses of a mailbox at Microsoft and takes them over, unless later ones are known by then. Call it outside of
+ * any transaction. Where the addresses may not be read, the mailbox says so (`addressesProblem`), and only the primary one
+ * is known. Throws `NotFoundError`, and `GraphError` when Microsoft cannot be asked.
  */
 export async function discoverIdentities(
   em: EntityManager,

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Clock } from '../platform/clock.ts';
 import type { GraphCall, GraphClient, GraphScope } from './graph-client.ts';
 import { GraphError } from './graph-error.ts';
 import { PATIENT_BUDGET } from './graph-retry.ts';
@@ -28,8 +27,6 @@ const folderPage = z.object({ value: z.array(folderSchema), '@odata.nextLink': z
 /** What the functions here need besides the scope of a call. */
 export interface FolderDeps {
   client: GraphClient;
-  clock: Clock;
-  random(): number;
 }
 
 /** The path of a mailbox below the version. `/me` and ids survive a change of the address. */
